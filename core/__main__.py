@@ -1,0 +1,347 @@
+"""The lab from a shell: python -m core info | train | unlearn | methods | runs
+
+Exit codes: 0 done, 1 failed, 2 bad request (one line on stderr), 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from core.errors import BadRequest, LabError
+from core.folders import SHIPPED, cache_folder
+from core.forget_sets import ForgetRequest
+from core.results import MODELS, Evaluation, Plan, Run, Snapshot
+
+if TYPE_CHECKING:
+    from core.store import Store
+
+CANCELLED = 130
+REPORTED = (
+    "forget_accuracy",
+    "retain_accuracy",
+    "test_accuracy",
+    "retained_test_accuracy",
+    "mia",
+    "mia_class_matched",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, BadRequest) else 1
+    except KeyboardInterrupt:
+        print("cancelled", file=sys.stderr)
+        return CANCELLED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m core", description="Forgetting Lab from a shell.")
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
+
+    info = commands.add_parser("info", help="what this machine has: data, models, runs")
+    info.set_defaults(command=_info)
+    info.add_argument("--data", type=Path, help="folder with the images")
+    info.add_argument("--json", default="", metavar="FILE", help="write JSON (- for the screen)")
+
+    train = commands.add_parser("train", help="train a base model or a retrained reference")
+    train.set_defaults(command=_train)
+    _add_model(train)
+    train.add_argument("--without", default="", help="forget request: trains its reference")
+    train.add_argument("--forget-seed", type=int, default=0)
+    train.add_argument("--seed", type=int, default=None, help="0 for a base, 1 for a reference")
+    train.add_argument("--ship", action="store_true", help="write into models_cache/")
+
+    unlearn = commands.add_parser("unlearn", help="unlearn and measure")
+    unlearn.set_defaults(command=_unlearn)
+    _add_model(unlearn)
+    unlearn.add_argument(
+        "--forget",
+        required=True,
+        help="random:0.1 | random:500 | class:cat | class:cat,dog | class:cat:0.5 | "
+        "indices:FILE | memorised:500",
+    )
+    unlearn.add_argument("--forget-seed", type=int, default=0, help="of the forget set")
+    unlearn.add_argument("--method", required=True, help="see: python -m core methods")
+    unlearn.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    unlearn.add_argument("--seed", type=int, default=0, help="of the method")
+    unlearn.add_argument("--json", default="", metavar="FILE", help="results (- for the screen)")
+    unlearn.add_argument("--weights", type=Path, metavar="FILE", help="unlearned weights")
+
+    methods = commands.add_parser("methods", help="every method and its parameters")
+    methods.set_defaults(command=_methods)
+    methods.add_argument("--json", default="", metavar="FILE", help="write JSON (- for the screen)")
+
+    runs = commands.add_parser("runs", help="finished runs")
+    runs.set_defaults(command=_runs)
+    runs.add_argument("id", nargs="?", help="show this one")
+    runs.add_argument("--json", default="", metavar="FILE", help="write JSON (- for the screen)")
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="compact", help="compact or resnet18")
+    parser.add_argument("--dataset", default="cifar10", help="cifar10, digits, or a name")
+    parser.add_argument("--data", type=Path, help="folder with the images")
+
+
+def _info(options: argparse.Namespace) -> int:
+    from core import checkpoints
+    from core.data import available
+    from core.models import ARCHITECTURES, best_device
+    from core.provenance import versions
+    from core.store import Store
+
+    found: dict[str, Any] = {
+        "versions": versions(best_device()),
+        "cache": str(cache_folder()),
+        "data": {name: available(name, options.data) for name in ("cifar10", "digits")},
+        "models": {},
+        "runs": len(Store().summaries()),
+    }
+    for architecture in ARCHITECTURES:
+        for root in (SHIPPED, cache_folder() / "models"):
+            for folder in sorted(root.glob(f"{architecture}-*")):
+                for manifest in sorted(folder.glob("*.json")):
+                    kept = checkpoints.find_in(folder, manifest.stem)
+                    if kept:
+                        found["models"][f"{folder.name}/{manifest.stem}"] = kept.manifest[
+                            "accuracy"
+                        ]
+    if options.json:
+        _write_json(options.json, found)
+        return 0
+    print("machine: ", ", ".join(f"{key} {value}" for key, value in found["versions"].items()))
+    print("cache:   ", found["cache"])
+    for name, there in found["data"].items():
+        print(f"data:     {name}: {'here' if there else 'not on this machine'}")
+    for name, accuracy in found["models"].items():
+        numbers = ", ".join(f"{part} {100 * value:.1f} %" for part, value in accuracy.items())
+        print(f"model:    {name}: {numbers}")
+    print("runs:    ", found["runs"])
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from core.data import load_dataset
+    from core.models import best_device
+    from core.references import train_model
+    from core.training import TrainingProgress, recipe_for
+
+    dataset = load_dataset(options.dataset, options.data)
+    without = ForgetRequest.parse(options.without, options.forget_seed) if options.without else None
+    seed = options.seed if options.seed is not None else int(without is not None)
+    shown = -1
+    for item in train_model(
+        options.model,
+        dataset,
+        recipe_for(options.model, options.dataset),
+        without=without,
+        seed=seed,
+        root=SHIPPED if options.ship else None,
+        device=best_device(),
+    ):
+        if not isinstance(item, TrainingProgress):
+            accuracy = {part: round(value, 4) for part, value in item.manifest["accuracy"].items()}
+            print(f"{item.weights}: {accuracy}, {item.manifest['seconds']} s")
+        elif int(item.seconds) // 5 != shown or item.step == item.total_steps:
+            shown = int(item.seconds) // 5
+            _say(
+                f"epoch {item.epoch + 1}, step {item.step} of {item.total_steps}, "
+                f"loss {item.loss:.3f}, accuracy {100 * item.accuracy:.1f} %"
+                + _left(item.remaining)
+            )
+    return 0
+
+
+def _unlearn(options: argparse.Namespace) -> int:
+    from core.data import load_dataset
+    from core.experiment import new_run_id, run_plan
+    from core.store import Store
+
+    settings = {}
+    for pair in options.set:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadRequest(f"--set {pair} cannot be read.", "Write --set name=value.")
+        settings[name] = value
+    plan = Plan(
+        model=options.model,
+        dataset=options.dataset,
+        request=ForgetRequest.parse(options.forget, options.forget_seed),
+        method=options.method,
+        settings=settings,
+        seed=options.seed,
+    )
+    dataset = load_dataset(options.dataset, options.data)
+    stop = threading.Event()
+    previous = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    result: Run | None = None
+    shown = -1.0
+    try:
+        for item in run_plan(
+            plan,
+            dataset=dataset,
+            stop=stop.is_set,
+            run_id=new_run_id(),
+            weights_file=options.weights,
+        ):
+            if isinstance(item, Run):
+                result = item
+            elif item.seconds - shown > 2 or item.phase == "measuring":
+                shown = item.seconds
+                _say(_progress(item))
+            if stop.is_set():
+                # A second Ctrl-C ends the measuring too.
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert result is not None
+    Store().save(result)
+    _report(result)
+    if options.json:
+        _write_json(options.json, report(result))
+    return CANCELLED if result.status == "partial" else 0
+
+
+def _progress(snapshot: Snapshot) -> str:
+    if snapshot.phase == "measuring":
+        return f"measuring every image after step {snapshot.step} of {snapshot.total_steps}"
+    loss = f", loss {snapshot.training_loss:.3f}" if snapshot.training_loss is not None else ""
+    line = f"{snapshot.phase}: step {snapshot.step} of {snapshot.total_steps}{loss}"
+    if snapshot.probe is not None and snapshot.probe.mia is not None:
+        line += f", attack {100 * snapshot.probe.mia:.1f} %"
+    return line + _left(snapshot.remaining)
+
+
+def _left(remaining: float | None) -> str:
+    return "" if remaining is None else f", about {remaining:.0f} s left"
+
+
+def report(run: Run) -> dict[str, Any]:
+    """What `unlearn --json` writes: the three models' numbers as fractions, and the record."""
+
+    def numbers(evaluation: Evaluation | None) -> dict[str, float | None] | None:
+        if evaluation is None:
+            return None
+        metrics = evaluation.metrics()
+        return {name: metrics[name] and metrics[name]["value"] for name in REPORTED}
+
+    return {
+        "id": run.id,
+        "status": run.status,
+        **{name: numbers(getattr(run, name)) for name in MODELS},
+        "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
+        "seconds": dict(run.seconds),
+        "plan": run.plan.to_dict(),
+        "settings": dict(run.settings),
+        "versions": dict(run.versions),
+        "data": dict(run.data),
+        "weights_sha256": run.weights_sha256,
+        "steps": {"done": run.steps_done, "total": run.total_steps},
+    }
+
+
+def _report(run: Run) -> None:
+    numbers = report(run)
+    print(f"run {run.id}: {run.plan.method}, {run.plan.request.describe()}, {run.status}")
+    columns = [name for name in MODELS if numbers[name] is not None]
+    print(f"{'':26}" + "".join(f"{name:>12}" for name in columns))
+    for metric in REPORTED:
+        values = (numbers[name][metric] for name in columns)
+        cells = (f"{100 * v:>10.1f} %" if v is not None else f"{'-':>12}" for v in values)
+        print(f"{metric:26}" + "".join(cells))
+    seconds = run.seconds
+    print(f"{seconds['unlearning']:.1f} s unlearning, {seconds['measuring']:.1f} s measuring")
+
+
+def _methods(options: argparse.Namespace) -> int:
+    from core.unlearners import describe
+
+    methods = describe()
+    if options.json:
+        _write_json(options.json, methods)
+        return 0
+    group = ""
+    for method in methods:
+        if method["group"] != group:
+            group = method["group"]
+            print(f"\n{group}")
+        print(f"  {method['name']:20} {method['label']}: {method['sentence']}")
+        for parameter in method["parameters"]:
+            limits = f"{parameter['low']:g} to {parameter['high']:g}"
+            print(f"    --set {parameter['name']}={parameter['default']:<10} {limits}")
+    return 0
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from core.store import Store
+
+    store = Store()
+    if options.id:
+        run = store.load(options.id)
+        _report(run)
+        if options.json:
+            _write_json(options.json, report(run))
+        return 0
+    summaries = store.summaries()
+    if options.json:
+        _write_json(options.json, [_summary(store, item.id) for item in summaries])
+        return 0
+    for item in summaries:
+        print(f"{item.id}  {item.created}  {item.status:11} {item.plan.method:20} ", end="")
+        print(item.plan.request.describe())
+    if not summaries:
+        print(
+            "No runs yet. Start one: python -m core unlearn --dataset digits "
+            "--forget random:0.1 --method fine_tune"
+        )
+    return 0
+
+
+def _summary(store: Store, run_id: str) -> dict[str, Any]:
+    return report(store.load(run_id))
+
+
+def _write_json(target: str, content: Any) -> None:
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    file = Path(target)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, file)
+    except OSError as error:
+        raise BadRequest(f"{file} cannot be written ({error.strerror}).") from error
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

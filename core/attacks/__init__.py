@@ -1,0 +1,1 @@
+"""Membership inference attacks: numpy in, numpy out, one file an attack."""

@@ -1,0 +1,225 @@
+"""Trained weights and what they are: safetensors, each with a manifest in JSON beside it.
+
+A checkpoint is found by architecture, data set and role: "base" (trained on everything), or
+"retrained-DIGEST" (trained without the forget set of that digest). `models_cache/` ships some; what
+this machine trains goes into its cache folder, which is looked at second. Nothing is ever
+unpickled: a `.pth` from outside loads with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.errors import CheckpointCorrupt, CheckpointMissing
+from core.folders import SHIPPED, cache_folder
+from core.models import Classifier, ResNet18, build_model
+
+MEMORISATION = "memorisation-v1"
+"""The score that `memorised:N` sorts by: 1 minus the mean, over the epochs of the base's training,
+of the probability that the network gave the image's label when it met it. High means learned late
+or only by heart. A learning-speed proxy of the consistency score (Jiang et al. 2021, arXiv
+2002.03206, section 5); it needs no further training runs."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the weights are and what the manifest says of them.
+
+    manifest: architecture, dataset, role, classes, fingerprint, recipe, seed, accuracy, mia,
+    seconds, versions, sha256; retrained ones also request and forget_digest.
+    """
+
+    weights: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights file, as the manifest has it."""
+        return str(self.manifest["sha256"])
+
+    def load(self, device: torch.device | str = "cpu") -> Classifier:
+        """The model, in evaluation mode. Raises CheckpointCorrupt."""
+        found = hashlib.sha256(_read(self.weights)).hexdigest()
+        if found != self.sha256:
+            raise CheckpointCorrupt(
+                f"The weights in {self.weights.name} are damaged: their checksum is wrong.", _AGAIN
+            )
+        model = build_model(
+            str(self.manifest["architecture"]),
+            int(self.manifest["classes"]),
+            torch.Generator().manual_seed(0),
+            device,
+        )
+        try:
+            state = load_file(self.weights, device=str(device))
+        except (SafetensorError, OSError) as error:
+            raise CheckpointCorrupt(
+                f"The weights in {self.weights.name} cannot be read.", _AGAIN
+            ) from error
+        _fit(model, state, self.weights.name)
+        return model.eval()
+
+
+_AGAIN = "Restore the file from the project, or delete it and train again: python -m core train"
+
+
+def folder_of(architecture: str, dataset: str, root: Path) -> Path:
+    """The folder of one model's checkpoints below `models_cache` or the cache folder."""
+    return root / f"{architecture}-{dataset}"
+
+
+def find(architecture: str, dataset: str, role: str = "base") -> Checkpoint:
+    """The shipped checkpoint, else this machine's own. Raises CheckpointMissing, or
+    CheckpointCorrupt where the manifest cannot be read."""
+    for root in (SHIPPED, cache_folder() / "models"):
+        if found := find_in(folder_of(architecture, dataset, root), role):
+            return found
+    raise CheckpointMissing(
+        f"There is no {role} model of {architecture} for {dataset} yet.",
+        f"Train one: python -m core train --model {architecture} --dataset {dataset}",
+    )
+
+
+def find_in(folder: Path, role: str) -> Checkpoint | None:
+    """The checkpoint of that role in one folder, if there is one. Raises CheckpointCorrupt."""
+    weights = folder / f"{role}.safetensors"
+    if not weights.with_suffix(".json").exists():
+        return None
+    try:
+        manifest = json.loads(weights.with_suffix(".json").read_text())
+        _ = manifest["architecture"], manifest["classes"], manifest["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointCorrupt(
+            f"The manifest of {weights.name} cannot be read.", _AGAIN
+        ) from error
+    return Checkpoint(weights, manifest)
+
+
+def load_model(
+    architecture: str, dataset: str, role: str = "base", device: torch.device | str = "cpu"
+) -> Classifier:
+    """A trained model in evaluation mode: uint8 (N, 3, 32, 32) in, logits (N, classes) out."""
+    return find(architecture, dataset, role).load(device)
+
+
+def retrained_role(forget_digest: str, seed: int = 0) -> str:
+    """The role of a model trained without the forget set of that digest."""
+    return f"retrained-{forget_digest}" + (f"-seed{seed}" if seed else "")
+
+
+def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]) -> Checkpoint:
+    """Writes weights and manifest, each atomically, under a lock; the manifest last, so that what
+    has one is whole. `sha256` and `role` are added to the manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / f"{role}.safetensors"
+    with FileLock(folder / f".{role}.lock"):
+        digest = save_weights(model, weights)
+        full = {**manifest, "role": role, "sha256": digest}
+        _write(weights.with_suffix(".json"), json.dumps(full, indent=2, sort_keys=True) + "\n")
+    (folder / f".{role}.lock").unlink(missing_ok=True)
+    return Checkpoint(weights, full)
+
+
+def save_weights(model: Classifier, file: Path) -> str:
+    """Writes the model's weights as safetensors, atomically; returns the file's sha256."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    # safetensors wants contiguous tensors; channels-last ones are not.
+    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, temporary)
+    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    os.replace(temporary, file)
+    return digest
+
+
+def load_file_as(architecture: str, file: Path, classes: int = 10) -> Classifier:
+    """Weights from outside, `.safetensors` or `.pth` (a state dict), as a model in evaluation mode.
+
+    A `.pth` loads with `weights_only=True`; torchvision's ResNet-18 keys fit `resnet18`. Raises
+    CheckpointMissing or CheckpointCorrupt.
+    """
+    if not file.is_file():
+        raise CheckpointMissing(f"There is no file {file}.")
+    model = build_model(architecture, classes, torch.Generator().manual_seed(0))
+    try:
+        if file.suffix == ".safetensors":
+            state = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state)
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        raise CheckpointCorrupt(
+            f"{file.name} does not hold weights that can be read safely.",
+            "Give a state dict saved by torch.save, or a .safetensors file.",
+        ) from error
+    if isinstance(model, ResNet18) and "fc.weight" in state:
+        state = {f"net.{name}": value for name, value in state.items()}
+    _fit(model, state, file.name)
+    return model.eval()
+
+
+def memorisation_scores(architecture: str, dataset: str) -> NDArray[np.float16] | None:
+    """`memorisation-v1`, (N,), one number a training image in 0 to 1, higher is more memorised;
+    None where there are none. Raises CheckpointCorrupt."""
+    for root in (SHIPPED, cache_folder() / "models"):
+        file = folder_of(architecture, dataset, root) / f"{MEMORISATION}.npy"
+        if file.exists():
+            try:
+                scores: NDArray[np.float16] = np.load(file, allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise CheckpointCorrupt(
+                    f"The memorisation scores in {file.name} cannot be read.", _AGAIN
+                ) from error
+            return scores
+    return None
+
+
+def save_memorisation(learned: NDArray[np.float32], folder: Path) -> None:
+    """Writes `memorisation-v1` from what `core.training.train` gives as `learned`."""
+    temporary = folder / f".{MEMORISATION}.{os.getpid()}.npy"
+    np.save(temporary, (1 - learned).astype(np.float16))
+    os.replace(temporary, folder / f"{MEMORISATION}.npy")
+
+
+def _fit(model: Classifier, state: Mapping[str, Tensor], name: str) -> None:
+    try:
+        model.load_state_dict(dict(state))
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise CheckpointCorrupt(
+            f"The weights in {name} do not fit this architecture.",
+            f"They must be those of {type(model).__name__}.",
+        ) from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointCorrupt(f"The weights in {file.name} cannot be read.", _AGAIN) from error
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, file)

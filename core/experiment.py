@@ -1,0 +1,289 @@
+"""One run from plan to record: a method on a copy of the model, watched live and measured.
+
+Measuring never counts as unlearning: the clock of the method stops while a probe looks. A probe
+uses fixed subsamples; the full evaluation comes at the end.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core import checkpoints
+from core.attacks.simple_mia import accuracy
+from core.checkpoints import Checkpoint
+from core.data import ImageDataset, load_dataset
+from core.errors import BadRequest
+from core.evaluation import Outcome, evaluate, per_image
+from core.forget_sets import Indices, Split, split
+from core.models import Classifier, best_device
+from core.provenance import versions
+from core.references import evaluate_outcomes, find_reference, keep_reference
+from core.results import Evaluation, Plan, Probe, Run, Snapshot
+from core.subsets import Images
+from core.training import Recipe, recipe_for
+from core.unlearners import make
+from core.unlearners.base import Need, Step, UnlearningData
+
+PROBE_IMAGES = 500
+ROLLING_IMAGES = 32
+PROBES = 6
+"""Checkpoints after the first, spread evenly over the steps; the last is the last step."""
+SNAPSHOT_SECONDS = 0.25
+ROLLING_SECONDS = 1.0
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    folder: str | Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    run_id: str | None = None,
+    device: torch.device | str | None = None,
+    weights_file: Path | None = None,
+    dataset: ImageDataset | None = None,
+) -> Iterator[Snapshot | Run]:
+    """Unlearns and measures; yields snapshots, then the `Run` as the last item.
+
+    folder: of the images, see `load_dataset`; dataset: in place of loading. stop: asked after each
+    batch; once it is true the method ends, and what was done so far is measured and marked
+    "partial". weights_file: where the unlearned weights go as well (safetensors).
+    Raises LabError for a plan that cannot be run, before anything is changed.
+    """
+    device = torch.device(device) if device is not None else best_device()
+    dataset = dataset or load_dataset(plan.dataset, folder)
+    scores = checkpoints.memorisation_scores(plan.model, plan.dataset)
+    parts = split(dataset, plan.request, scores)
+    method = make(plan.method, plan.settings, case_of(dataset, parts))
+    base = checkpoints.find(plan.model, plan.dataset, plan.base)
+    _check_data(base, dataset)
+    model = base.load(device)
+    data = offered_data(dataset, parts, method.needs, base)
+    watcher = _Watcher(dataset, parts, plan.seed)
+
+    yield watcher.look(model, Step(0, 0), 0.0, None, probe=True)
+    started_measuring = time.perf_counter()
+    before = evaluate_outcomes(base, model, dataset, parts)
+    reference = find_reference(plan.model, plan.dataset, parts)
+    retrained = None
+    if reference is not None:
+        retrained = evaluate_outcomes(reference, reference.load(device), dataset, parts)
+    watcher.measuring += time.perf_counter() - started_measuring
+
+    generator = torch.Generator().manual_seed(plan.seed)
+    status = "finished"
+    unlearning = 0.0
+    step = Step(0, 0)
+    steps = method.run(model, data, generator)
+    while True:
+        clock = time.perf_counter()
+        following = next(steps, None)
+        _synchronise(device)
+        unlearning += time.perf_counter() - clock
+        if following is None:
+            break
+        step = following
+        stopping = stop()
+        snapshot = watcher.after(model, step, unlearning, last=stopping)
+        if snapshot is not None:
+            yield snapshot
+        if stopping and step.done < step.total:
+            status = "partial"
+            steps.close()
+            break
+
+    clock = time.perf_counter()
+    yield watcher.look(model, Step(step.done, step.total, step.loss, "measuring"), unlearning, 0.0)
+    after = evaluate_now(model, dataset, parts)
+    watcher.measuring += time.perf_counter() - clock
+    digest = ""
+    if weights_file is not None:
+        digest = checkpoints.save_weights(model, weights_file)
+    if plan.method == "retrain" and status == "finished" and reference is None:
+        reference = keep_reference(
+            model, plan.request, plan.seed, dataset, parts, base, after, unlearning
+        )
+        retrained = after
+    yield Run(
+        id=run_id or new_run_id(),
+        plan=plan,
+        status="finished" if status == "finished" else "partial",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=method.settings(),
+        seconds={"unlearning": round(unlearning, 3), "measuring": round(watcher.measuring, 3)},
+        versions=versions(device),
+        data=describe_data(dataset, parts, base),
+        before=before,
+        after=after,
+        retrained=retrained,
+        replay=tuple(watcher.replay),
+        weights_sha256=digest,
+        reference=reference.sha256 if reference else "",
+        steps_done=step.done,
+        total_steps=step.total,
+    )
+
+
+def new_run_id() -> str:
+    """Short, unguessable enough for a link, and unique."""
+    return uuid.uuid4().hex[:12]
+
+
+def case_of(dataset: ImageDataset, parts: Split) -> str:
+    """ "class" if some class is forgotten whole, else "random": which preset fits."""
+    labels = dataset.train_labels.numpy()
+    gone = set(np.unique(labels[parts.forget])) - set(np.unique(labels[parts.retain]))
+    return "class" if gone else "random"
+
+
+def offered_data(
+    dataset: ImageDataset, parts: Split, needs: frozenset[Need], base: Checkpoint
+) -> UnlearningData:
+    """The parts of the training data that a method declared, and how the base was trained."""
+    every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
+    recipe = base.manifest.get("recipe")
+    architecture = str(base.manifest["architecture"])
+    return UnlearningData(
+        parts={
+            name: Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
+            for name, indices in every.items()
+            if name in needs
+        },
+        architecture=architecture,
+        classes=len(dataset.class_names),
+        recipe=Recipe(**recipe) if recipe else recipe_for(architecture, dataset.name),
+    )
+
+
+def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict[str, Any]:
+    """What the record says of the data."""
+    trained_on = base.manifest["fingerprint"]
+    return {
+        "dataset": dataset.name,
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "model_trained_on_same_pixels": trained_on == dataset.fingerprint,
+        "forget": len(parts.forget),
+        "retain": len(parts.retain),
+        "test": len(parts.test),
+        "forget_digest": parts.digest,
+    }
+
+
+def evaluate_now(model: Classifier, dataset: ImageDataset, parts: Split) -> Evaluation:
+    """The full evaluation of a model that is not saved: every image once."""
+    train = per_image(model, dataset.train_images, dataset.train_labels)
+    test = per_image(model, dataset.test_images, dataset.test_labels)
+    return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
+
+
+def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
+    """Weights never meet other data in silence; other pixels in the same order are allowed, and
+    the record says so (`model_trained_on_same_pixels`)."""
+    if base.manifest["fingerprint"] == dataset.fingerprint:
+        return
+    order = base.manifest.get("index_order", "")
+    if not order or order != dataset.index_order:
+        raise BadRequest(
+            f"The {base.manifest['architecture']} model was trained on other images than these.",
+            "Train one on them: python -m core train",
+        )
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class _Watcher:
+    """Looks at a model while a method changes it, on the clock of its own."""
+
+    def __init__(self, dataset: ImageDataset, parts: Split, seed: int) -> None:
+        self.measuring = 0.0
+        self.replay: list[Snapshot] = []
+        self._dataset = dataset
+        draw = np.random.default_rng(0)
+        self._forget = np.sort(draw.permutation(parts.forget)[:PROBE_IMAGES])
+        self._test = np.sort(draw.permutation(parts.test)[:PROBE_IMAGES])
+        self._draw = np.random.default_rng(seed)
+        self._last_snapshot = 0.0
+        self._last_rolling = 0.0
+
+    def after(self, model: Classifier, step: Step, seconds: float, last: bool) -> Snapshot | None:
+        """A snapshot if one is due after this step."""
+        due = {round(step.total * k / PROBES) for k in range(1, PROBES + 1)}
+        probe = step.done in due or last
+        if not probe and step.done > 1 and seconds - self._last_snapshot < SNAPSHOT_SECONDS:
+            return None
+        self._last_snapshot = seconds
+        remaining = seconds / step.done * (step.total - step.done) if step.done >= 3 else None
+        rolling = not probe and seconds - self._last_rolling >= ROLLING_SECONDS
+        return self.look(model, step, seconds, remaining, probe, rolling)
+
+    def look(
+        self,
+        model: Classifier,
+        step: Step,
+        seconds: float,
+        remaining: float | None,
+        probe: bool = False,
+        rolling: bool = False,
+    ) -> Snapshot:
+        """A snapshot of this moment, with a probe or a rolling sample if asked for."""
+        clock = time.perf_counter()
+        found = self._probe(model) if probe else None
+        small_forget = small_test = None
+        if rolling:
+            self._last_rolling = seconds
+            small_forget = self._train_outcome(model, self._pick(self._forget)).losses
+            small_test = self._test_outcome(model, self._pick(self._test)).losses
+        self.measuring += time.perf_counter() - clock
+        snapshot = Snapshot(
+            step=step.done,
+            total_steps=step.total,
+            phase=step.phase,
+            seconds=seconds,
+            measuring_seconds=self.measuring,
+            remaining=remaining,
+            training_loss=step.loss,
+            rolling_forget=small_forget,
+            rolling_test=small_test,
+            probe=found,
+        )
+        if found is not None:
+            self.replay.append(snapshot)
+        return snapshot
+
+    def _pick(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return self._draw.permutation(indices)[:ROLLING_IMAGES]
+
+    def _probe(self, model: Classifier) -> Probe:
+        forget = self._train_outcome(model, self._forget)
+        test = self._test_outcome(model, self._test)
+        labels, test_labels = self._dataset.train_labels, self._dataset.test_labels
+        return Probe(
+            forget_losses=forget.losses,
+            test_losses=test.losses,
+            forget_accuracy=float(np.mean(forget.predictions == labels[self._forget].numpy())),
+            test_accuracy=float(np.mean(test.predictions == test_labels[self._test].numpy())),
+            mia=accuracy(forget.losses, test.losses),
+        )
+
+    def _train_outcome(self, model: Classifier, indices: np.ndarray[Any, Any]) -> Outcome:
+        chosen = torch.from_numpy(indices)
+        return per_image(
+            model, self._dataset.train_images[chosen], self._dataset.train_labels[chosen]
+        )
+
+    def _test_outcome(self, model: Classifier, indices: np.ndarray[Any, Any]) -> Outcome:
+        chosen = torch.from_numpy(indices)
+        return per_image(
+            model, self._dataset.test_images[chosen], self._dataset.test_labels[chosen]
+        )

@@ -1,0 +1,317 @@
+"""What to forget: a request that a link or a file can carry, and the index sets it stands for.
+
+A `ForgetRequest` says in words and numbers what is asked for; `split` turns it, for one data set,
+into a `Split`: which training images are forgotten, which are retained, and which test images stand
+beside them. The random kinds draw from the request's own seed, so that a forget set (and the model
+retrained without it) is the same in every run, whatever the method's seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import (
+    BadRequest,
+    EmptyForgetSet,
+    EverythingForgotten,
+    IndexOutOfRange,
+    UnknownClass,
+)
+
+if TYPE_CHECKING:
+    from core.data import ImageDataset
+
+Indices = NDArray[np.int64]
+Kind = Literal["random", "classes", "indices", "memorised"]
+KINDS: tuple[Kind, ...] = ("random", "classes", "indices", "memorised")
+USED: dict[Kind, tuple[str, ...]] = {
+    "random": ("count", "fraction"),
+    "classes": ("classes", "fraction"),
+    "indices": ("indices",),
+    "memorised": ("count",),
+}
+
+
+@dataclass(frozen=True)
+class ForgetRequest:
+    """What to forget. Build one with the class methods below or `parse`.
+
+    kind: "random" (a count or a fraction of all training images), "classes" (whole classes, or a
+    fraction of each), "indices" (chosen images) or "memorised" (the `count` with the highest
+    memorisation score).
+    seed: the forget seed, used by the kinds that draw at random.
+    Classes and indices are kept without repeats, indices sorted. Raises BadRequest where the kind
+    lacks what it needs, or is given what it does not use.
+    """
+
+    kind: Kind
+    count: int | None = None
+    fraction: float | None = None
+    classes: tuple[str, ...] = ()
+    indices: tuple[int, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise BadRequest(
+                f"A forget request cannot be of kind {self.kind!r}.",
+                f"It is one of {', '.join(KINDS)}.",
+            )
+        object.__setattr__(self, "classes", tuple(dict.fromkeys(self.classes)))
+        object.__setattr__(self, "indices", tuple(sorted(set(self.indices))))
+        for name in ("count", "fraction", "classes", "indices"):
+            if getattr(self, name) not in (None, ()) and name not in USED[self.kind]:
+                raise BadRequest(f"A forget request of kind {self.kind!r} has no {name}.")
+        if self.seed < 0:
+            raise BadRequest("The forget seed must not be negative.")
+        if self.fraction is not None and not 0 <= self.fraction <= 1:
+            raise BadRequest(
+                f"A fraction of {self.fraction:g} makes no sense.", "Give one between 0 and 1."
+            )
+        if self.count is not None and self.count < 0:
+            raise BadRequest(f"{self.count} images cannot be forgotten.", "Give a positive count.")
+        if self.kind == "random" and (self.count is None) == (self.fraction is None):
+            raise BadRequest("A random forget request needs either a count or a fraction.")
+        if self.kind == "memorised" and self.count is None:
+            raise BadRequest("A request for the most memorised images needs a count.")
+        if self.kind == "classes" and not self.classes:
+            raise EmptyForgetSet("No class is chosen.", "Choose at least one class to forget.")
+
+    @classmethod
+    def random(cls, amount: float, seed: int = 0) -> ForgetRequest:
+        """`amount` images (an int) or that fraction of all training images (a float)."""
+        if isinstance(amount, int):
+            return cls("random", count=amount, seed=seed)
+        return cls("random", fraction=amount, seed=seed)
+
+    @classmethod
+    def of_classes(cls, *names: str, fraction: float | None = None, seed: int = 0) -> ForgetRequest:
+        """All images of these classes, or that fraction of each."""
+        return cls("classes", classes=names, fraction=fraction, seed=seed)
+
+    @classmethod
+    def of_indices(cls, indices: Any) -> ForgetRequest:
+        """Exactly these training images (any iterable of ints; order and repeats do not matter)."""
+        return cls("indices", indices=tuple(int(i) for i in indices))
+
+    @classmethod
+    def most_memorised(cls, count: int) -> ForgetRequest:
+        """The `count` training images with the highest memorisation score."""
+        return cls("memorised", count=count)
+
+    @classmethod
+    def parse(cls, text: str, seed: int = 0) -> ForgetRequest:
+        """Reads the shell's short form.
+
+        random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
+        indices:FILE (one index a line) | memorised:500
+        """
+        kind, _, rest = text.partition(":")
+        forms = (
+            "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
+            "indices:FILE or memorised:500."
+        )
+        try:
+            if kind == "random" and rest:
+                amount = float(rest) if "." in rest or "e" in rest.lower() else int(rest)
+                return cls.random(amount, seed)
+            if kind == "class" and rest:
+                names, _, part = rest.partition(":")
+                chosen = [name.strip() for name in names.split(",") if name.strip()]
+                return cls.of_classes(*chosen, fraction=float(part) if part else None, seed=seed)
+            if kind == "memorised" and rest:
+                return cls.most_memorised(int(rest))
+            if kind == "indices" and rest:
+                lines = Path(rest).expanduser().read_text().split()
+                return cls.of_indices(int(line) for line in lines)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise BadRequest(f"The forget request {text!r} cannot be read.", forms) from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
+            raise BadRequest(
+                f"The index file {rest!r} cannot be read.", "Give a file with one index a line."
+            ) from error
+        raise BadRequest(f"The forget request {text!r} cannot be read.", forms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without the fields that this kind does not use."""
+        fields: dict[str, Any] = {"kind": self.kind, "seed": self.seed}
+        if self.count is not None:
+            fields["count"] = self.count
+        if self.fraction is not None:
+            fields["fraction"] = self.fraction
+        if self.classes:
+            fields["classes"] = list(self.classes)
+        if self.kind == "indices":
+            fields["indices"] = list(self.indices)
+        return fields
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> ForgetRequest:
+        """The inverse of `to_dict`; raises BadRequest on anything else."""
+        try:
+            known = {"kind", "count", "fraction", "classes", "indices", "seed"}
+            if unknown := set(fields) - known:
+                raise BadRequest(f"A forget request has no field {min(unknown)!r}.")
+            count, fraction = fields.get("count"), fields.get("fraction")
+            return cls(
+                kind=fields["kind"],
+                count=None if count is None else _whole(count),
+                fraction=None if fraction is None else float(fraction),
+                classes=tuple(str(name) for name in _listed(fields.get("classes", ()))),
+                indices=tuple(_whole(i) for i in _listed(fields.get("indices", ()))),
+                seed=_whole(fields.get("seed", 0)),
+            )
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+            raise BadRequest("This forget request cannot be read.") from error
+
+    def to_json(self) -> str:
+        """One line, keys sorted."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ForgetRequest:
+        """The inverse of `to_json`; raises BadRequest on anything else."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise BadRequest("This forget request is not valid JSON.") from error
+
+    def describe(self) -> str:
+        """In plain words: "10 % of all training images, drawn at random", say."""
+        if self.kind == "random":
+            amount = f"{self.count:,}" if self.fraction is None else f"{100 * self.fraction:g} % of"
+            return f"{amount} training image{'s' * (self.count != 1)} drawn at random"
+        if self.kind == "classes":
+            share = "every" if self.fraction is None else f"{100 * self.fraction:g} % of the"
+            return f"{share} {' and '.join(self.classes)} image" + (
+                "" if self.fraction is None else "s"
+            )
+        if self.kind == "memorised":
+            return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
+        return f"{len(self.indices):,} chosen training image{'s' * (len(self.indices) != 1)}"
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, str) or value != int(value):
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(value)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):  # it would be taken apart into letters
+        raise TypeError(f"{value!r} is not a list")
+    return value
+
+
+@dataclass(frozen=True)
+class Split:
+    """Index sets, each sorted: `forget` and `retain` partition the training images, the others
+    are views of the test images.
+
+    test: all of them. test_class_matched: the class mix of the forget set, as many of each class
+    as the forget set has, or as the test set affords in the same proportions. test_retained: the
+    classes of which some training image is retained.
+    """
+
+    forget: Indices
+    retain: Indices
+    test: Indices
+    test_class_matched: Indices
+    test_retained: Indices
+
+    @property
+    def digest(self) -> str:
+        """Names the forget set: sha256 of its indices, 16 hexadecimal digits."""
+        return hashlib.sha256(self.forget.astype("<i8").tobytes()).hexdigest()[:16]
+
+
+def split(
+    dataset: ImageDataset, request: ForgetRequest, scores: NDArray[Any] | None = None
+) -> Split:
+    """The index sets of `request` on `dataset`.
+
+    scores: memorisation, one number a training image, higher is more memorised; needed by the
+    kind "memorised" only.
+    Raises EmptyForgetSet, EverythingForgotten, IndexOutOfRange, UnknownClass or BadRequest.
+    """
+    labels = dataset.train_labels.numpy()
+    test_labels = dataset.test_labels.numpy()
+    n = len(labels)
+    forget = np.unique(_forget_indices(labels, dataset.class_names, request, scores))
+    if not len(forget):
+        raise EmptyForgetSet("This forget set is empty.", "Choose at least one image to forget.")
+    if len(forget) == n:
+        raise EverythingForgotten(
+            f"This forgets all {n:,} training images.", "Leave some for the model to keep."
+        )
+    retain = np.setdiff1d(np.arange(n), forget, assume_unique=True)
+    return Split(
+        forget=forget,
+        retain=retain,
+        test=np.arange(len(test_labels)),
+        test_class_matched=_class_matched(labels[forget], test_labels, request.seed),
+        test_retained=np.flatnonzero(np.isin(test_labels, np.unique(labels[retain]))),
+    )
+
+
+def _forget_indices(
+    labels: Indices,
+    class_names: tuple[str, ...],
+    request: ForgetRequest,
+    scores: NDArray[Any] | None,
+) -> Indices:
+    n = len(labels)
+    if request.kind == "random":
+        count = request.count if request.fraction is None else round(request.fraction * n)
+        assert count is not None
+        if count > n:
+            raise BadRequest(f"{count:,} images are asked for, but there are only {n:,}.")
+        return np.random.default_rng(request.seed).permutation(n)[:count]
+    if request.kind == "classes":
+        chosen = []
+        for name in request.classes:
+            if name not in class_names:
+                raise UnknownClass(
+                    f"There is no class {name!r}.", f"The classes are {', '.join(class_names)}."
+                )
+            label = class_names.index(name)
+            members = np.flatnonzero(labels == label)
+            if request.fraction is not None:
+                # A stream for each class: the order in which they are named does not matter.
+                draw = np.random.default_rng((request.seed, label))
+                members = draw.permutation(members)[: round(request.fraction * len(members))]
+            chosen.append(members)
+        return np.concatenate(chosen)
+    if request.kind == "memorised":
+        assert request.count is not None
+        if scores is None or len(scores) != n:
+            raise BadRequest("There are no memorisation scores for this data and model.")
+        if request.count > n:
+            raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
+        return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]
+    for index in request.indices:
+        if not 0 <= index < n:
+            raise IndexOutOfRange(
+                f"There is no training image {index}.", f"Indices run from 0 to {n - 1:,}."
+            )
+    return np.asarray(request.indices, dtype=np.int64)
+
+
+def _class_matched(forget_labels: Indices, test_labels: Indices, seed: int) -> Indices:
+    """As many test images of each class as the forget set has, scaled down alike where too few."""
+    draw = np.random.default_rng(seed)
+    classes, wanted = np.unique(forget_labels, return_counts=True)
+    members = [np.flatnonzero(test_labels == label) for label in classes]
+    scale = min([1.0, *(len(m) / w for m, w in zip(members, wanted, strict=True) if len(m))])
+    picked = [
+        draw.permutation(m)[: max(1, round(scale * w))]
+        for m, w in zip(members, wanted, strict=True)
+    ]
+    return np.sort(np.concatenate(picked))

@@ -1,0 +1,352 @@
+"""One queue for the whole process: submit a plan, watch it, cancel it, see its place.
+
+One thread runs one job at a time, first come, first served: two at once on the same cores would
+each take longer than one after the other. A job belongs to nobody's session: whoever has its id may
+watch it, only who has the token it was submitted with may cancel it, and one that nobody has
+watched for a while is cancelled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from core.errors import Cancelled, LabError, NotYours, QueueFull, RunMissing
+from core.results import Plan, Run, Snapshot
+from core.store import Store
+
+log = logging.getLogger(__name__)
+
+State = Literal["waiting", "running", "finished", "partial", "failed"]
+
+SNAPSHOTS_KEPT = 600
+"""Snapshots without a probe that a job keeps; beyond, every other one goes, and so on."""
+PROGRESS_SECONDS = 1.0
+"""How often a running job's progress is written to the store."""
+
+
+class Runner(Protocol):
+    """Does a plan's work: yields snapshots, then the run. `core.experiment.run_plan` is one.
+
+    `stop` is cheap and asked between batches; once it is true, the runner ends with a partial run.
+    """
+
+    def __call__(
+        self,
+        plan: Plan,
+        *,
+        folder: str | Path | None,
+        stop: Callable[[], bool],
+        run_id: str,
+    ) -> Iterator[Snapshot | Run]: ...
+
+
+def _run_plan(
+    plan: Plan, *, folder: str | Path | None, stop: Callable[[], bool], run_id: str
+) -> Iterator[Snapshot | Run]:
+    from core.experiment import run_plan  # here, because it imports torch: seconds
+
+    return run_plan(plan, folder=folder, stop=stop, run_id=run_id)
+
+
+def hashed(owner_token: str) -> str:
+    """What is kept of an owner's token: its sha256, 64 hexadecimal digits."""
+    return hashlib.sha256(owner_token.encode()).hexdigest()
+
+
+class Job:
+    """A plan on its way to a run. Read from any thread; only the queue writes.
+
+    id: also the run's. state: "waiting", "running", then "finished", "partial" (stopped, what was
+    done is kept) or "failed" (or stopped before it began: then there is no run). latest: the last
+    snapshot. run: set when it has ended. error: one sentence, also why a job was stopped for its
+    owner, "" where all went well.
+    """
+
+    def __init__(self, id: str, plan: Plan, owner: str = "", state: State = "waiting") -> None:
+        self.id = id
+        self.plan = plan
+        self.owner = owner
+        self.state: State = state
+        self.latest: Snapshot | None = None
+        self.run: Run | None = None
+        self.error = ""
+        self.folder: str | Path | None = None
+        self.watched = 0.0
+        self._stop = threading.Event()
+        self._reason = ""
+        self._snapshots: list[Snapshot] = []
+        self._stride = 1
+        self._seen = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has been asked to stop and has not ended yet."""
+        return self.alive and self._stop.is_set()
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """The way so far: every snapshot with a probe, and about 600 evenly spread others."""
+        return list(self._snapshots)
+
+    @property
+    def replay(self) -> tuple[Snapshot, ...]:
+        """The snapshots that carry a probe."""
+        return tuple(s for s in self._snapshots if s.probe is not None)
+
+    def _add(self, snapshot: Snapshot) -> None:
+        self.latest = snapshot
+        if snapshot.probe is None:
+            self._seen += 1
+            if self._seen % self._stride:
+                return
+        self._snapshots.append(snapshot)
+        others = [s for s in self._snapshots if s.probe is None]
+        if len(others) > SNAPSHOTS_KEPT:
+            # Every other one goes and from now on half as many come: spread evenly over the run.
+            # A new list, so that a thread that reads the old one is not disturbed.
+            self._stride *= 2
+            dropped = {id(s) for s in others[::2]}
+            self._snapshots = [s for s in self._snapshots if id(s) not in dropped]
+
+
+class JobQueue:
+    """The queue of a process and the thread that works through it.
+
+    store: where runs go. runner: does the work; in its own thread. grace_seconds: a job that nobody
+    watches for longer is cancelled. waiting_each: jobs that one owner may have waiting.
+    kept: ended jobs that stay in memory; older ones are read from the store.
+    clock: seconds, for tests. recovered: the runs that a dead process had left unfinished.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner = _run_plan,
+        grace_seconds: float = 120.0,
+        waiting_each: int = 3,
+        kept: int = 20,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store = store
+        self.grace_seconds = grace_seconds
+        self.recovered = store.recover()
+        self._runner = runner
+        self._waiting_each = waiting_each
+        self._kept = kept
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        self._waiting: list[Job] = []
+        self._running: Job | None = None
+        self._changed = threading.Condition()
+        self._worker: threading.Thread | None = None
+
+    def submit(self, plan: Plan, owner_token: str, folder: str | Path | None = None) -> Job:
+        """Queues a plan and starts watching it. Raises QueueFull.
+
+        owner_token: a secret of the one who submits, needed to cancel. folder: where the images
+        are, None for the usual places.
+        """
+        job = Job(secrets.token_hex(8), plan, hashed(owner_token))
+        job.folder = folder
+        with self._changed:
+            self._expire()
+            mine = sum(hmac.compare_digest(other.owner, job.owner) for other in self._waiting)
+            if mine >= self._waiting_each:
+                raise QueueFull(
+                    f"You have {mine} runs waiting already, which is as many as one may have.",
+                    "Wait until one starts, or stop one.",
+                )
+            job.watched = self._clock()
+            self._jobs[job.id] = job
+            self._waiting.append(job)
+            if self._worker is None or not self._worker.is_alive():
+                self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
+                self._worker.start()
+            self._changed.notify_all()
+        return job
+
+    def get(self, id: str) -> Job:
+        """A job of this process, or one that the store has. Raises RunMissing or StoreCorrupt."""
+        with self._changed:
+            if id in self._jobs:
+                return self._jobs[id]
+        run = self.store.load(id)
+        states: dict[str, State] = {"interrupted": "failed"}
+        job = Job(run.id, run.plan, state=states.get(run.status, run.status))  # type: ignore[arg-type]
+        job.error = run.error
+        if run.status not in ("running", "interrupted"):  # those have nothing but their plan
+            job.run = run
+        for snapshot in run.replay:
+            job._add(snapshot)
+        return job
+
+    def place(self, id: str) -> int | None:
+        """0 while it runs, 1 for the next, and so on; None once it has ended."""
+        with self._changed:
+            self._expire()
+            job = self._jobs.get(id)
+            if job is None or not job.alive:
+                return None
+            return self._waiting.index(job) + 1 if job in self._waiting else 0
+
+    def watch(self, id: str) -> None:
+        """Somebody looks at the job: its time without a watcher starts anew."""
+        with self._changed:
+            if id in self._jobs:
+                self._jobs[id].watched = self._clock()
+
+    def cancel(self, id: str, owner_token: str) -> None:
+        """Stops a job within one batch; what it has done is kept. Nothing happens if it has ended.
+
+        Raises NotYours for anybody but its owner, RunMissing for an unknown id.
+        """
+        with self._changed:
+            job = self._jobs.get(id)
+            if job is None:
+                raise RunMissing(f"No job {id[:80]!r} waits or runs.")
+            if not hmac.compare_digest(job.owner, hashed(owner_token)):
+                raise NotYours("Only the one who started this run can stop it.")
+            self._stop(job, "")
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Waits until nothing waits or runs; False if that took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and self._running is None, timeout
+            )
+
+    def _stop(self, job: Job, reason: str) -> None:
+        """With the lock held: ends a waiting job, asks a running one to end."""
+        if not job.alive or job.stopping:
+            return
+        job._reason = reason
+        job._stop.set()
+        if job in self._waiting:
+            self._waiting.remove(job)
+            job.error = reason or "Stopped before it began."
+            job.state = "failed"
+            self._forget_old()
+            self._changed.notify_all()
+
+    def _unwatched(self, job: Job) -> bool:
+        return self._clock() - job.watched > self.grace_seconds
+
+    def _expire(self) -> None:
+        """With the lock held: stops the jobs that nobody watches."""
+        for job in [*self._waiting, *([self._running] if self._running else [])]:
+            if self._unwatched(job):
+                self._stop(
+                    job, f"Stopped, because nobody had watched it for {self.grace_seconds:g} s."
+                )
+
+    def _forget_old(self) -> None:
+        """With the lock held: drops the oldest ended jobs from memory."""
+        ended = [job.id for job in self._jobs.values() if not job.alive]
+        for id in ended[: max(0, len(ended) - self._kept)]:
+            del self._jobs[id]
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                self._expire()
+                if not self._waiting:
+                    continue
+                job = self._running = self._waiting.pop(0)
+                job.state = "running"
+            run, error = self._drain(job)
+            with self._changed:
+                # The state last: who sees that it has ended finds everything else in place.
+                job.run, job.error = run, error
+                job.state = run.status  # type: ignore[assignment]
+                self._running = None
+                self._forget_old()
+                self._changed.notify_all()
+
+    def _drain(self, job: Job) -> tuple[Run, str]:
+        """Runs a job and stores what came of it: the run, and the sentence to show with it."""
+        blank = Run(
+            id=job.id,
+            plan=job.plan,
+            status="running",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings=dict(job.plan.settings),
+            seconds={},
+            versions={},
+            data={},
+        )
+        try:
+            self.store.begin(blank, job.owner)
+            run = self._result(job)
+        except Cancelled as error:
+            run = self._cut_short(job, blank, "partial", job._reason or str(error))
+        except LabError as error:
+            run = self._cut_short(job, blank, "failed", str(error))
+        except BaseException as error:  # SystemExit too: this thread must go on with the next job
+            log.exception("job %s failed", job.id)
+            what = f"Something went wrong in this run ({type(error).__name__})."
+            run = self._cut_short(job, blank, "failed", f"{what} The log says more.")
+        try:
+            self.store.save(run, job.owner)
+        except Exception as error:
+            log.exception("run %s cannot be saved", job.id)
+            reason = str(error) if isinstance(error, LabError) else type(error).__name__
+            return run, run.error or f"This run is done but could not be saved. {reason}"
+        return run, run.error
+
+    def _result(self, job: Job) -> Run:
+        def stop() -> bool:
+            if not job._stop.is_set() and self._unwatched(job):
+                with self._changed:
+                    self._expire()
+            return job._stop.is_set()
+
+        written = self._clock()
+        for item in self._runner(job.plan, folder=job.folder, stop=stop, run_id=job.id):
+            if isinstance(item, Run):
+                if item.status == "partial" and not item.error:
+                    return dataclasses.replace(item, error=job._reason)
+                return item
+            job._add(item)
+            if self._clock() - written >= PROGRESS_SECONDS:
+                written = self._clock()
+                try:
+                    self.store.progress(job.id, item.step, item.total_steps)
+                except LabError as error:  # no reason to lose the run
+                    log.warning("progress of job %s is not noted: %s", job.id, error)
+            with self._changed:
+                self._expire()
+        if job._stop.is_set():
+            raise Cancelled("This run was stopped.")
+        raise LabError("This run ended without a result.")
+
+    @staticmethod
+    def _cut_short(job: Job, blank: Run, status: Literal["partial", "failed"], error: str) -> Run:
+        """The run of a job that has not given one: what is known from its snapshots."""
+        latest = job.latest
+        if latest is None:
+            return dataclasses.replace(blank, status=status, error=error)
+        return dataclasses.replace(
+            blank,
+            status=status,
+            error=error,
+            replay=job.replay,
+            seconds={"unlearning": latest.seconds, "measuring": latest.measuring_seconds},
+            steps_done=latest.step,
+            total_steps=latest.total_steps,
+        )

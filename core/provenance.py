@@ -1,0 +1,28 @@
+"""What a result was made with: versions, machine, threads. Needed to repeat it bit for bit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from typing import Any
+
+import torch
+
+from core.models import has_fast_bfloat16
+
+
+def versions(device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Python, the libraries, the machine, its thread count and the precision of training."""
+    device = torch.device(device)
+    libraries = {
+        name: importlib.metadata.version(name)
+        for name in ("torch", "torchvision", "numpy", "scikit-learn")
+    }
+    return {
+        "python": platform.python_version(),
+        **libraries,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "training_precision": "bfloat16" if has_fast_bfloat16(device.type) else "float32",
+    }

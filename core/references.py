@@ -1,0 +1,231 @@
+"""Base models and the references retrained without a forget set: trained, measured and kept.
+
+What a saved model does with every image is measured once and kept as its outcomes, so that the
+columns "before" and "retrained" of a run cost nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from core import checkpoints
+from core.checkpoints import Checkpoint
+from core.data import ImageDataset
+from core.errors import CheckpointMissing
+from core.evaluation import Outcome, evaluate, per_image
+from core.folders import cache_folder
+from core.forget_sets import ForgetRequest, Split, split
+from core.models import Classifier
+from core.provenance import versions
+from core.results import Evaluation
+from core.subsets import Images
+from core.training import Recipe, Trained, TrainingProgress, train
+
+
+def train_model(
+    architecture: str,
+    dataset: ImageDataset,
+    recipe: Recipe,
+    *,
+    without: ForgetRequest | None = None,
+    seed: int = 0,
+    root: Path | None = None,
+    device: torch.device | str = "cpu",
+) -> Iterator[TrainingProgress | Checkpoint]:
+    """Trains a base model (or, `without` a forget set, its reference) and keeps weights, manifest
+    and outcomes, and for a base the memorisation scores; yields progress, the `Checkpoint` last.
+
+    root: `models_cache` or this machine's (the default). A training that was broken off goes on
+    where it was. Two processes that train the same model train it once: the second one waits.
+    """
+    root = root or cache_folder() / "models"
+    folder = checkpoints.folder_of(architecture, dataset.name, root)
+    folder.mkdir(parents=True, exist_ok=True)
+    if without is None:
+        role, indices = "base", np.arange(len(dataset.train_labels))
+    else:
+        scores = checkpoints.memorisation_scores(architecture, dataset.name)
+        parts = split(dataset, without, scores)
+        role, indices = checkpoints.retrained_role(parts.digest, seed), parts.retain
+    images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
+    key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}"
+    state = cache_folder() / "training" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    state.parent.mkdir(exist_ok=True)
+    with FileLock(state.with_suffix(".lock")):
+        if (kept := checkpoints.find_in(folder, role)) and _made_by(kept, dataset, recipe, seed):
+            yield kept
+            return
+        for progress in train(
+            architecture, images, recipe, seed, classes=len(dataset.class_names), device=device,
+            state_file=state.with_suffix(".state"),
+        ):  # fmt: skip
+            if isinstance(progress, TrainingProgress):
+                yield progress
+            else:
+                yield _keep(progress, architecture, dataset, recipe, seed, role, folder, without)
+
+
+def _made_by(kept: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int) -> bool:
+    same = {"fingerprint": dataset.fingerprint, "recipe": recipe.to_dict(), "seed": seed}
+    return all(kept.manifest.get(key) == value for key, value in same.items())
+
+
+def _keep(
+    trained: Trained,
+    architecture: str,
+    dataset: ImageDataset,
+    recipe: Recipe,
+    seed: int,
+    role: str,
+    folder: Path,
+    without: ForgetRequest | None,
+) -> Checkpoint:
+    model = trained.model
+    train_outcome = per_image(model, dataset.train_images, dataset.train_labels)
+    test_outcome = per_image(model, dataset.test_images, dataset.test_labels)
+    right = train_outcome.predictions == dataset.train_labels.numpy()
+    accuracy = {"test": float(np.mean(test_outcome.predictions == dataset.test_labels.numpy()))}
+    extra: dict[str, Any] = {}
+    if without is None:
+        # First the scores: a base without them would leave `memorised:N` without a meaning.
+        checkpoints.save_memorisation(trained.learned, folder)
+        accuracy["train"] = float(np.mean(right))
+    else:
+        parts = split(dataset, without, checkpoints.memorisation_scores(architecture, dataset.name))
+        accuracy["forget"] = float(np.mean(right[parts.forget]))
+        accuracy["retain"] = float(np.mean(right[parts.retain]))
+        extra = {"request": without.to_dict(), "forget_digest": parts.digest}
+    manifest = {
+        **manifest_of(architecture, dataset, recipe, seed, trained.seconds),
+        **extra,
+        "accuracy": accuracy,
+    }
+    checkpoint = checkpoints.save(model, folder, role, manifest)
+    write_outcomes(outcomes_file(checkpoint, dataset), train_outcome, test_outcome)
+    return checkpoint
+
+
+def find_reference(architecture: str, dataset: str, parts: Split) -> Checkpoint | None:
+    """The model retrained without this forget set, shipped or kept by this machine, if any."""
+    try:
+        return checkpoints.find(architecture, dataset, checkpoints.retrained_role(parts.digest))
+    except CheckpointMissing:
+        return None
+
+
+def keep_reference(
+    model: Classifier,
+    request: ForgetRequest,
+    seed: int,
+    dataset: ImageDataset,
+    parts: Split,
+    base: Checkpoint,
+    measured: Evaluation,
+    seconds: float,
+) -> Checkpoint:
+    """Saves a retrained model in this machine's cache, as the reference of its forget set."""
+    architecture = str(base.manifest["architecture"])
+    recipe = Recipe(**base.manifest["recipe"])
+    manifest = {
+        **manifest_of(architecture, dataset, recipe, seed, seconds),
+        "request": request.to_dict(),
+        "forget_digest": parts.digest,
+        "accuracy": {
+            "retain": measured.retain_accuracy.value,
+            "forget": measured.forget_accuracy.value,
+            "test": measured.test_accuracy.value,
+        },
+    }
+    folder = checkpoints.folder_of(architecture, dataset.name, cache_folder() / "models")
+    return checkpoints.save(model, folder, checkpoints.retrained_role(parts.digest), manifest)
+
+
+def manifest_of(
+    architecture: str, dataset: ImageDataset, recipe: Recipe, seed: int, seconds: float
+) -> dict[str, Any]:
+    """What every checkpoint's manifest says of how it was made."""
+    return {
+        "architecture": architecture,
+        "dataset": dataset.name,
+        "classes": len(dataset.class_names),
+        "class_names": list(dataset.class_names),
+        "fingerprint": dataset.fingerprint,
+        "index_order": dataset.index_order,
+        "source": dataset.source,
+        "recipe": recipe.to_dict(),
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "versions": versions(),
+    }
+
+
+def evaluate_outcomes(
+    checkpoint: Checkpoint, model: Classifier, dataset: ImageDataset, parts: Split
+) -> Evaluation:
+    """The evaluation of a saved model; its per-image outcomes are measured once and kept."""
+    train, test = outcomes(checkpoint, model, dataset)
+    return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
+
+
+def outcomes(
+    checkpoint: Checkpoint, model: Classifier, dataset: ImageDataset
+) -> tuple[Outcome, Outcome]:
+    """What a saved model does with every training and every test image of a data set.
+
+    Shipped beside the weights for the data they were trained on; else measured once and kept in
+    the cache folder. A file that cannot be read is measured again.
+    """
+    beside = outcomes_file(checkpoint, dataset)
+    kept = cache_folder() / "outcomes" / beside.name
+    for file in (beside, kept):
+        found = _read_outcomes(file, len(dataset.train_labels), len(dataset.test_labels))
+        if found is not None:
+            return found
+    measured = (
+        per_image(model, dataset.train_images, dataset.train_labels),
+        per_image(model, dataset.test_images, dataset.test_labels),
+    )
+    write_outcomes(kept, *measured)
+    return measured
+
+
+def outcomes_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
+    """Where the outcomes of a checkpoint on a data set lie, beside its weights."""
+    name = f"outcome-{checkpoint.sha256[:16]}-{dataset.fingerprint[:16]}.npz"
+    return checkpoint.weights.with_name(name)
+
+
+def write_outcomes(file: Path, train: Outcome, test: Outcome) -> None:
+    """Writes both, atomically."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{os.getpid()}.{file.name}")
+    np.savez_compressed(
+        temporary,
+        train_losses=train.losses,
+        train_predictions=train.predictions.astype(np.uint8),
+        test_losses=test.losses,
+        test_predictions=test.predictions.astype(np.uint8),
+    )
+    os.replace(temporary, file)
+
+
+def _read_outcomes(file: Path, n_train: int, n_test: int) -> tuple[Outcome, Outcome] | None:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            train, test = (
+                Outcome(arrays[f"{part}_losses"], arrays[f"{part}_predictions"].astype(np.int64))
+                for part in ("train", "test")
+            )
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    if len(train.losses) != n_train or len(test.losses) != n_test:
+        return None
+    return train, test

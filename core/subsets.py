@@ -1,0 +1,52 @@
+"""Some of a training set's images, by index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Images:
+    """Some of a data set's images, by index, without copying them.
+
+    images: uint8 (N, 3, 32, 32), the whole training set. labels: int64 (N,). indices: int64 (n,),
+    which of them these are.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, positions: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Images and labels at `positions` (0 .. n-1) of this set, on `device`."""
+        chosen = self.indices[positions]
+        return self.images[chosen].to(device), self.labels[chosen].to(device)
+
+    def steps(self, batch_size: int) -> int:
+        """Batches in one pass, the last one shorter where they do not divide evenly."""
+        return -(-len(self) // batch_size)
+
+    def shuffled(
+        self, batch_size: int, generator: torch.Generator, device: torch.device
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless batches: pass after pass in random order, `steps(batch_size)` batches each."""
+        while True:
+            order = torch.randperm(len(self), generator=generator)
+            for positions in order.split(batch_size):  # type: ignore[no-untyped-call]
+                yield self.batch(positions, device)
+
+    def digest(self) -> str:
+        """sha256 over the pixels, the labels and the indices of this part."""
+        found = hashlib.sha256(self.indices.numpy().tobytes())
+        found.update(self.labels[self.indices].numpy().tobytes())
+        for some in self.indices.split(4096):  # type: ignore[no-untyped-call]
+            found.update(self.images[some].numpy().tobytes())
+        return found.hexdigest()

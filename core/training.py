@@ -1,0 +1,301 @@
+"""One training loop, a generator of progress: crop and flip on tensors, SGD with Nesterov momentum
+and a one-cycle or cosine learning rate, resumable after a kill at any moment.
+
+What short runs memorise, they memorise in the last epochs, which run without augmentation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core.models import Classifier, Compact, build_model, training_precision
+from core.subsets import Images
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    epochs: passes over the images. clean_epochs: how many of them, at the end, without crop and
+    flip. learning_rate: the peak. schedule: "one_cycle" rises linearly over the first `warmup`
+    share and falls linearly to 0; "cosine" falls from the peak.
+    """
+
+    epochs: int = 14
+    clean_epochs: int = 3
+    batch_size: int = 128
+    learning_rate: float = 0.2
+    momentum: float = 0.9
+    weight_decay: float = 1e-3
+    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
+    warmup: float = 0.2
+    crop: int = 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return dataclasses.asdict(self)
+
+    def rate(self, step: int, total: int) -> float:
+        """The learning rate of batch `step` of `total`."""
+        done = step / total
+        if self.schedule == "cosine":
+            return self.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
+        return self.learning_rate * min(done / self.warmup, (1 - done) / (1 - self.warmup))
+
+
+RECIPES: dict[tuple[str, str], Recipe] = {
+    ("compact", "cifar10"): Recipe(),
+    ("compact", "digits"): Recipe(epochs=40, clean_epochs=25, learning_rate=0.1, batch_size=64),
+    ("resnet18", "cifar10"): Recipe(epochs=30, clean_epochs=6, learning_rate=0.1, crop=4),
+    ("resnet18", "digits"): Recipe(epochs=40, clean_epochs=25, learning_rate=0.05, batch_size=64),
+}
+"""What trains a base model and its retrained references, by architecture and data set."""
+
+
+def recipe_for(architecture: str, dataset: str) -> Recipe:
+    """The recipe of a known pair; other data sets train like CIFAR-10."""
+    return RECIPES.get((architecture, dataset), RECIPES[architecture, "cifar10"])
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """One batch done. seconds and remaining: of this process; remaining is None before the third
+    step. accuracy: on the batches of this epoch so far, as augmented, 0 to 1."""
+
+    step: int
+    total_steps: int
+    epoch: int
+    loss: float
+    accuracy: float
+    seconds: float
+    remaining: float | None
+    resumed_at: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The last item of `train`. learned: (n,) for each image the mean over epochs of the
+    probability that the network gave its label when it met it in training; low is learned late."""
+
+    model: Classifier
+    learned: NDArray[np.float32]
+    seconds: float
+
+
+def augment(images: Tensor, crop: int, generator: torch.Generator) -> Tensor:
+    """Random shift by up to `crop` pixels (reflected at the border) and random mirroring.
+
+    images: uint8 (n, 3, s, s), n >= 1; the result has the same shape. Draws on the CPU, so that a
+    seed gives the same images on every device.
+    """
+    n, _, size, _ = images.shape
+    top, left = torch.randint(2 * crop + 1, (2, n, 1), generator=generator)
+    mirrored = torch.rand(n, 1, generator=generator) < 0.5
+    rows = torch.arange(size) + top - crop
+    columns = torch.arange(size) + left - crop
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    # Reflection without a padded copy: -1 is pixel 1, size is pixel size - 2.
+    rows, columns = (
+        torch.where(index < size, index.abs(), 2 * (size - 1) - index).to(images.device)
+        for index in (rows, columns)
+    )
+    each = torch.arange(n, device=images.device)
+    channels_last = images.permute(0, 2, 3, 1)
+    picked = channels_last[each[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return picked.permute(0, 3, 1, 2)
+
+
+def train(
+    architecture: str,
+    images: Images,
+    recipe: Recipe,
+    seed: int,
+    *,
+    classes: int = 10,
+    device: torch.device | str = "cpu",
+    into: Classifier | None = None,
+    state_file: Path | None = None,
+    save_every: float = 20.0,
+) -> Iterator[TrainingProgress | Trained]:
+    """Trains a new network on `images` and nothing else; yields after each batch, `Trained` last.
+
+    into: a network of that architecture that is overwritten with the new one from the start, so
+    that its owner can watch; a new object without it.
+    state_file: where the state is saved, atomically, every `save_every` seconds and on leaving
+    early; a later call with the same arguments goes on from there and ends bit-equal to an unbroken
+    one (same machine, versions and thread count). Removed at the end. A state of other arguments,
+    or one that cannot be read, is started over.
+    """
+    device = torch.device(device)
+    identity = _identity(architecture, images, recipe, seed, classes)
+    generator = torch.Generator().manual_seed(seed)
+    model = build_model(architecture, classes, generator, device)
+    if into is not None:
+        into.load_state_dict(model.state_dict())
+        model = into
+    if isinstance(model, Compact):
+        some = torch.randperm(len(images), generator=generator)[:5000]
+        model.whiten(images.batch(some, device)[0])
+    optimiser = make_optimiser(model, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+    per_epoch = images.steps(recipe.batch_size)
+    total = recipe.epochs * per_epoch
+    order = torch.randperm(len(images), generator=generator)
+    learned = torch.zeros(len(images))
+    step = _restore(state_file, identity, model, optimiser, generator, order, learned)
+    resumed_at, started, saved = step, time.perf_counter(), time.perf_counter()
+    correct = seen = 0
+    model.train()
+    try:
+        while step < total:
+            epoch, position = divmod(step, per_epoch)
+            if position == 0:
+                correct = seen = 0
+                if step:
+                    order.copy_(torch.randperm(len(images), generator=generator))
+            chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+            x, y = images.batch(chosen, device)
+            if epoch < recipe.epochs - recipe.clean_epochs:
+                x = augment(x, recipe.crop, generator)
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate(step, total)
+            with training_precision(device):
+                logits = model(x)
+            loss = F.cross_entropy(logits.float(), y)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            with torch.no_grad():
+                right = logits.float().softmax(1).gather(1, y[:, None])[:, 0].cpu()
+                learned[chosen] += right / recipe.epochs
+                correct += int((logits.argmax(1) == y).sum())
+                seen += len(y)
+            step += 1
+            now = time.perf_counter()
+            if state_file and now - saved > save_every:
+                _save(state_file, identity, step, model, optimiser, generator, order, learned)
+                saved = now
+            done = step - resumed_at
+            yield TrainingProgress(
+                step,
+                total,
+                epoch,
+                float(loss.detach()),
+                correct / seen,
+                now - started,
+                (now - started) / done * (total - step) if done >= 3 else None,
+                resumed_at,
+            )
+    except GeneratorExit:
+        if state_file:
+            _save(state_file, identity, step, model, optimiser, generator, order, learned)
+        raise
+    if state_file:
+        state_file.unlink(missing_ok=True)
+    yield Trained(model.eval(), learned.numpy(), time.perf_counter() - started)
+
+
+def make_optimiser(
+    model: Classifier, learning_rate: float, momentum: float = 0.9, weight_decay: float = 0.0
+) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; weight decay on matrices and kernels only, not on biases and
+    BatchNorm's scales."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(
+        groups,
+        lr=learning_rate,
+        momentum=momentum,
+        nesterov=momentum > 0,
+        # Fused SGD on the CPU gives wrong weights where strides differ; see design.md.
+        fused=next(model.parameters()).is_cuda,
+    )
+
+
+def _identity(architecture: str, images: Images, recipe: Recipe, seed: int, classes: int) -> str:
+    """Names a training: a saved state goes on only with the same one."""
+    fields = {
+        "architecture": architecture,
+        "recipe": recipe.to_dict(),
+        "seed": seed,
+        "classes": classes,
+        "images": images.digest(),
+    }
+    return json.dumps(fields, sort_keys=True)
+
+
+def _save(
+    file: Path,
+    identity: str,
+    step: int,
+    model: Classifier,
+    optimiser: torch.optim.SGD,
+    generator: torch.Generator,
+    order: Tensor,
+    learned: Tensor,
+) -> None:
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for name, weight in model.named_parameters():
+        momentum = optimiser.state[weight].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{name}"] = momentum
+    tensors |= {"generator": generator.get_state(), "order": order, "learned": learned}
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+        temporary,
+        metadata={"identity": identity, "step": str(step)},
+    )
+    os.replace(temporary, file)
+
+
+def _restore(
+    file: Path | None,
+    identity: str,
+    model: Classifier,
+    optimiser: torch.optim.SGD,
+    generator: torch.Generator,
+    order: Tensor,
+    learned: Tensor,
+) -> int:
+    """Loads a saved state into these; the number of steps that are done (0: nothing to go on)."""
+    if file is None or not file.exists():
+        return 0
+    try:
+        with safe_open(file, framework="pt") as saved:
+            if saved.metadata().get("identity") != identity:
+                return 0
+            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
+            step = int(saved.metadata()["step"])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return 0
+    model.load_state_dict(
+        {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
+    )
+    for name, weight in model.named_parameters():
+        # clone keeps the parameter's strides (channels last), which SGD's arithmetic relies on.
+        momentum = torch.empty_like(weight)
+        momentum.copy_(tensors[f"momentum.{name}"])
+        optimiser.state[weight]["momentum_buffer"] = momentum
+    generator.set_state(tensors["generator"])
+    order.copy_(tensors["order"])
+    learned.copy_(tensors["learned"])
+    return step

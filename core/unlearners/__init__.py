@@ -1,0 +1,97 @@
+"""The unlearning methods, found by themselves: a new file in this folder is a new method."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import BadSetting, UnknownMethod
+from core.unlearners.base import Unlearner
+
+
+def _discover() -> dict[str, type[Unlearner]]:
+    found: dict[str, type[Unlearner]] = {}
+    for module_info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{module_info.name}")
+        for _, item in inspect.getmembers(module, inspect.isclass):
+            if (
+                item.__module__ == module.__name__
+                and issubclass(item, Unlearner)
+                and item is not Unlearner
+            ):
+                found[item.name] = item
+    order = (
+        "exact",
+        "retrain-like",
+        "forget-only",
+        "weight-editing",
+        "teacher-student",
+        "second-order",
+    )
+    return dict(sorted(found.items(), key=lambda pair: (order.index(pair[1].group), pair[0])))
+
+
+METHODS: dict[str, type[Unlearner]] = _discover()
+"""Every registered method by name, grouped."""
+
+
+def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "random") -> Unlearner:
+    """A method with its settings; what is not given is its preset for the case, else its default.
+
+    case: "random" or "class". Values may be text, as a shell or a link gives them. Raises
+    UnknownMethod or BadSetting.
+    """
+    if name not in METHODS:
+        raise UnknownMethod(f"There is no method {name!r}.", f"There are {', '.join(METHODS)}.")
+    method = METHODS[name]
+    fields = {field.name: field for field in dataclasses.fields(method)}
+    if unknown := set(settings or {}) - set(fields):
+        raise BadSetting(
+            f"{name} has no setting {sorted(unknown)[0]!r}.",
+            f"It has {', '.join(fields)}." if fields else "It has none.",
+        )
+    values = {
+        field.name: field.metadata["presets"][case]
+        for field in fields.values()
+        if case in field.metadata["presets"]
+    }
+    for key, given in (settings or {}).items():
+        kind: type[Any] = type(fields[key].default)
+        try:
+            number = float(given)
+            values[key] = kind(number)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BadSetting(f"{key} = {given!r} is not a number.") from error
+        if values[key] != number:
+            raise BadSetting(f"{key} = {given} must be a whole number.")
+    return method(**values)
+
+
+def describe() -> list[dict[str, Any]]:
+    """Every method with its parameters, ranges and defaults, JSON-ready; what screens, the shell
+    and the docs are drawn from."""
+    return [
+        {
+            "name": method.name,
+            "label": method.label,
+            "group": method.group,
+            "needs": sorted(method.needs),
+            "suits": method.suits,
+            "sentence": method.sentence,
+            "paper": method.paper,
+            "parameters": [
+                {
+                    "name": field.name,
+                    "type": type(field.default).__name__,
+                    "default": field.default,
+                    **field.metadata,
+                }
+                for field in dataclasses.fields(method)
+            ],
+        }
+        for method in METHODS.values()
+    ]

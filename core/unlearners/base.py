@@ -1,0 +1,142 @@
+"""What an unlearning method is: a frozen dataclass of hyper-parameters with a `run` generator.
+
+A method says in its class attributes what it needs (`needs`), whom it suits and how to speak of it;
+its fields, made with `parameter`, carry label, range, default and help, and widgets, shell flags
+and docs are drawn from them. `run` changes the model it is given and yields a `Step` after each
+batch; it draws randomness only from the generator that is passed in and reads only the parts of
+the data that it declares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+
+from core.errors import BadSetting
+from core.models import Classifier
+from core.subsets import Images
+from core.training import Recipe
+
+Need = Literal["retain", "forget"]
+Group = Literal[
+    "exact", "retrain-like", "forget-only", "weight-editing", "teacher-student", "second-order"
+]
+Suits = Literal["samples", "classes", "both"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a method: `done` of `total` batches, the batch's loss, and what it is doing."""
+
+    done: int
+    total: int
+    loss: float | None = None
+    phase: str = "unlearning"
+
+
+class UndeclaredRead(AssertionError):
+    """A method read a part of the data that its `needs` does not name: a fault in the method."""
+
+
+@dataclass(frozen=True)
+class UnlearningData:
+    """The parts of the data that a method declared, and nothing else."""
+
+    parts: Mapping[Need, Images]
+    architecture: str
+    classes: int
+    recipe: Recipe
+    """How the original model was trained; exact methods repeat it."""
+
+    def _part(self, name: Need) -> Images:
+        if name not in self.parts:
+            raise UndeclaredRead(f"This method reads {name!r} without declaring it.")
+        return self.parts[name]
+
+    @property
+    def retain(self) -> Images:
+        """The training images to keep."""
+        return self._part("retain")
+
+    @property
+    def forget(self) -> Images:
+        """The training images to forget."""
+        return self._part("forget")
+
+
+def parameter(
+    default: Any,
+    label: str,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = False,
+    presets: Mapping[str, Any] | None = None,
+) -> Any:
+    """A hyper-parameter: a dataclass field with what a person needs to set it.
+
+    low, high: inclusive range. log: whether a slider should be logarithmic.
+    presets: the tuned values by case, {"random": value, "class": value}, where they differ from the
+    default.
+    """
+    metadata = {
+        "label": label,
+        "help": help,
+        "low": low,
+        "high": high,
+        "log": log,
+        "presets": dict(presets or {}),
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Unlearner:
+    """Base of all methods. Subclasses are frozen dataclasses that set the class attributes below.
+
+    name: the registry's key. label: for a screen. group: see `Group`. needs: the parts of the data
+    that it reads. suits: what it was designed for. sentence: for a visitor. paper: the source.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    group: ClassVar[Group]
+    needs: ClassVar[frozenset[Need]]
+    suits: ClassVar[Suits] = "both"
+    sentence: ClassVar[str]
+    paper: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, low, high = getattr(self, field.name), *self._range(field)
+            if isinstance(field.default, (int, float)) and not isinstance(value, (int, float)):
+                raise BadSetting(f"{field.name} of {self.name} must be a number, not {value!r}.")
+            if isinstance(field.default, int) and value != int(value):
+                raise BadSetting(f"{field.name} of {self.name} must be a whole number.")
+            if not low <= value <= high:
+                raise BadSetting(
+                    f"{field.name} = {value:g} is out of range for {self.name}.",
+                    f"It goes from {low:g} to {high:g}.",
+                )
+
+    def settings(self) -> dict[str, Any]:
+        """Every hyper-parameter and its value, JSON-ready."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def _range(field: dataclasses.Field[Any]) -> tuple[float, float]:
+        low, high = field.metadata["low"], field.metadata["high"]
+        return (-float("inf") if low is None else low, float("inf") if high is None else high)
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        """Changes `model` in place so that it forgets; yields after each batch.
+
+        Each yielded `Step` carries the `total` too, so that progress is known from the first one.
+        """
+        raise NotImplementedError

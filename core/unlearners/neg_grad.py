@@ -1,0 +1,102 @@
+"""Gradient ascent on the forget set, alone (NegGrad) or balanced by the retain set (NegGrad+).
+
+The forget images never feed BatchNorm's running statistics: those stay, or follow the retain set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.models import Classifier
+from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
+from core.unlearners.descent import batches, cross_entropy, descend, freeze_batchnorm, steps_for
+
+
+@dataclass(frozen=True)
+class NegGrad(Unlearner):
+    """theta <- theta + eta grad CE(F)."""
+
+    name = "neg_grad"
+    label = "NegGrad (gradient ascent)"
+    group = "forget-only"
+    needs = frozenset({"forget"})
+    sentence = (
+        "Trains backwards: every step makes the images to forget look more wrong. Quick, needs "
+        "no other data, and easily damages the rest."
+    )
+    paper = "Golatkar et al., CVPR 2020, arXiv 1911.04933 (as a baseline)"
+
+    epochs: float = parameter(
+        1.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+    )
+    learning_rate: float = parameter(
+        1e-3,
+        "Learning rate",
+        "How far each step climbs: a little too much ruins the model.",
+        1e-6,
+        1.0,
+        log=True,
+    )
+    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
+    batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        model.train()
+        freeze_batchnorm(model)
+        forget = batches(data.forget, "forget", self.batch_size, generator, model)
+        losses = (-cross_entropy(model, x, y) for x, y in forget)
+        total = steps_for(data.forget, self.epochs, self.batch_size)
+        yield from descend(model, losses, total, self.learning_rate, self.momentum)
+
+
+@dataclass(frozen=True)
+class NegGradPlus(Unlearner):
+    """theta <- theta - eta grad(beta CE(R) - (1 - beta) CE(F)), one batch of each a step."""
+
+    name = "neg_grad_plus"
+    label = "NegGrad+"
+    group = "retrain-like"
+    needs = frozenset({"retain", "forget"})
+    sentence = (
+        "Trains backwards on the images to forget and forwards on the others at the same time, "
+        "so that the damage is repaired on the way."
+    )
+    paper = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
+
+    epochs: float = parameter(
+        5.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+    )
+    learning_rate: float = parameter(
+        0.01, "Learning rate", "How far each step moves.", 1e-5, 1.0, log=True
+    )
+    beta: float = parameter(
+        0.95, "Balance", "1 only keeps, 0 only forgets; most of the weight is on keeping.", 0, 1
+    )
+    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
+    batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        retain = batches(data.retain, "retain", self.batch_size, generator, model)
+        forget = batches(data.forget, "forget", self.batch_size, generator, model)
+
+        def losses() -> Iterator[Tensor]:
+            while True:
+                loss = torch.zeros(())
+                model.train()
+                if self.beta > 0:
+                    loss = self.beta * cross_entropy(model, *next(retain))
+                freeze_batchnorm(model)
+                if self.beta < 1:
+                    loss = loss - (1 - self.beta) * cross_entropy(model, *next(forget))
+                yield loss
+
+        total = steps_for(data.forget, self.epochs, self.batch_size)
+        yield from descend(model, losses(), total, self.learning_rate, self.momentum)

@@ -1,0 +1,44 @@
+"""Retraining from scratch without the forget set: the gold standard, and the slowest way."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+
+from core.models import Classifier
+from core.training import TrainingProgress, train
+from core.unlearners.base import Step, Unlearner, UnlearningData
+
+
+@dataclass(frozen=True)
+class Retrain(Unlearner):
+    """Trains a new network on the retain set with the recipe of the original. It has nothing to
+    set: another recipe would be another model, not this one without the forget set."""
+
+    name = "retrain"
+    label = "Retrain from scratch"
+    group = "exact"
+    needs = frozenset({"retain"})
+    sentence = (
+        "Throws the model away and trains a new one that never sees the images to forget: "
+        "the ideal that every faster method is compared with."
+    )
+    paper = "The definition of exact unlearning: Cao & Yang, IEEE S&P 2015; Bourtoule et al. 2021"
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        seed = int(torch.randint(2**31, (), generator=generator))
+        for progress in train(
+            data.architecture,
+            data.retain,
+            data.recipe,
+            seed,
+            classes=data.classes,
+            device=next(model.parameters()).device,
+            into=model,
+        ):
+            if isinstance(progress, TrainingProgress):
+                yield Step(progress.step, progress.total_steps, progress.loss, "retraining")

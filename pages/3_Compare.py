@@ -1,0 +1,201 @@
+"""Two runs against each other, out of all that have finished."""
+
+import zlib
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import LabError
+from core.results import Run, density, overlap
+from core.run_files import RunSummary
+from ui import charts, lab, report, state, widgets, wording
+
+state.setup_page("Compare", ":material/compare:")
+widgets.service_or_stop()
+widgets.keep_watch()
+st.title("Compare finished runs")
+
+try:
+    summaries = lab.runs()
+except LabError as error:
+    state.say(error)
+    st.stop()
+if not summaries:
+    st.info("No run has finished yet, so there is nothing to compare.", icon=":material/compare:")
+    if st.button("Choose what to forget", type="primary", key="to-choose"):
+        st.switch_page(widgets.CHOOSE)
+    st.stop()
+
+ids = [summary.id for summary in summaries]
+for id in set(st.session_state.compare_default) - set(ids):
+    st.warning(f"There is no finished run {id!r} on this server.", icon=":material/link_off:")
+# The table knows rows, not runs: when a run has been added, it starts anew from the runs ticked.
+if st.session_state.get("compare-ids") != ids:
+    if "compare-ids" in st.session_state:
+        st.session_state.compare_default = st.session_state.compare
+    st.session_state["compare-ids"] = ids
+ticked = [ids.index(id) for id in st.session_state.compare_default if id in ids]
+
+
+def spy(summary: RunSummary, model: str) -> float | None:
+    """The attack that is fair for the run's request."""
+    fair = wording.by_class(summary.plan.request)
+    return summary.value(model, "mia_class_matched" if fair else "mia")
+
+
+table = pd.DataFrame(
+    {
+        "method": [wording.method_name(s.plan.method) for s in summaries],
+        "forgot": [s.plan.request.describe() for s in summaries],
+        "data": [s.plan.dataset for s in summaries],
+        "spy before": [spy(s, "before") for s in summaries],
+        "spy after": [spy(s, "after") for s in summaries],
+        "spy retrained": [spy(s, "retrained") for s in summaries],
+        "right on new images": [s.value("after", "retained_test_accuracy") for s in summaries],
+        "seconds": [s.seconds.get("unlearning") for s in summaries],
+        "status": [
+            f"{wording.STATUS[s.status]}{', ships with the app' * s.shipped}" for s in summaries
+        ],
+        "started": [s.created[:16].replace("T", " ") for s in summaries],
+    }
+).astype(dict.fromkeys(("spy before", "spy after", "spy retrained", "seconds"), float))
+percent = st.column_config.NumberColumn(format="percent")
+st.markdown("Tick two runs in the first column. The first you tick is A, the second B.")
+event = st.dataframe(
+    table,
+    hide_index=True,
+    on_select="rerun",
+    selection_mode="multi-row",
+    key=f"runs-{zlib.crc32(repr((ids, ticked)).encode())}",
+    selection_default={"selection": {"rows": ticked}},
+    alt="Finished runs, to choose from",
+    column_config={
+        "spy before": percent,
+        "spy after": percent,
+        "spy retrained": percent,
+        "right on new images": percent,
+        "seconds": st.column_config.NumberColumn(format="%.1f"),
+    },
+)
+st.caption(
+    "Spy: membership inference accuracy, 50 % is a coin flip, class-matched where whole classes "
+    "are forgotten. Right on new images: retained test accuracy. Seconds: unlearning only."
+)
+chosen = [ids[row] for row in event.selection.rows]
+# Keep the order in which they were ticked: A stays A.
+order = [id for id in st.session_state.compare if id in chosen]
+chosen = order + [id for id in chosen if id not in order]
+st.session_state.compare = chosen
+state.write_address(runs=",".join(chosen))
+
+if len(chosen) != 2:
+    text = "Tick two runs to see them overlaid."
+    if len(chosen) == 1:
+        text = "Tick one more run to see the two overlaid."
+    if len(chosen) > 2:
+        text = f"{len(chosen)} runs are ticked. Untick all but two to see them overlaid."
+    st.info(text, icon=":material/touch_app:")
+    st.stop()
+
+
+def load(id: str) -> Run | None:
+    """A run with its per-image losses; says so where they are lost."""
+    try:
+        return lab.load_run(id)
+    except LabError as error:
+        state.say(error)
+        return None
+
+
+runs = [load(id) for id in chosen]
+first, second = runs
+if first is None or second is None:
+    st.stop()
+if first.after is None or second.after is None:
+    st.warning("One of these runs has no final measurement, so there is nothing to overlay.")
+    st.stop()
+if (first.plan.dataset, first.plan.request) != (second.plan.dataset, second.plan.request):
+    st.warning(
+        "These two runs forgot different images: compare each with its own retrained model, not "
+        "with each other.",
+        icon=":material/warning:",
+    )
+titles = [wording.plan_title(run.plan) for run in (first, second)]
+if titles[0] == titles[1]:
+    titles = [
+        f"{title} (seed {run.plan.seed})"
+        for title, run in zip(titles, (first, second), strict=True)
+    ]
+short = [wording.method_name(run.plan.method) for run in (first, second)]
+losses = [x for e in (first.after, second.after) for x in (e.forget_losses, e.test_losses)]
+edges = charts.edges(*losses)
+top = charts.top_share(edges, *losses)
+left, right = st.columns(2)
+for place, name, color, attribute in (
+    (left, "Images to forget", charts.FORGET, "forget_losses"),
+    (right, "Test images (never seen)", charts.TEST, "test_losses"),
+):
+    a, b = getattr(first.after, attribute), getattr(second.after, attribute)
+    shared = overlap(a, b, edges)
+    text = f"{name}: the two runs' losses after unlearning overlap by {wording.percent(shared)}."
+    with place:
+        st.markdown(f"##### {name}, after unlearning")
+        chart = charts.overlaid((short[0], a), (short[1], b), color, edges, top, text)
+        st.altair_chart(chart, alt=text, key=f"overlaid-{attribute}")
+        st.markdown(text)
+
+st.subheader("The numbers")
+for place, letter, title, run in zip(st.columns(2), "AB", titles, (first, second), strict=True):
+    with place:
+        st.markdown(f"##### {letter}: {title}")
+        rows = []
+        for model, evaluation in (
+            ("before", run.before),
+            ("after", run.after),
+            ("retrained", run.retrained),
+        ):
+            column = widgets.Column.of(evaluation)
+            rows.append(
+                {
+                    "": wording.SHORT[model],
+                    "spy's score": wording.value(column.spy),
+                    "spy's score, same classes": wording.value(column.spy_fair),
+                    "right on images to forget": wording.value(column.forget),
+                    "right on new images it kept": wording.value(column.useful),
+                }
+            )
+        st.table(pd.DataFrame(rows).set_index("").T, alt=f"The numbers of run {letter}")
+        st.markdown(wording.verdict(run))
+        if st.button("Show this run", key=f"show-{letter}"):
+            st.session_state.run = run.id
+            st.switch_page(widgets.UNLEARN)
+with st.expander("The charts as a table"):
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "loss from": edges[:-1].round(3),
+                "A: forget": density(first.after.forget_losses, edges),
+                "B: forget": density(second.after.forget_losses, edges),
+                "A: test": density(first.after.test_losses, edges),
+                "B: test": density(second.after.test_losses, edges),
+            }
+        ),
+        hide_index=True,
+        alt="The bars of both runs",
+        column_config={
+            f"{run}: {images}": percent for run in "AB" for images in ("forget", "test")
+        },
+    )
+st.caption(wording.LIMITS)
+st.markdown("##### Take it with you")
+st.code(state.share_link(False, runs=",".join(chosen)), language=None, wrap_lines=True)
+pair = (first, second)
+st.download_button(
+    "Numbers of both (CSV)",
+    lambda: pd.concat([report.metrics_table(run) for run in pair]).to_csv(index=False).encode(),
+    "compare.csv",
+    "text/csv",
+    key="compare-csv",
+    on_click="ignore",
+    icon=":material/table:",
+)

@@ -1,0 +1,81 @@
+"""Each test gets a cache folder, a store and a queue of its own, and a runner that does no work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+import core.jobs
+from core.results import Run
+from core.run_files import run_to_files
+from core.store import Store
+from tests.app import fakes
+from ui import lab
+
+ROOT = Path(__file__).resolve().parents[2]
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("FORGETTING_LAB_DATA", "FORGETTING_LAB_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(lab, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.chdir(ROOT)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Runner]:
+    """What the queue's jobs do; it waits half-way until `release` is set."""
+    fake = fakes.Runner()
+    real = core.jobs.JobQueue
+    monkeypatch.setattr(core.jobs, "JobQueue", lambda store: real(store, fake))
+    yield fake
+    fake.release.set()
+    assert lab.queue().join(10)
+
+
+@pytest.fixture
+def ship(tmp_path: Path) -> Callable[[Run], None]:
+    """Puts a run among those that ship with the project."""
+    return lambda run: run_to_files(run, tmp_path / "shipped" / "runs") and None
+
+
+@pytest.fixture
+def keep() -> Callable[[Run], None]:
+    """Puts a run into the store, as an earlier process would have."""
+
+    def save(run: Run) -> None:
+        store = Store()
+        store.begin(run)
+        store.save(run)
+        store.close()
+
+    return save
+
+
+@pytest.fixture
+def open_page() -> Open:
+    """Opens the app at a page with query parameters, as a link does."""
+
+    def open_at(page: str = "app.py", **params: str) -> AppTest:
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        if page != "app.py":
+            at.switch_page(page)
+        for name, value in params.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception, at.exception
+        return at
+
+    return open_at

@@ -1,0 +1,95 @@
+"""The charts as specifications: what stands on which axis, in which colour, over which domain."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.results import Measure
+from tests.app import fakes
+from ui import charts
+
+EDGES = np.linspace(0, 4, 41)
+
+
+def spec(chart) -> dict:
+    return chart.to_dict()
+
+
+def test_histogram_fixes_domains_and_colours() -> None:
+    found = spec(
+        charts.histogram(
+            fakes.losses(500, 0.99, 1), fakes.losses(500, 0.87, 2), EDGES, 0.9, "words"
+        )
+    )
+    assert found["description"] == "words"
+    fill, outline = found["layer"]
+    for layer in (fill, outline):
+        assert layer["encoding"]["x"]["scale"]["domain"] == [0.0, 4.0]
+        assert layer["encoding"]["y"]["scale"]["domain"] == [0.0, 0.9]
+        assert layer["encoding"]["y"]["stack"] is None
+        assert layer["encoding"]["color"]["scale"] == {
+            "domain": list(charts.SETS),
+            "range": ["#D55E00", "#0072B2"],
+        }
+    assert fill["encoding"]["opacity"]["scale"]["range"] == [0.55, 0.55]
+    assert outline["encoding"]["strokeDash"]["scale"]["range"] == [[1, 0], [5, 3]]
+
+
+def test_bars_add_up_and_keep_what_lies_beyond() -> None:
+    rows = charts.histogram_rows({"a": np.array([0.1, 3.9, 99.0, np.inf], "float32")}, EDGES)
+    bars = rows[rows["left"] < rows["right"]]
+    assert bars["share"].sum() == pytest.approx(1)
+    assert bars["share"].iloc[-1] == pytest.approx(0.75)
+    assert len(rows) == 41
+
+
+def test_edges_are_shared_and_never_empty() -> None:
+    assert charts.edges(np.zeros(3, "float32"))[-1] == 0.5
+    assert charts.edges(np.full(100, 6.0, "float32"), np.zeros(100, "float32"))[-1] == 6.0
+    assert charts.top_share(EDGES, np.zeros(3, "float32")) == 1.0
+
+
+def test_overlaid_keeps_the_sets_colour() -> None:
+    a = fakes.losses(100, 0.9, 1)
+    found = spec(charts.overlaid(("x", a), ("y", a), charts.TEST, EDGES, 1.0, "words"))
+    scale = found["layer"][1]["encoding"]["color"]["scale"]
+    assert scale == {"domain": ["A: x", "B: y"], "range": [charts.TEST, charts.TEST]}
+
+
+def test_spy_scores_hold_the_coin_flip_and_leave_out_what_is_not_known() -> None:
+    nan = float("nan")
+    measures = {
+        "before": Measure(0.6, 0.58, 0.62, 100),
+        "after": Measure(nan, nan, nan, 3),
+        "retrained": None,
+    }
+    found = spec(charts.spy_scores(measures, "words"))
+    low, high = found["layer"][1]["encoding"]["x"]["scale"]["domain"]
+    assert low <= 0.5 <= high
+    data = found["datasets"][found["layer"][1]["data"]["name"]]
+    assert [row["model"] for row in data] == ["Before"]
+
+
+def test_line_has_the_whole_runs_axis() -> None:
+    found = spec(charts.line([1, 2], [0.5, 0.4], 40, "Loss", "words"))
+    assert found["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 40]
+
+
+def test_class_counts_use_forget_and_retain() -> None:
+    found = spec(charts.class_counts(["a", "b"], [1, 0], [5, 5], "words"))
+    assert found["encoding"]["color"]["scale"]["range"] == ["#D55E00", "#009E73"]
+    assert found["encoding"]["x"]["scale"]["domain"] == [0, 5]
+
+
+def test_pure_modules_import_no_streamlit() -> None:
+    for name in ("charts", "wording", "links", "report"):
+        tree = ast.parse(Path(f"ui/{name}.py").read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert all(not alias.name.startswith("streamlit") for alias in node.names)
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("streamlit")

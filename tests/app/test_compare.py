@@ -1,0 +1,58 @@
+"""The page that compares: empty, one, two, and a link that names nobody's run."""
+
+from __future__ import annotations
+
+import json
+
+from tests.app import fakes
+from tests.app.conftest import Open
+from tests.app.test_front import texts
+from ui import charts
+
+PAGE = "pages/3_Compare.py"
+
+
+def test_empty_says_what_to_do(open_page: Open) -> None:
+    at = open_page(PAGE)
+    assert "No run has finished yet" in texts(at)
+    assert at.button(key="to-choose")
+
+
+def test_table_lists_own_and_shipped_runs(open_page: Open, ship, keep) -> None:
+    ship(fakes.run("shipped"))
+    keep(fakes.run("mine", fakes.plan("class:1", "neg_grad")))
+    at = open_page(PAGE)
+    table = at.dataframe[0].value
+    assert list(table["method"]) == ["NegGrad", "Fine tune"]
+    assert table["spy after"].between(0, 1).all()
+    assert "Tick two runs" in texts(at)
+
+
+def test_a_link_overlays_two_runs(open_page: Open, ship) -> None:
+    ship(fakes.run("one"))
+    ship(fakes.run("two", fakes.plan(method="neg_grad")))
+    at = open_page(PAGE, runs="two,one")
+    assert not at.exception
+    specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
+    assert len(specs) == 2
+    colors = [spec["layer"][1]["encoding"]["color"]["scale"] for spec in specs]
+    assert colors[0]["range"] == [charts.FORGET] * 2
+    assert colors[1]["range"] == [charts.TEST] * 2
+    assert colors[0]["domain"] == ["A: NegGrad", "B: Fine tune"]
+    assert at.query_params["runs"] == "two,one"
+    assert len(at.get("download_button")) == 1
+
+
+def test_different_forget_sets_are_warned_about(open_page: Open, ship) -> None:
+    ship(fakes.run("one"))
+    ship(fakes.class_run("two"))
+    at = open_page(PAGE, runs="one,two")
+    assert "forgot different images" in texts(at)
+
+
+def test_unknown_runs_are_said(open_page: Open, ship) -> None:
+    ship(fakes.run("one"))
+    at = open_page(PAGE, runs="one,nobody,../x")
+    assert "There is no finished run 'nobody'" in texts(at)
+    assert "cannot be one" in texts(at)
+    assert "Tick one more run" in texts(at)

@@ -1,0 +1,97 @@
+"""The front page: a finished run at once, three cases, the data, and nothing heavy imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.app import fakes
+from tests.app.conftest import ROOT, Open
+
+
+def texts(at) -> str:
+    found = [*at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.title, *at.subheader]
+    return "\n".join(element.value for element in found)
+
+
+def test_shows_a_finished_run_cases_and_one_primary_button(open_page: Open, ship) -> None:
+    ship(fakes.run("shipped", fakes.plan(dataset="cifar10")))
+    at = open_page()
+    assert len(at.get("vega_lite_chart")) == 4  # three histograms, the spy's scores
+    assert at.metric[0].value == "58.0 %"
+    assert "95 % interval 56.8 to 59.2 % · 1,000 + 1,000 images" in texts(at)
+    assert "It looks forgotten to this spy" in texts(at)
+    assert "never a proof of deletion" in texts(at)
+    assert [b.key for b in at.button if b.proto.type == "primary"] == ["start"]
+    assert {"preset-random", "preset-class", "preset-memorised"} <= {b.key for b in at.button}
+
+
+def test_class_run_explains_the_trap(open_page: Open, ship) -> None:
+    ship(fakes.class_run("trap", "cifar10"))
+    at = open_page()
+    assert "**The trap.**" in texts(at)
+    assert "95.0 %" in texts(at)
+
+
+def test_without_shipped_runs_and_data(open_page: Open) -> None:
+    at = open_page()
+    assert "ships no finished run" in texts(at)
+    assert "handwritten digits" in texts(at)
+    assert "wrong on purpose" in texts(at)
+    assert at.button(key="download").label == "Download CIFAR-10 (163 MB)"
+    assert not at.progress
+
+
+def test_a_card_sets_its_case_up(open_page: Open) -> None:
+    at = open_page()
+    at.button(key="preset-class").click().run()
+    assert not at.exception
+    draft = at.session_state["draft"]
+    assert (draft.dataset, draft.request.classes) == ("digits", ("1",))
+
+
+def test_bad_link_is_said_in_one_sentence(open_page: Open) -> None:
+    at = open_page(forget="class", data="imagenet", seed="x")
+    assert len(at.warning) == 3
+    assert "'imagenet'" in at.warning[0].value
+
+
+def test_interrupted_runs_are_said_and_can_be_set_up_again(open_page: Open, keep) -> None:
+    from core.store import Store
+
+    lost = fakes.run("lost", status="running", before=None, after=None, retrained=None)
+    store = Store()
+    store.begin(lost)
+    from sqlalchemy import create_engine, text
+
+    with create_engine(store._engine.url).begin() as connection:
+        connection.execute(text("update runs set pid = 999999999, process_start = 'long ago'"))
+    store.close()
+    at = open_page()
+    assert "cut off" in texts(at)
+    at.button(key="dismiss-lost").click().run()
+    assert "cut off" not in texts(at)
+
+
+def test_imports_neither_torch_nor_sklearn(tmp_path: Path) -> None:
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        "at = AppTest.from_file('app.py', default_timeout=60).run();"
+        "assert not at.exception, at.exception;"
+        "print([m for m in ('torch', 'sklearn', 'torchvision') if m in sys.modules])"
+    )
+    import os
+
+    environment = {**os.environ, "FORGETTING_LAB_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"

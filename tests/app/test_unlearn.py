@@ -1,0 +1,178 @@
+"""The page that unlearns: empty, set up, waiting, running, finished, stopped, failed, bad link."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.app import fakes
+from tests.app.conftest import Open
+from tests.app.test_front import texts
+from ui import lab
+
+PAGE = "pages/2_Unlearn.py"
+LINK = {"data": "digits", "forget": "random:0.1"}
+
+
+def test_empty_says_what_to_do(open_page: Open) -> None:
+    at = open_page(PAGE)
+    assert "Nothing is chosen" in texts(at)
+    assert at.button(key="to-choose")
+
+
+def test_settings_are_drawn_from_the_methods_metadata(open_page: Open) -> None:
+    at = open_page(PAGE, **LINK)
+    method = lab.methods()["fine_tune"]
+    for parameter in method["parameters"]:
+        assert at.get_by_key(f"set-{parameter['name']}").label == parameter["label"]
+    assert at.get_by_key("set-momentum").value == 0.9
+    at.slider(key="set-momentum").set_value(0.5).run()
+    assert at.query_params["set"] == "momentum:0.5"
+    at.selectbox(key="unlearn-method").select("neg_grad").run()
+    assert not at.exception
+    assert at.query_params["method"] == "neg_grad"
+    assert "set" not in at.query_params
+
+
+def test_a_link_carries_method_settings_and_seed_and_starts_nothing(open_page: Open) -> None:
+    at = open_page(PAGE, **LINK, method="fine_tune", set="momentum:0.5,epochs:0.25", seed="3")
+    assert at.session_state["unlearn-seed"] == 3
+    assert at.get_by_key("set-epochs").value == 0.25
+    assert at.session_state["run"] is None
+    assert at.button(key="start").label == "Start forgetting"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"method": "magic"}, "There is no method 'magic'"),
+        ({"set": "momentum:9"}, "cannot be 9; 0.99 is set"),
+        ({"set": "momentum:"}, "settings 'momentum:' cannot be read"),
+        ({"set": 'momentum:"x"'}, "cannot be 'x'"),
+        ({"seed": "-1"}, "is not a whole number"),
+        ({"run": "../etc/passwd"}, "cannot be one"),
+    ],
+)
+def test_bad_links_give_one_sentence(open_page: Open, params: dict, said: str) -> None:
+    at = open_page(PAGE, **LINK, **params)
+    assert said in texts(at)
+    assert at.button(key="start")
+
+
+def test_unknown_run_gives_one_sentence_and_a_way_on(open_page: Open) -> None:
+    at = open_page(PAGE, run="nobody")
+    assert "There is no run 'nobody'" in at.error[0].value
+    at.button(key="new-run").click().run()
+    assert not at.exception
+    assert not at.error
+
+
+def start(open_page: Open, runner: fakes.Runner):
+    at = open_page(PAGE, **LINK)
+    at.button(key="start").click().run()
+    assert not at.exception
+    assert runner.reached.wait(10)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_running_shows_progress_columns_and_the_way_back(open_page: Open, runner) -> None:
+    at = start(open_page, runner)
+    assert at.progress[0].text == "Step 20 of 40, about 10 s left"
+    assert at.progress[0].value == 50
+    assert len(at.get("vega_lite_chart")) == 3  # before, after so far, training loss
+    assert "Shown at the end" in texts(at)
+    assert at.query_params["run"] == at.session_state["run"]
+    assert at.query_params["owner"] == at.session_state["owner"]
+    before, after = [m for m in at.metric if m.label.startswith("Spy")][:2]
+    assert before.value == "58.0 %"
+    assert after.value == "54.5 %"
+    specs = [json.loads(c.proto.spec) for c in at.get("vega_lite_chart")[:2]]
+    scales = [s["layer"][0]["encoding"] for s in specs]
+    assert scales[0]["x"]["scale"] == scales[1]["x"]["scale"]
+    assert scales[0]["y"]["scale"] == scales[1]["y"]["scale"]
+
+
+def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(open_page: Open, runner) -> None:
+    at = start(open_page, runner)
+    run, owner = at.session_state["run"], at.session_state["owner"]
+    reloaded = open_page(PAGE, run=run, owner=owner)
+    assert reloaded.button(key="stop")
+    other = open_page(PAGE, run=run)
+    assert "only they can stop it" in texts(other)
+    assert "stop" not in {b.key for b in other.button}
+    assert "owner" not in other.query_params
+    reloaded.button(key="stop").click().run()
+    assert lab.queue().join(10)
+    reloaded.run()
+    assert not reloaded.exception
+    assert "stopped after step 21 of 40" in texts(reloaded)
+
+
+def test_second_session_waits_and_sees_its_place(open_page: Open, runner) -> None:
+    start(open_page, runner)
+    second = open_page(PAGE, **LINK)
+    second.button(key="start").click().run()
+    assert "Waiting: this run is next in line" in texts(second)
+    third = open_page(PAGE, **LINK)
+    third.button(key="start").click().run()
+    assert "number 2 in line" in texts(third)
+
+
+def test_other_pages_show_the_way_back(open_page: Open, runner) -> None:
+    at = start(open_page, runner)
+    at.switch_page("pages/1_Choose.py").run()
+    assert at.sidebar.progress[0].text == "Your run: step 20 of 40"
+    assert at.button(key=f"go-{at.session_state['run']}")
+
+
+def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> None:
+    at = start(open_page, runner)
+    runner.release.set()
+    assert lab.queue().join(10)
+    at.run()
+    assert not at.exception
+    assert "It looks forgotten to this spy" in texts(at)
+    assert len(at.get("vega_lite_chart")) == 6
+    assert len(at.get("download_button")) == 4
+    assert "owner" not in at.query_params
+    at.select_slider[0].set_value(0).run()
+    assert "At step 0 of 40" in texts(at)
+    fresh = open_page(PAGE, run=at.session_state["run"])
+    assert "It looks forgotten to this spy" in texts(fresh)
+
+
+def test_failed_says_what_helps(open_page: Open, runner) -> None:
+    runner.fail = fakes.FAILURE
+    at = start(open_page, runner)
+    runner.release.set()
+    assert lab.queue().join(10)
+    at.run()
+    assert "The loss became infinite. A smaller learning rate helps." in at.error[0].value
+    at.button(key="set-up-again").click().run()
+    assert not at.exception
+    assert at.button(key="start")
+
+
+def test_few_images_are_said_to_be_too_few(open_page: Open, keep) -> None:
+    keep(fakes.run("few", fakes.plan("random:5"), n=5))
+    at = open_page(PAGE, run="few")
+    assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["too few images"] * 3
+    assert "too few images to forget for the spy" in texts(at)
+
+
+def test_without_a_reference_the_ideal_is_not_known(open_page: Open, keep) -> None:
+    keep(fakes.run("bare", retrained=None))
+    at = open_page(PAGE, run="bare")
+    assert "the ideal score is not known" in texts(at)
+    assert "0.0 %" not in [m.value for m in at.metric]
+
+
+def test_class_run_has_both_scores_and_the_trap(open_page: Open, keep) -> None:
+    keep(fakes.class_run())
+    at = open_page(PAGE, run="run-class")
+    labels = [m.label for m in at.metric]
+    assert sum(label.startswith("Spy's score, same classes") for label in labels) == 3
+    assert "**The trap.**" in texts(at)

@@ -1,0 +1,32 @@
+"""What all tests share: a cache folder of their own, and real CIFAR-10 where it is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CIFAR10 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """No test touches the user's cache, data or database. One cache a session, so that CIFAR-10 is
+    decoded once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORGETTING_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("FORGETTING_LAB_DATA", raising=False)
+        patch.delenv("FORGETTING_LAB_DATABASE", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder() -> Path:
+    """The folder with CIFAR-10 as Parquet. Without it the test is skipped, in CI it fails."""
+    if not CIFAR10.is_dir():
+        why = f"CIFAR-10 is not in {CIFAR10}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{why}, and CI needs it.")
+        pytest.skip(f"{why}.")
+    return CIFAR10

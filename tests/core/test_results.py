@@ -1,0 +1,142 @@
+"""Results: their JSON form and back, and the shared bins."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from core.errors import BadRequest
+from core.forget_sets import ForgetRequest
+from core.results import (
+    AttackMeasure,
+    Evaluation,
+    Measure,
+    Plan,
+    density,
+    overlap,
+    shared_bins,
+    wilson,
+)
+
+loss_arrays = npst.arrays(
+    np.float32,
+    st.integers(1, 60),
+    elements=st.floats(0, 1e6, width=32) | st.sampled_from([math.nan, math.inf]),
+)
+
+
+@given(loss_arrays, loss_arrays, st.sampled_from(["linear", "log"]))
+def test_shares_sum_to_one_and_the_overlap_is_a_share(first, second, scale):
+    edges = shared_bins(first, second, scale=scale)
+    assert edges.shape == (41,)
+    assert np.all(np.diff(edges) > 0)
+    assert density(first, edges).sum() == pytest.approx(1)
+    assert overlap(first, first, edges) == pytest.approx(1)
+    common = overlap(first, second, edges)
+    assert -1e-12 <= common <= 1 + 1e-12
+    assert common == overlap(second, first, edges)
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_disjoint_losses_have_no_overlap(scale):
+    low, high = np.full(10, 0.01, np.float32), np.full(10, 4.0, np.float32)
+    assert overlap(low, high, shared_bins(low, high, scale=scale)) == 0
+    never = np.full(10, np.nan, np.float32)  # a diverged model's losses stand in the last bin
+    assert density(never, shared_bins(low, never, scale=scale))[-1] == 1
+
+
+def test_linear_bins_start_at_zero_and_end_at_the_995th_percentile():
+    losses = np.linspace(0, 10, 1001, dtype=np.float32)
+    edges = shared_bins(losses, bins=5)
+    assert edges == pytest.approx(np.linspace(0, 9.95, 6))
+    assert density(losses, edges).sum() == pytest.approx(1)
+    assert shared_bins().tolist() == np.linspace(0, 1, 41).tolist()
+    assert shared_bins(np.zeros(5, np.float32))[-1] > 0
+
+
+def test_log_bins_tell_small_losses_apart():
+    memorised, seen = np.full(50, 1e-4, np.float32), np.full(50, 1e-2, np.float32)
+    outlier = np.array([8.0], np.float32)
+    linear = shared_bins(memorised, seen, outlier)
+    log = shared_bins(memorised, seen, outlier, scale="log")
+    assert overlap(memorised, seen, linear) == 1
+    assert overlap(memorised, seen, log) == 0
+    assert density(np.zeros(3, np.float32), log)[0] == 1
+    ratios = log[1:] / log[:-1]
+    assert ratios == pytest.approx(np.full(40, ratios[0]))
+
+
+def test_no_losses_have_no_shares():
+    assert density(np.zeros(0, np.float32), shared_bins()).tolist() == [0.0] * 40
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_wilson_holds_the_value(hits, n):
+    measure = wilson(min(hits, n), n)
+    assert 0 <= measure.low <= measure.value <= measure.high <= 1
+
+
+def test_wilson_of_nothing():
+    measure = wilson(0, 0)
+    assert math.isnan(measure.value)
+    assert (measure.low, measure.high, measure.n) == (0, 1, 0)
+    assert measure.to_dict() == {"value": None, "low": 0, "high": 1, "n": 0}
+    assert math.isnan(Measure.from_dict(measure.to_dict()).value)
+
+
+def test_an_evaluation_survives_json_and_arrays():
+    some = Measure(0.5, 0.4, 0.6, 10)
+    arrays = {name: np.arange(3, dtype=np.float32) for name in Evaluation.ARRAYS}
+    evaluation = Evaluation(
+        forget_accuracy=some,
+        retain_accuracy=some,
+        test_accuracy=some,
+        retained_test_accuracy=wilson(0, 0),
+        class_matched_test_accuracy=some,
+        mia=AttackMeasure(0.6, 0.55, 0.65, 100, "forget lower"),
+        mia_class_matched=None,
+        overlap=0.8,
+        **arrays,
+    )
+    text = json.dumps(evaluation.metrics(), allow_nan=False)
+    again = Evaluation.build(json.loads(text), evaluation.arrays())
+    assert again.metrics() == evaluation.metrics()
+    assert again.mia == evaluation.mia
+    assert again.mia_class_matched is None
+    assert json.loads(text)["mia_class_matched"] is None
+    assert json.loads(text)["retained_test_accuracy"]["value"] is None
+    assert math.isnan(again.retained_test_accuracy.value)
+
+
+def test_a_plan_survives_json():
+    plan = Plan(
+        "compact", "digits", ForgetRequest.random(0.1), "fine_tune", {"epochs": 2, "x": 1e-3}, 4
+    )
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request": None},
+        {"request": {"kind": "everything"}},
+        {"settings": 3},
+        {"settings": "ab"},
+        {"seed": "x"},
+        {"seed": None},
+        {"model": 3},
+        {"unknown": 1},
+    ],
+)
+def test_a_broken_plan_is_a_bad_request(change):
+    fields = Plan("compact", "digits", ForgetRequest.random(5), "fine_tune").to_dict()
+    with pytest.raises(BadRequest):
+        Plan.from_dict(fields | change)
+    with pytest.raises(BadRequest):
+        Plan.from_dict({"model": "compact"})

@@ -1,0 +1,445 @@
+"""The store of finished runs: round trips, damage, leftovers, dead processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from core import store as store_module
+from core.errors import BadRequest, RunMissing, StoreCorrupt, StoreUnavailable
+from core.forget_sets import ForgetRequest
+from core.results import AttackMeasure, Evaluation, Measure, Plan, Probe, Run, Snapshot
+from core.store import Store, run_from_files, run_to_files, shipped_runs
+
+
+def an_evaluation(draw: np.random.Generator, n: int = 40) -> Evaluation:
+    def losses(count: int) -> Any:
+        return draw.exponential(size=count).astype(np.float32)
+
+    def measure(kind: type[Measure], **more: Any) -> Any:
+        return kind(float(draw.random()), 0.1, 0.9, n, **more)
+
+    plain = {m: measure(Measure) for m in Evaluation.METRICS if not m.startswith("mia")}
+    return Evaluation(
+        **plain,
+        mia=measure(AttackMeasure, direction="forget lower"),
+        mia_class_matched=measure(AttackMeasure, direction="none"),
+        overlap=float(draw.random()),
+        forget_losses=losses(n),
+        test_losses=losses(2 * n),
+        class_matched_losses=losses(n),
+    )
+
+
+def a_run(id: str = "run-1", status: Any = "finished", seed: int = 0, **changes: Any) -> Run:
+    draw = np.random.default_rng(seed)
+    losses = draw.exponential(size=(4, 32)).astype(np.float32)
+    losses[0, :3] = np.nan, np.inf, -0.0  # what a diverged run leaves must come back too
+    replay = (
+        Snapshot(1, 10, "unlearning", 0.1, 0.2, None, 1.5, losses[0], losses[1]),
+        Snapshot(
+            5, 10, "unlearning", 0.5, 0.3, 0.5, math.inf,
+            probe=Probe(losses[2], losses[3], 0.25, 0.5, 0.6),
+        ),
+    )  # fmt: skip
+    run = Run(
+        id=id,
+        plan=Plan(
+            "compact", "digits", ForgetRequest.of_indices([3, 1, 2]), "fine_tune",
+            {"rate": 0.01, "steps": 3, "name": "é", "on": True}, seed,
+        ),
+        status=status,
+        created=f"2025-01-01T00:00:{seed % 60:02d}+00:00",
+        settings={"rate": 0.01, "momentum": 0.9},
+        seconds={"unlearning": 1.25, "measuring": 0.1 + 0.2},
+        versions={"python": "3.11", "threads": 2},
+        data={"dataset": "digits", "forget": 3, "retain": 894, "forget_digest": "ab"},
+        before=an_evaluation(draw),
+        after=an_evaluation(draw),
+        retrained=None,
+        replay=replay,
+        weights_sha256="00ff",
+        reference="digits/x",
+        steps_done=10,
+        total_steps=10,
+    )  # fmt: skip
+    return dataclasses.replace(run, **changes)
+
+
+def flat(item: Any, path: str = "") -> dict[str, Any]:
+    """Every leaf of a run by its path; arrays as their type, shape and bytes."""
+    if dataclasses.is_dataclass(item):
+        parts: Any = [(f.name, getattr(item, f.name)) for f in dataclasses.fields(item)]
+    elif isinstance(item, dict):
+        parts = item.items()
+    elif isinstance(item, tuple):
+        parts = [("length", len(item)), *enumerate(item)]
+    elif isinstance(item, np.ndarray):
+        return {path: (item.dtype.str, item.shape, item.tobytes())}
+    else:
+        return {path: (type(item), repr(item))}
+    return {k: v for name, part in parts for k, v in flat(part, f"{path}/{name}").items()}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/lab.sqlite"
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Any:
+    store = Store(url, shipped=tmp_path / "shipped")
+    yield store
+    store.close()
+
+
+def age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_round_trip_is_exact(store: Store) -> None:
+    run = a_run()
+    store.save(run)
+    assert flat(store.load(run.id)) == flat(run)
+
+
+def test_round_trip_in_files_is_exact(tmp_path: Path) -> None:
+    run = a_run()
+    path = run_to_files(run, tmp_path)
+    assert path == tmp_path / "run-1.json"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run-1.json", "run-1.npz"]
+    assert flat(run_from_files(tmp_path, run.id)) == flat(run)
+
+
+def test_files_are_the_same_for_the_same_run(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        run_to_files(a_run(), tmp_path / folder)
+    for name in ("run-1.json", "run-1.npz"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_round_trip_without_evaluations(store: Store) -> None:
+    run = a_run(status="failed", before=None, after=None, replay=(), error="It failed.")
+    store.save(run)
+    assert flat(store.load(run.id)) == flat(run)
+
+
+def test_saving_again_replaces_row_and_file(store: Store) -> None:
+    store.save(a_run(seed=1), owner="me")
+    store.save(a_run(seed=2))
+    assert flat(store.load("run-1")) == flat(a_run(seed=2))
+    assert len(list(store.folder.iterdir())) == 1
+    assert store.summary("run-1").owner == "me"
+
+
+def test_summaries(store: Store) -> None:
+    for i in (1, 3, 2):
+        store.save(a_run(f"run-{i}", seed=i), owner=f"owner {i}")
+    first = store.summaries()[0]
+    assert [s.id for s in store.summaries()] == ["run-3", "run-2", "run-1"]
+    run = a_run("run-3", seed=3)
+    assert run.after is not None
+    assert first.plan == run.plan
+    assert first.owner == "owner 3"
+    assert not first.shipped
+    assert first.metrics["after"] == run.after.metrics()
+    assert first.metrics["retrained"] is None
+    assert first.value("after", "mia") == run.after.mia.value
+    assert first.value("after", "overlap") == run.after.overlap
+    assert first.value("retrained", "mia") is None
+    assert store.summary("run-3") == first
+
+
+def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
+    store.save(a_run(seed=7))
+    with store._engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT model, dataset, method, seed, forget_size, forget FROM runs")
+        ).one()
+    assert tuple(row[:5]) == ("compact", "digits", "fine_tune", 7, 3)
+    assert ForgetRequest.from_json(row[5]).indices == (1, 2, 3)
+
+
+def test_tables_compile_for_postgres() -> None:
+    for table in store_module._Base.metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+def test_delete(store: Store) -> None:
+    store.save(a_run())
+    store.delete("run-1")
+    assert store.summaries() == []
+    assert list(store.folder.iterdir()) == []
+    with pytest.raises(RunMissing):
+        store.delete("run-1")
+
+
+def test_missing_and_strange_ids(store: Store) -> None:
+    for id in ("nothing", "../../etc/passwd", "", ".hidden", "a/b", "x" * 500):
+        for look in (store.load, store.summary, store.delete):
+            with pytest.raises(RunMissing):
+                look(id)
+    with pytest.raises(RunMissing):
+        store.save(a_run("../escape"))
+
+
+def test_shipped_runs_are_found(store: Store) -> None:
+    run = a_run("shipped-1")
+    run_to_files(run, store.shipped)
+    (store.shipped / "broken.json").write_text('{"id":')
+    listed = shipped_runs(store.shipped)
+    assert [s.id for s in listed] == ["shipped-1"]
+    assert listed[0].shipped
+    assert flat(store.load("shipped-1")) == flat(run)
+    assert store.summary("shipped-1") == listed[0]
+    assert store.summaries() == []
+    with pytest.raises(BadRequest, match="comes with the project"):
+        store.delete("shipped-1")
+    with pytest.raises(StoreCorrupt):
+        store.load("broken")
+    assert shipped_runs(store.shipped / "not there") == []
+
+
+def test_a_second_store_sees_the_same_runs(store: Store, url: str) -> None:
+    store.save(a_run())
+    other = Store(url)
+    assert flat(other.load("run-1")) == flat(a_run())
+    other.close()
+
+
+def test_address_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FORGETTING_LAB_DATABASE", raising=False)
+    store = Store()
+    store.save(a_run())
+    store.close()
+    assert (tmp_path / "cache" / "runs.sqlite").exists()
+    assert len(list((tmp_path / "cache" / "runs").glob("*.npz"))) == 1
+    monkeypatch.setenv("FORGETTING_LAB_DATABASE", f"sqlite:///{tmp_path}/other.db")
+    assert Store().summaries() == []
+
+
+@pytest.mark.parametrize("address", ["nonsense", "nodatabase://x/y", "sqlite://"])
+def test_unusable_address(address: str) -> None:
+    with pytest.raises(BadRequest):
+        Store(address)
+
+
+def test_address_with_a_missing_driver_hides_the_password(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest) as caught:
+        Store("mysql+mysqldb://me:secret@host/name", folder=tmp_path)
+    assert "secret" not in str(caught.value)
+    assert "MySQLdb" in str(caught.value)
+
+
+# Damage
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "changed"])
+def test_lost_arrays(store: Store, damage: str) -> None:
+    store.save(a_run())
+    (path,) = store.folder.glob("*.npz")
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.write_bytes(content[:200] + b"x" + content[201:])
+    with pytest.raises(StoreCorrupt, match=r"losses of run run-1 are lost.*numbers remain"):
+        store.load("run-1")
+    assert [s.id for s in store.summaries()] == ["run-1"]
+
+
+def broken(url: str, damage: str) -> Path:
+    file = Path(url.removeprefix("sqlite:///"))
+    content = file.read_bytes()
+    page = 4096
+    if damage == "garbage":
+        file.write_bytes(os.urandom(len(content)))
+    elif damage == "text":
+        file.write_text("not a database\n" * 100)
+    elif damage == "half":
+        file.write_bytes(content[: len(content) // 2 // page * page])
+    elif damage == "torn":
+        file.write_bytes(content[: len(content) - page - 100])
+    elif damage == "short":
+        file.write_bytes(content[:50])
+    elif damage == "empty":
+        file.write_bytes(b"")
+    else:
+        file.write_bytes(content[:page] + os.urandom(len(content) - page))
+    return file
+
+
+@pytest.mark.parametrize("damage", ["garbage", "text", "half", "torn", "short", "empty", "inner"])
+def test_damaged_database(url: str, tmp_path: Path, damage: str) -> None:
+    store = Store(url)
+    runs = [a_run(f"run-{i}", seed=i) for i in range(12)]
+    for run in runs:
+        store.save(run)
+    store.close()
+    file = broken(url, damage)
+    content = file.read_bytes()
+
+    with pytest.raises(StoreCorrupt, match="is damaged") as caught:
+        Store(url)
+    assert "\n" not in str(caught.value)
+    assert file.read_bytes() == content
+
+    anew = Store.reset_aside(url)
+    (aside,) = tmp_path.glob("lab.sqlite.broken-*")
+    assert aside.read_bytes() == content
+    for run in runs:
+        assert flat(anew.load(run.id)) == flat(run)
+    assert len(anew.summaries()) == len(runs)
+    anew.close()
+
+
+def test_reset_aside_leaves_out_damaged_array_files(url: str) -> None:
+    store = Store(url)
+    for i in range(2):
+        store.save(a_run(f"run-{i}", seed=i))
+    store.close()
+    next(store.folder.glob("run-0*")).write_bytes(b"PK damaged")
+    broken(url, "text")
+    anew = Store.reset_aside(url)
+    assert [s.id for s in anew.summaries()] == ["run-1"]
+    anew.close()
+
+
+def test_database_damaged_while_open(store: Store, url: str) -> None:
+    for i in range(12):
+        store.save(a_run(f"run-{i}", seed=i))
+    store._engine.dispose()
+    broken(url, "garbage")
+    with pytest.raises(StoreCorrupt):
+        store.summaries()
+
+
+def test_one_damaged_row_does_not_hide_the_others(store: Store) -> None:
+    store.save(a_run("run-1", seed=1))
+    store.save(a_run("run-2", seed=2))
+    with store._engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET metrics = '{' WHERE id = 'run-1'"))
+    assert [s.id for s in store.summaries()] == ["run-2"]
+    with pytest.raises(StoreCorrupt, match="run-1"):
+        store.load("run-1")
+
+
+def test_newer_schema_is_refused(store: Store, url: str) -> None:
+    with store._engine.begin() as connection:
+        connection.execute(text("UPDATE forgetting_lab_schema SET version = 99"))
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        Store(url)
+
+
+def test_unwritable_folder(store: Store) -> None:
+    store.folder.write_text("a file where the folder should be")
+    with pytest.raises(StoreUnavailable, match="cannot be saved"):
+        store.save(a_run())
+    assert store.summaries() == []
+
+
+# Recovery
+
+
+def begin_as(store: Store, id: str, **columns: Any) -> None:
+    """A run that has begun, in a process of which the row says `columns`."""
+    store.begin(a_run(id))
+    with store._engine.begin() as connection:
+        for name, value in columns.items():
+            connection.execute(
+                text(f"UPDATE runs SET {name} = :value WHERE id = :id"), {"value": value, "id": id}
+            )
+
+
+def test_recover_marks_the_runs_of_dead_processes(store: Store) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    begin_as(store, "alive")
+    begin_as(store, "gone", pid=ended.pid)
+    begin_as(store, "other-start", process_start="before")
+    begin_as(store, "other-host", host="elsewhere")
+    begin_as(store, "silent-host", host="elsewhere", last_progress=time.time() - 7200)
+    store.save(a_run("done"))
+    store.progress("gone", 12, 40)
+
+    recovered = {s.id: s for s in store.recover()}
+    assert set(recovered) == {"gone", "other-start", "silent-host"}
+    assert recovered["gone"].status == "interrupted"
+    assert "step 12 of 40" in recovered["gone"].error
+    assert store.load("gone").status == "interrupted"
+    assert {s.id for s in store.summaries() if s.status == "running"} == {"alive", "other-host"}
+    assert store.recover() == []
+
+
+def test_begun_runs_say_where_they_are(store: Store) -> None:
+    store.begin(a_run(steps_done=0, total_steps=0), owner="me")
+    store.progress("run-1", 3, 7)
+    run = store.load("run-1")
+    assert (run.status, run.steps_done, run.total_steps) == ("running", 3, 7)
+    assert run.before is None
+    assert run.replay == ()
+    store.save(a_run())
+    assert store.summary("run-1").status == "finished"
+    assert store.summary("run-1").owner == "me"
+
+
+def test_a_process_is_known_by_its_start() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        start = store_module._process_start(child.pid)
+        assert start
+        assert start == store_module._process_start(child.pid)
+        assert store_module._process_start(os.getpid()) not in (None, start)
+    finally:
+        child.kill()
+    deadline = time.monotonic() + 5
+    while store_module._process_start(child.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert store_module._process_start(child.pid) is None  # a zombie does not count as alive
+    child.communicate()
+    assert store_module._process_start(child.pid) is None
+    assert socket.gethostname()
+
+
+def test_recover_deletes_old_leftovers_only(store: Store) -> None:
+    store.save(a_run())
+    (kept,) = store.folder.iterdir()
+    age(kept, 1e6)
+    files = {
+        name: store.folder / name for name in ("a.123.npz", ".b.npz.1.part", "c.npz", ".d.npz.part")
+    }
+    for path in files.values():
+        path.write_bytes(b"left over")
+    age(files["a.123.npz"], 7200)
+    age(files[".b.npz.1.part"], 7200)
+    store.recover()
+    assert {p.name for p in store.folder.iterdir()} == {kept.name, "c.npz", ".d.npz.part"}
+
+
+def test_import_is_light() -> None:
+    code = "import sys, core.store; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_shipped_runs_need_no_database_library() -> None:
+    code = "import sys, core.run_files; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

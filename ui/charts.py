@@ -1,0 +1,261 @@
+"""The charts: pure functions from numbers to Altair, without Streamlit.
+
+Colour means one thing everywhere: forget, test, retain. Losses are binned here (a few dozen rows a
+chart), bins and domains are given by the caller, so that charts side by side and the frames of a
+live chart share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.results import Losses, Measure, density
+from ui.wording import SHORT, known
+
+FORGET, TEST, RETAIN, NEUTRAL = "#D55E00", "#0072B2", "#009E73", "#767676"
+SETS = ("Images to forget", "Test images (never seen)")
+DASHES: list[list[int]] = [[1, 0], [5, 3]]
+OPACITY = 0.55
+HEIGHT = 220
+
+Edges = NDArray[np.float64]
+
+
+def edges(*losses: Losses, bins: int = 40) -> Edges:
+    """Bin edges (bins + 1,) that charts share: from 0 to the 99th percentile of all the losses.
+
+    What lies beyond is counted into the last bin.
+    """
+    tops = [float(np.quantile(np.nan_to_num(x, posinf=1e3), 0.99)) for x in losses if len(x)]
+    return np.linspace(0.0, max([*tops, 0.5]), bins + 1)
+
+
+def top_share(edges: Edges, *losses: Losses) -> float:
+    """The fullest bin's share, rounded up to a tenth: a y domain that seldom has to change."""
+    fullest = max((float(density(x, edges).max()) for x in losses if len(x)), default=0.1)
+    return min(1.0, float(np.ceil(fullest * 10 + 1e-9) / 10))
+
+
+def histogram_rows(series: dict[str, Losses], edges: Edges) -> pd.DataFrame:
+    """Rows (left, right, share, set), one a bin and set; the last repeats at its right edge."""
+    frames = []
+    for name, losses in series.items():
+        shares = density(losses, edges)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "left": edges,
+                    "right": np.append(edges[1:], edges[-1]),
+                    "share": np.append(shares, shares[-1]),
+                    "set": name,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def histogram(
+    forget: Losses, test: Losses, edges: Edges, top: float, description: str, height: int = HEIGHT
+) -> alt.LayerChart:
+    """Two overlapping loss densities. top: the end of the y axis, a share of the images."""
+    rows = histogram_rows(dict(zip(SETS, (forget, test), strict=True)), edges)
+    return _steps(rows, SETS, (FORGET, TEST), DASHES, edges, top, description, height)
+
+
+def overlaid(
+    first: tuple[str, Losses],
+    second: tuple[str, Losses],
+    color: str,
+    edges: Edges,
+    top: float,
+    description: str,
+) -> alt.LayerChart:
+    """The same kind of images in two runs: one colour (it means the set), told apart by outline."""
+    names = (f"A: {first[0]}", f"B: {second[0]}")
+    rows = histogram_rows({names[0]: first[1], names[1]: second[1]}, edges)
+    return _steps(rows, names, (color, color), DASHES, edges, top, description, HEIGHT, (0.5, 0.1))
+
+
+def _steps(
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    colors: Sequence[str],
+    dashes: list[list[int]],
+    edges: Edges,
+    top: float,
+    description: str,
+    height: int,
+    opacities: tuple[float, float] = (OPACITY, OPACITY),
+) -> alt.LayerChart:
+    domain = list(names)
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        direction="vertical",
+        symbolType="stroke",
+        symbolSize=300,
+        labelLimit=400,
+    )
+    base = alt.Chart(rows).encode(
+        x=alt.X(
+            "left:Q",
+            title="Loss: how surprised the model is",
+            scale=alt.Scale(domain=[float(edges[0]), float(edges[-1])], nice=False, zero=False),
+        ),
+        y=alt.Y(
+            "share:Q",
+            title="Share of the images",
+            stack=None,
+            axis=alt.Axis(format="%", values=[0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0]),
+            # Most losses are near 0: without the square root the tail, where the two sets
+            # differ, would be flat on the axis.
+            scale=alt.Scale(domain=[0.0, top], nice=False, type="sqrt"),
+        ),
+        color=alt.Color("set:N", scale=alt.Scale(domain=domain, range=list(colors)), legend=legend),
+        tooltip=[
+            alt.Tooltip("set:N", title="Images"),
+            alt.Tooltip("left:Q", title="Loss from", format=".2f"),
+            alt.Tooltip("right:Q", title="to", format=".2f"),
+            alt.Tooltip("share:Q", title="Share", format=".1%"),
+        ],
+    )
+    fill = base.mark_area(interpolate="step-after", line=False, clip=True).encode(
+        opacity=alt.Opacity(
+            "set:N", scale=alt.Scale(domain=domain, range=list(opacities)), legend=None
+        ),
+    )
+    outline = base.mark_line(interpolate="step-after", strokeWidth=2, clip=True).encode(
+        strokeDash=alt.StrokeDash(
+            "set:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend
+        )
+    )
+    return alt.layer(fill, outline).properties(height=height, description=description)
+
+
+def spy_scores(measures: dict[str, Measure | None], description: str) -> alt.LayerChart:
+    """The attack's score with its interval, before, after and retrained, and the coin flip."""
+    rows = pd.DataFrame(
+        [
+            {"model": SHORT[name], "score": m.value, "low": m.low, "high": m.high}
+            for name, m in measures.items()
+            if m is not None and known(m)
+        ],
+        columns=["model", "score", "low", "high"],
+    )
+    low = min([0.45, *(rows["low"].dropna())]) if len(rows) else 0.45
+    high = max([0.65, *(rows["high"].dropna())]) if len(rows) else 0.65
+    scale = alt.Scale(
+        domain=[float(np.floor(low * 20) / 20), float(np.ceil(high * 20) / 20)], nice=False
+    )
+    y = alt.Y("model:N", title=None, sort=list(SHORT.values()), axis=alt.Axis(labelLimit=160))
+    base = alt.Chart(rows)
+    x_title = "Spy's score (50 % is a coin flip)"
+    bars = base.mark_rule(strokeWidth=4, color=NEUTRAL, opacity=0.6).encode(
+        x=alt.X("low:Q", scale=scale, title=x_title, axis=alt.Axis(format="%")), x2="high:Q", y=y
+    )
+    dots = base.mark_point(size=120, filled=True, color=NEUTRAL, opacity=1).encode(
+        x=alt.X("score:Q", scale=scale, title=x_title),
+        y=y,
+        tooltip=[
+            alt.Tooltip("model:N", title="Model"),
+            alt.Tooltip("score:Q", title="Score", format=".1%"),
+            alt.Tooltip("low:Q", title="at least", format=".1%"),
+            alt.Tooltip("high:Q", title="at most", format=".1%"),
+        ],
+    )
+    coin = alt.Chart(pd.DataFrame({"x": [0.5]})).mark_rule(strokeDash=[4, 4], color=NEUTRAL)
+    return alt.layer(
+        coin.encode(x=alt.X("x:Q", scale=scale, title=x_title)), bars, dots
+    ).properties(height=130, description=description)
+
+
+def line(
+    steps: Sequence[int],
+    values: Sequence[float],
+    total: int,
+    title: str,
+    description: str,
+    domain: tuple[float, float] | None = None,
+    references: dict[str, float] | None = None,
+    percent: bool = False,
+    mark: int | None = None,
+) -> alt.LayerChart:
+    """A value over the steps of a run, on the whole run's x axis.
+
+    references: horizontal lines by name. mark: a step to point out.
+    """
+    rows = pd.DataFrame({"step": list(steps), "value": list(values)})
+    low, high = domain or (0.0, max([*rows["value"].dropna(), 1e-3]) * 1.05)
+    x = alt.X("step:Q", title="Step", scale=alt.Scale(domain=[0, max(1, total)], nice=False))
+    y = alt.Y(
+        "value:Q",
+        title=title,
+        scale=alt.Scale(domain=[float(low), float(high)], nice=False),
+        axis=alt.Axis(format="%") if percent else alt.Axis(),
+    )
+    form = ".1%" if percent else ".3f"
+    layers: list[Any] = [
+        alt.Chart(rows)
+        .mark_line(color=NEUTRAL, strokeWidth=2, point=len(rows) <= 30, clip=True)
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=title, format=form)],
+        )
+    ]
+    if references:
+        named = pd.DataFrame({"name": list(references), "value": list(references.values())})
+        base = alt.Chart(named)
+        layers.append(
+            base.mark_rule(strokeWidth=1.5, color=NEUTRAL).encode(
+                y=y,
+                strokeDash=alt.StrokeDash(
+                    "name:N",
+                    scale=alt.Scale(domain=list(references), range=[[6, 3], [2, 3], [1, 1]]),
+                    legend=alt.Legend(title=None, orient="top"),
+                ),
+            )
+        )
+    if mark is not None:
+        here = alt.Chart(pd.DataFrame({"step": [mark]}))
+        layers.append(here.mark_rule(color=FORGET, strokeWidth=2).encode(x=x))
+    return alt.layer(*layers).properties(height=180, description=description)
+
+
+def class_counts(
+    names: Sequence[str], forget: Sequence[int], totals: Sequence[int], description: str
+) -> alt.Chart:
+    """How many images of each class are to be forgotten and kept."""
+    rows = pd.DataFrame(
+        [
+            {"class": name, "part": part, "images": int(count)}
+            for name, chosen, total in zip(names, forget, totals, strict=True)
+            for part, count in (("forget", chosen), ("keep", total - chosen))
+        ]
+    )
+    return (
+        alt.Chart(rows)
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "images:Q",
+                title="Training images",
+                scale=alt.Scale(domain=[0, int(max(totals))], nice=False),
+            ),
+            y=alt.Y("class:N", title=None, sort=list(names)),
+            color=alt.Color(
+                "part:N",
+                scale=alt.Scale(domain=["forget", "keep"], range=[FORGET, RETAIN]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            order=alt.Order("part:N"),
+            tooltip=["class:N", "part:N", alt.Tooltip("images:Q", format=",")],
+        )
+        .properties(height=max(120, 22 * len(names)), description=description)
+    )

@@ -1,0 +1,296 @@
+"""The one door from the screens to `core`.
+
+Whatever imports torch or scikit-learn is imported inside the function that needs it: the front page
+calls none of those. Shared objects live once a process, in Streamlit's resource cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core import sources
+from core.errors import BadRequest, LabError
+from core.folders import SHIPPED, cache_folder
+from core.forget_sets import ForgetRequest, Split
+from core.results import Evaluation, Plan, Run
+from core.run_files import RunSummary, run_from_files, shipped_runs
+from core.store import Store
+
+if TYPE_CHECKING:
+    from core.data import ImageDataset
+    from core.jobs import Job, JobQueue
+
+log = logging.getLogger(__name__)
+
+MODEL = "compact"
+DOWNLOAD_MB = 163
+
+
+@st.cache_resource(show_spinner=False)
+def queue() -> JobQueue:
+    """The queue of this process, with its store. Raises LabError; the next call tries again."""
+    from core.jobs import JobQueue
+
+    return JobQueue(Store(shipped=SHIPPED / "runs"))
+
+
+def store() -> Store:
+    """Where the finished runs are."""
+    return queue().store
+
+
+def lost() -> list[RunSummary]:
+    """The runs that a crash had cut short when this process started; the screens take out of it."""
+    return queue().recovered
+
+
+def set_store_aside() -> None:
+    """Starts a new database beside a damaged one."""
+    Store.reset_aside().close()
+    queue.clear()
+
+
+# Runs
+
+
+@st.cache_data(show_spinner=False)
+def shipped() -> list[RunSummary]:
+    """The runs that come with the project; needs neither store nor network."""
+    return shipped_runs(SHIPPED / "runs")
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def shipped_run(id: str) -> Run:
+    """A run that comes with the project, read without the store. Raises LabError."""
+    return run_from_files(SHIPPED / "runs", id)
+
+
+def load_run(id: str) -> Run:
+    """A run by id, from the store or from what ships. Raises LabError."""
+    return store().load(id)
+
+
+def runs() -> list[RunSummary]:
+    """Every run there is something to see of, the newest first, then those that ship."""
+    mine = [s for s in store().summaries() if s.status in ("finished", "partial")]
+    known = {s.id for s in mine}
+    mine.sort(key=lambda s: s.created, reverse=True)
+    return mine + [s for s in shipped() if s.id not in known]
+
+
+def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
+    """Before and retrained for this data, model and forget set, as an earlier run measured them.
+
+    Both do not depend on the method, so a live run can be shown against them before it has measured
+    its own. (None, None) where no such run is at hand.
+    """
+    return _references(plan.model, plan.dataset, plan.base, plan.request.to_json())
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl="2m")
+def _references(
+    model: str, dataset: str, base: str, request: str
+) -> tuple[Evaluation | None, Evaluation | None]:
+    best: tuple[Evaluation | None, Evaluation | None] = (None, None)
+    for summary in runs():
+        same = summary.plan
+        if (same.model, same.dataset, same.base) != (model, dataset, base):
+            continue
+        if same.request.to_json() != request or not summary.metrics.get("before"):
+            continue
+        try:
+            run = load_run(summary.id)
+        except LabError as error:
+            log.warning("no reference from run %s: %s", summary.id, error)
+            continue
+        if run.retrained is not None:
+            return run.before, run.retrained
+        best = (run.before, None)
+    return best
+
+
+# Jobs
+
+
+def submit(plan: Plan, owner: str) -> Job:
+    """Puts a plan into the queue. Raises LabError."""
+    return queue().submit(plan, owner)
+
+
+def job(id: str) -> Job:
+    """The job of a run, also of an earlier process. Raises LabError."""
+    return queue().get(id)
+
+
+def watch(id: str) -> None:
+    """Says that somebody looks at this job, so that it goes on."""
+    queue().watch(id)
+
+
+def place(id: str) -> int | None:
+    """0 while it runs, 1 for the next, None where this process has no such job under way."""
+    return queue().place(id)
+
+
+def cancel(id: str, owner: str) -> None:
+    """Stops a job; raises LabError for anybody but its owner."""
+    queue().cancel(id, owner)
+
+
+def owned(job: Job, owner: str) -> bool:
+    """Whether this token may stop the job."""
+    from core.jobs import hashed
+
+    return hmac.compare_digest(job.owner, hashed(owner))
+
+
+# Methods
+
+
+def methods() -> dict[str, dict[str, Any]]:
+    """Every method's description by name (imports torch)."""
+    return {method["name"]: method for method in _methods()}
+
+
+@st.cache_data(show_spinner=False)
+def _methods() -> list[dict[str, Any]]:
+    from core.unlearners import describe
+
+    return list(describe())
+
+
+def defaults(method: dict[str, Any], case: str) -> dict[str, Any]:
+    """A method's settings for a case, tuned presets first."""
+    return {p["name"]: p.get("presets", {}).get(case, p["default"]) for p in method["parameters"]}
+
+
+# Data
+
+
+def available(name: str) -> bool:
+    """Whether the images are on this machine. Imports no torch, decodes nothing."""
+    try:
+        return sources.available(name)
+    except LabError as error:
+        log.warning("%s", error)
+        return False
+
+
+@st.cache_resource(show_spinner="Reading the images…")
+def dataset(name: str) -> ImageDataset:
+    """The images, shared by all sessions. Raises LabError; imports torch."""
+    from core.data import load_dataset
+
+    return load_dataset(name)
+
+
+@st.cache_resource(show_spinner=False)
+def scores(name: str) -> NDArray[np.float32] | None:
+    """Memorisation, one number a training image (higher is more), None where none ship."""
+    from core.checkpoints import memorisation_scores
+
+    try:
+        found = memorisation_scores(MODEL, name)
+    except LabError as error:
+        log.warning("no memorisation scores for %s: %s", name, error)
+        return None
+    return None if found is None else found.astype(np.float32)
+
+
+def split(name: str, request: ForgetRequest) -> Split:
+    """The index sets of a request on a data set. Raises LabError."""
+    from core.forget_sets import split as split_request
+
+    needs_scores = request.kind == "memorised"
+    return split_request(dataset(name), request, scores(name) if needs_scores else None)
+
+
+class Download:
+    """A download in a thread of its own; read its fields from any session."""
+
+    def __init__(self) -> None:
+        self.file = ""
+        self.done = 0
+        self.total = 0
+        self.error = ""
+        self.running = False
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Starts unless one is running."""
+        with self._lock:
+            if self.running:
+                return
+            self.running, self.error = True, ""
+            self._stop.clear()
+            threading.Thread(target=self._work, name="download", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Stops soon; what has arrived is kept, and the next start goes on from there."""
+        self._stop.set()
+
+    def _work(self) -> None:
+        try:
+            from core.download import download
+
+            steps = download("cifar10")
+            for progress in steps:
+                self.file, self.done, self.total = progress.file, progress.done, progress.total
+                if self._stop.is_set():
+                    steps.close()
+                    break
+        except LabError as error:
+            log.warning("download failed: %s", error)
+            self.error = str(error)
+        except Exception:
+            log.exception("download failed")
+            self.error = (
+                "The download failed. Try again, or name a folder with FORGETTING_LAB_DATA."
+            )
+        finally:
+            self.running = False
+
+
+@st.cache_resource(show_spinner=False)
+def download() -> Download:
+    """The one download of this process."""
+    return Download()
+
+
+# Long choices
+
+
+def keep_request(request: ForgetRequest) -> str:
+    """Stores a request that is too long for a link; gives its id (16 hexadecimal digits)."""
+    text = request.to_json()
+    id = hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = cache_folder() / "requests"
+    path = folder / f"{id}.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as part:
+            part.write(text)
+        os.replace(part.name, path)
+    return id
+
+
+def find_request(id: str) -> ForgetRequest:
+    """The inverse of `keep_request`. Raises BadRequest."""
+    try:
+        text = (cache_folder() / "requests" / f"{id}.json").read_text()
+    except OSError as error:
+        raise BadRequest(
+            "The chosen images that this link names are not on this server."
+        ) from error
+    return ForgetRequest.from_json(text)

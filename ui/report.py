@@ -1,0 +1,153 @@
+"""What a visitor takes home of a run: CSV files, pictures, and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import zipfile
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from core.results import MODELS, Evaluation, Run
+from ui import charts, wording
+
+
+def metrics_table(run: Run) -> pd.DataFrame:
+    """One row a model and metric: value, interval, number of images."""
+    rows: list[dict[str, Any]] = []
+    for model in MODELS:
+        evaluation: Evaluation | None = getattr(run, model)
+        if evaluation is None:
+            continue
+        for name, entry in evaluation.metrics().items():
+            numbers = entry if isinstance(entry, dict) else {"value": entry}
+            rows.append({"run": run.id, "model": model, "metric": name, **numbers})
+    return pd.DataFrame(
+        rows, columns=["run", "model", "metric", "value", "low", "high", "n", "direction"]
+    )
+
+
+def losses_table(run: Run) -> pd.DataFrame:
+    """One row an image, model and set: its loss in nats. Sets stand in index order."""
+    frames = []
+    for model in MODELS:
+        evaluation: Evaluation | None = getattr(run, model)
+        if evaluation is None:
+            continue
+        for name, losses in evaluation.arrays().items():
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "model": model,
+                        "set": name.removesuffix("_losses"),
+                        "position": range(len(losses)),
+                        "loss": losses,
+                    }
+                )
+            )
+    columns = ["model", "set", "position", "loss"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def histograms(run: Run) -> dict[str, alt.LayerChart]:
+    """The three loss histograms of a run on shared axes, by model name."""
+    found = {m: e for m in MODELS if (e := getattr(run, m)) is not None}
+    losses = [e.forget_losses for e in found.values()] + [e.test_losses for e in found.values()]
+    edges = charts.edges(*losses)
+    top = charts.top_share(edges, *losses)
+    return {
+        model: charts.histogram(
+            e.forget_losses, e.test_losses, edges, top, f"Loss histograms, {wording.SHORT[model]}"
+        )
+        for model, e in found.items()
+    }
+
+
+def png(chart: alt.TopLevelMixin) -> bytes:
+    """A chart as a picture on white, at twice its size."""
+    content: bytes = vl_convert.vegalite_to_png(_spec(chart), scale=2)
+    return content
+
+
+def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    spec: dict[str, Any] = chart.to_dict()
+    return {**spec, "background": "white", "width": 340}
+
+
+def pictures(run: Run) -> bytes:
+    """The histograms as PNG files in one zip archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for model, chart in histograms(run).items():
+            archive.writestr(f"{run.id}-{model}.png", png(chart))
+    return buffer.getvalue()
+
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1c2733; background: #fff; }
+figure { display: inline-block; margin: 0 1rem 1rem 0; } figcaption { font-weight: 600; }
+table { border-collapse: collapse; } td, th { padding: .25rem .75rem; text-align: left;
+  border-bottom: 1px solid #c9d3dc; vertical-align: top; }
+code { word-break: break-all; }
+"""
+
+
+def page(run: Run, link: str, labels: dict[str, str]) -> str:
+    """One HTML page with all of it: verdict, pictures, numbers, and how to repeat the run."""
+    esc = html.escape
+    figures = "".join(
+        f'<figure role="img" aria-label="{esc(chart.description)}"><figcaption>'
+        f"{esc(wording.COLUMNS[model])}</figcaption>{vl_convert.vegalite_to_svg(_spec(chart))}</figure>"
+        for model, chart in histograms(run).items()
+    )
+    numbers = "".join(
+        f"<tr><td>{esc(wording.SHORT[r.model])}</td><td>{esc(r.metric.replace('_', ' '))}</td>"
+        f"<td>{_percent(r.value)}</td><td>{_percent(r.low)} to {_percent(r.high)}</td>"
+        f"<td>{'' if pd.isna(r.n) else f'{int(r.n):,}'}</td></tr>"
+        for r in metrics_table(run).itertuples()
+    )
+    facts = {
+        "Run": run.id,
+        "Status": wording.STATUS[run.status],
+        "Started": run.created,
+        "What was forgotten": run.plan.request.describe(),
+        "Request": run.plan.request.to_json() if len(run.plan.request.indices) <= 1000 else "",
+        "Method": labels.get(run.plan.method, run.plan.method),
+        "Settings": _json(run.settings),
+        "Method's seed": run.plan.seed,
+        "Model": f"{run.plan.model}, weights sha256 {run.weights_sha256 or 'not recorded'}",
+        "Reference": run.reference or "none",
+        "Data": _json(run.data),
+        "Seconds": _json(run.seconds),
+        "Versions": _json(run.versions),
+        "Link": link,
+    }
+    table = "".join(
+        f"<tr><th scope=row>{esc(k)}</th><td><code>{esc(str(v))}</code></td></tr>"
+        for k, v in facts.items()
+        if v != ""
+    )
+    trap = (wording.trap(run) or "").replace("**", "").replace("*", "")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Forgetting Lab: '
+        f"{esc(run.plan.request.describe())}</title><style>{STYLE}</style></head><body>"
+        f"<h1>Forgetting Lab: {esc(wording.plan_title(run.plan, labels))}</h1>"
+        f"<p><strong>{esc(wording.verdict(run))}</strong></p><p>{esc(trap)}</p>"
+        f"<p>{esc(wording.LIMITS)}</p>{figures}"
+        f"<h2>The numbers</h2><table><tr><th>Model</th><th>Metric</th><th>Value</th>"
+        f"<th>95 % interval</th><th>Images</th></tr>{numbers}</table>"
+        f"<h2>How to repeat it</h2><table>{table}</table></body></html>"
+    )
+
+
+def _percent(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else wording.percent(float(value))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(dict(value), default=str, sort_keys=True)

@@ -1,0 +1,125 @@
+"""What a session knows, and how it meets the address bar.
+
+One `Draft` in the session holds what has been set up. An address that says something else than
+the page last wrote wins over it (a link was opened, or the browser went back); after that the
+session is the truth and the address follows. Widgets show the draft, their callbacks change it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.errors import LabError
+from core.forget_sets import ForgetRequest
+from core.results import Plan
+from ui import lab, links, wording
+from ui.links import Draft
+
+TITLE = "Forgetting Lab"
+
+
+def setup_page(title: str, icon: str) -> None:
+    """The first call of every page; may be called again without harm.
+
+    title: also the page's name in its address.
+    """
+    st.set_page_config(
+        page_title=title if title == TITLE else f"{title} · {TITLE}",
+        page_icon=icon,
+        layout="wide",
+        menu_items={"about": "Forgetting Lab shows machine unlearning, and whether it worked."},
+    )
+    if "draft" not in st.session_state:
+        st.session_state.draft = Draft(dataset="cifar10" if lab.available("cifar10") else "digits")
+        st.session_state.problems = []
+        st.session_state.address = {}
+        st.session_state.run = None
+        st.session_state.jobs = []
+        st.session_state.compare = st.session_state.compare_default = []
+        st.session_state.page = title
+        st.session_state.owner = secrets.token_hex(12)
+    if st.session_state.page != title:
+        st.session_state.page, st.session_state.problems = title, []
+        st.session_state.compare_default = st.session_state.compare
+    _read_address()
+    for problem in st.session_state.problems:
+        st.warning(problem, icon=":material/link_off:")
+
+
+def _read_address() -> None:
+    params = st.query_params.to_dict()
+    if not params or params == st.session_state.address:
+        return
+    st.session_state.address = params
+    found, problems = links.from_params(params, draft(), lab.find_request)
+    runs, more = links.run_ids(params.get("run"))
+    compare, still_more = links.run_ids(params.get("runs"))
+    st.session_state.draft = found
+    st.session_state.run = runs[0] if runs else None
+    if "runs" in params:
+        st.session_state.compare = st.session_state.compare_default = compare
+    if links.RUN_ID.fullmatch(params.get("owner", "")):
+        st.session_state.owner = params["owner"]
+    st.session_state.problems = problems + more + still_more
+
+
+def write_address(**extra: str) -> None:
+    """Makes the address say what the session holds, and `extra` (empty ones left out)."""
+    params = links.to_params(draft(), lab.keep_request) | {k: v for k, v in extra.items() if v}
+    st.session_state.address = params
+    if st.query_params.to_dict() != params:
+        st.query_params.from_dict(params)
+
+
+def share_link(with_draft: bool = True, **extra: str) -> str:
+    """The address of this page with the draft and `extra`, and never with the owner's token."""
+    params = links.to_params(draft(), lab.keep_request) if with_draft else {}
+    place = "" if st.session_state.page == TITLE else st.session_state.page
+    return f"{(st.context.url or '').rstrip('/')}/{place}?{urlencode(params | extra, safe=':,')}"
+
+
+def draft() -> Draft:
+    """What has been set up so far."""
+    found: Draft = st.session_state.draft
+    return found
+
+
+def change(**fields: Any) -> None:
+    """Changes the draft, and forgets complaints about the link it came from."""
+    st.session_state.draft = dataclasses.replace(draft(), **fields)
+    st.session_state.problems = []
+
+
+def choose(dataset: str, request: ForgetRequest | None) -> None:
+    """Another forget set, and with it no run on screen."""
+    change(dataset=dataset, request=request)
+    st.session_state.run = None
+
+
+def settings() -> dict[str, Any]:
+    """All settings of the draft's method, those not changed as tuned for the request."""
+    now = draft()
+    method = lab.methods()[now.method]
+    start = lab.defaults(method, wording.case(now.request) if now.request else "random")
+    return start | {k: v for k, v in now.settings.items() if k in start}
+
+
+def plan() -> Plan:
+    """The draft as a plan; what was not changed is left to the method. Needs a request."""
+    now = draft()
+    assert now.request is not None
+    known = {parameter["name"] for parameter in lab.methods()[now.method]["parameters"]}
+    changed = {name: value for name, value in now.settings.items() if name in known}
+    return Plan(now.model, now.dataset, now.request, now.method, changed, now.seed)
+
+
+def say(error: LabError) -> None:
+    """What happened and what helps; the traceback goes to the log."""
+    logging.getLogger(__name__).warning("shown to a visitor", exc_info=error)
+    st.error(str(error), icon=":material/error:")

@@ -1,0 +1,447 @@
+"""Pieces that several screens show: the three columns of a run, the verdict, exports, the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.errors import LabError
+from core.forget_sets import ForgetRequest
+from core.jobs import Job
+from core.results import MODELS, Evaluation, Losses, Measure, Probe, Run, density, overlap
+from ui import charts, lab, report, state, wording
+
+CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
+
+
+NOT_MEASURED = ("not measured", "Not measured.")
+NO_IDEAL = (
+    "none",
+    "No model was retrained without exactly these images. Start the method *Retrain* on the same "
+    "choice to make one; it takes longest of all.",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One model's numbers as the three columns show them; None is not measured (yet).
+
+    rough: measured on samples on the way, not on all images.
+    """
+
+    forget_losses: Losses | None = field(default=None, repr=False)
+    test_losses: Losses | None = field(default=None, repr=False)
+    spy: Measure | None = None
+    spy_fair: Measure | None = None
+    forget: Measure | None = None
+    useful: Measure | None = None
+    overlap: float | None = None
+    rough: bool = False
+
+    @classmethod
+    def of(cls, evaluation: Evaluation | None) -> Column:
+        """From a full evaluation; empty for None."""
+        if evaluation is None:
+            return cls()
+        return cls(
+            evaluation.forget_losses,
+            evaluation.test_losses,
+            evaluation.mia,
+            evaluation.mia_class_matched,
+            evaluation.forget_accuracy,
+            evaluation.retained_test_accuracy,
+            evaluation.overlap,
+        )
+
+    @classmethod
+    def of_probe(cls, probe: Probe | None) -> Column:
+        """From a quick look on the way; empty for None."""
+        if probe is None:
+            return cls(rough=True)
+        n, m = len(probe.forget_losses), len(probe.test_losses)
+        return cls(
+            probe.forget_losses,
+            probe.test_losses,
+            _wilson(probe.mia, min(n, m)),
+            None,
+            _wilson(probe.forget_accuracy, n),
+            _wilson(probe.test_accuracy, m),
+            rough=True,
+        )
+
+
+def _wilson(share: float, n: int) -> Measure:
+    """A share of n images with Wilson's 95 % interval."""
+    if not n or not np.isfinite(share):
+        return Measure(float("nan"), float("nan"), float("nan"), n)
+    z, middle = 1.96, (share + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return Measure(share, max(0.0, middle - half), min(1.0, middle + half), n)
+
+
+def columns_of(run: Run) -> dict[str, Column]:
+    """The three columns of a finished run."""
+    return {model: Column.of(getattr(run, model)) for model in MODELS}
+
+
+def three_columns(
+    columns: Mapping[str, Column],
+    request: ForgetRequest,
+    key: str,
+    missing: Mapping[str, tuple[str, str]] | None = None,
+    edges: charts.Edges | None = None,
+    top: float | None = None,
+) -> None:
+    """Before, after and retrained side by side: loss histogram and numbers.
+
+    missing: what to say in place of a number and of a chart that a model lacks. edges, top: fixed
+    axes, if those of the numbers shown will not do.
+    """
+    shared = shared_edges(columns) if edges is None else edges
+    fullest = charts.top_share(shared, *_losses(columns)) if top is None else top
+    ideal = columns["retrained"]
+    for place, (model, column) in zip(st.columns(3), columns.items(), strict=True):
+        with place:
+            st.markdown(f"##### {wording.COLUMNS[model]}")
+            short, said = (missing or {}).get(model, NOT_MEASURED)
+            _picture(model, column, shared, fullest, said, f"{key}-{model}")
+            _numbers(model, column, ideal, request, short)
+
+
+def _picture(
+    model: str, column: Column, edges: charts.Edges, top: float, said: str, key: str
+) -> None:
+    if column.forget_losses is None or column.test_losses is None:
+        with st.container(border=True, height=charts.HEIGHT + 60):
+            st.caption(said)
+        return
+    forget, test = np.median(column.forget_losses), np.median(column.test_losses)
+    text = (
+        f"Loss histograms, {wording.SHORT[model].lower()}: median loss {forget:.2f} on images to "
+        f"forget and {test:.2f} on test images"
+    )
+    chart = charts.histogram(column.forget_losses, column.test_losses, edges, top, text)
+    st.altair_chart(chart, alt=text, key=key)
+    shared = column.overlap
+    if shared is None:
+        shared = overlap(column.forget_losses, column.test_losses, edges)
+    st.caption(f"The two shapes overlap by {wording.percent(shared)}.")
+
+
+def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
+    fair = wording.by_class(request) and not column.rough
+    _number(wording.SPY, column.spy, ideal.spy, model, said, wording.SPY_HELP, pairs=True)
+    if fair:
+        _number(
+            wording.SPY_FAIR,
+            column.spy_fair,
+            ideal.spy_fair,
+            model,
+            said,
+            wording.SPY_FAIR_HELP,
+            pairs=True,
+        )
+    _number(wording.FORGET, column.forget, ideal.forget, model, said, wording.FORGET_HELP)
+    _number(wording.USEFUL, column.useful, ideal.useful, model, said, wording.USEFUL_HELP)
+
+
+def _number(
+    label: str,
+    measure: Measure | None,
+    ideal: Measure | None,
+    model: str,
+    said: str,
+    help: str,
+    pairs: bool = False,
+) -> None:
+    gap = None
+    if (
+        model != "retrained"
+        and measure
+        and ideal
+        and wording.known(measure)
+        and wording.known(ideal)
+    ):
+        gap = f"{wording.points(measure.value - ideal.value)} from the ideal"
+    st.metric(
+        label, wording.value(measure, said), gap, delta_color="off", delta_arrow="off", help=help
+    )
+    if text := wording.interval(measure, pairs):
+        st.caption(text)
+
+
+def verdict(run: Run) -> None:
+    """The sentences that the numbers of a finished run add up to."""
+    if run.status == "partial":
+        st.info(
+            f"This run was stopped after step {run.steps_done:,} of {run.total_steps:,}. "
+            "The numbers are of the model as it was then.",
+            icon=":material/front_hand:",
+        )
+    st.markdown(f"**{wording.verdict(run)}**")
+    if text := wording.trap(run):
+        st.info(text, icon=":material/warning:")
+
+
+def result(run: Run, key: str) -> None:
+    """Everything about a finished run that is the same wherever it is shown."""
+    verdict(run)
+    three_columns(
+        columns_of(run),
+        run.plan.request,
+        key,
+        {"retrained": NO_IDEAL},
+    )
+    if run.before is not None and run.after is not None:
+        st.markdown(wording.histogram_takeaway(run.before, run.after, "after unlearning"))
+        _spy_chart(run, key)
+    st.caption(wording.LIMITS)
+    table_twin(run, key)
+
+
+def _spy_chart(run: Run, key: str) -> None:
+    found = {
+        model: wording.fair_spy(evaluation, run.plan.request)
+        for model in MODELS
+        if (evaluation := getattr(run, model)) is not None
+    }
+    if not any(wording.known(measure) for measure in found.values()):
+        return
+    parts = [f"{wording.SHORT[m].lower()} {wording.value(v)}" for m, v in found.items()]
+    text = f"Spy's score with 95 % intervals: {', '.join(parts)}; 50 % is a coin flip."
+    st.altair_chart(charts.spy_scores(found, text), alt=text, key=f"{key}-spy")
+    after = found.get("after")
+    st.markdown(f"{text} {wording.direction(after)}")
+
+
+def table_twin(run: Run, key: str) -> None:
+    """The numbers and the bars of the charts as tables, drawn when opened."""
+    box = st.expander("The same as tables", key=f"{key}-tables", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        table = report.metrics_table(run)
+        shown = table.assign(
+            model=table["model"].map(wording.SHORT), metric=table["metric"].str.replace("_", " ")
+        ).drop(columns="run")
+        percent = st.column_config.NumberColumn(format="percent")
+        st.dataframe(
+            shown,
+            hide_index=True,
+            alt="All numbers of this run",
+            column_config={"value": percent, "low": percent, "high": percent},
+        )
+        columns = columns_of(run)
+        st.dataframe(
+            bars_table(columns, shared_edges(columns)),
+            hide_index=True,
+            alt="The bars of the histograms",
+            column_config=bars_config(columns),
+        )
+
+
+def shared_edges(columns: Mapping[str, Column]) -> charts.Edges:
+    """Bins that all histograms of these columns share."""
+    return charts.edges(*_losses(columns))
+
+
+def _losses(columns: Mapping[str, Column]) -> list[Losses]:
+    both = [x for c in columns.values() for x in (c.forget_losses, c.test_losses)]
+    return [x for x in both if x is not None]
+
+
+def bars_table(columns: Mapping[str, Column], edges: charts.Edges) -> pd.DataFrame:
+    """The histograms' bars, one row a bin; models without a histogram are left out."""
+    table: dict[str, Any] = {"loss from": edges[:-1].round(3), "to": edges[1:].round(3)}
+    for model, column in columns.items():
+        for name, losses in zip(
+            _bars(model), (column.forget_losses, column.test_losses), strict=True
+        ):
+            if losses is not None:
+                table[name] = density(losses, edges)
+    return pd.DataFrame(table)
+
+
+def bars_config(models: Iterable[str]) -> dict[str, Any]:
+    """How `bars_table` is shown: shares in percent."""
+    percent = st.column_config.NumberColumn(format="percent")
+    return {name: percent for model in models for name in _bars(model)}
+
+
+def _bars(model: str) -> tuple[str, str]:
+    return f"{wording.SHORT[model]}: forget", f"{wording.SHORT[model]}: test"
+
+
+def exports(run: Run, link: str, key: str) -> None:
+    """Link, tables, pictures and report; each file is made when it is asked for."""
+    st.markdown("##### Take it with you")
+    st.code(link, language=None, wrap_lines=True)
+    st.caption("This link shows the result and its settings. It starts nothing.")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Numbers (CSV)",
+            lambda: report.metrics_table(run).to_csv(index=False).encode(),
+            f"{run.id}-metrics.csv",
+            "text/csv",
+            key=f"{key}-csv",
+            on_click="ignore",
+            icon=":material/table:",
+        )
+        st.download_button(
+            "Loss of every image (CSV)",
+            lambda: report.losses_table(run).to_csv(index=False).encode(),
+            f"{run.id}-losses.csv",
+            "text/csv",
+            key=f"{key}-losses",
+            on_click="ignore",
+            icon=":material/table_rows:",
+        )
+        if run.after is not None:
+            st.download_button(
+                "Charts (PNG)",
+                lambda: report.pictures(run),
+                f"{run.id}-charts.zip",
+                "application/zip",
+                key=f"{key}-png",
+                on_click="ignore",
+                icon=":material/image:",
+            )
+            st.download_button(
+                "Report (HTML)",
+                lambda: report.page(run, link, labels_now()).encode(),
+                f"{run.id}.html",
+                "text/html",
+                key=f"{key}-html",
+                on_click="ignore",
+                icon=":material/description:",
+            )
+
+
+def labels_now() -> dict[str, str]:
+    """The methods' labels by name."""
+    return {name: method["label"] for name, method in lab.methods().items()}
+
+
+# Data
+
+
+def data_note() -> None:
+    """Which data the app runs on, and the way to more."""
+    if lab.available("cifar10"):
+        st.markdown(
+            ":material/photo_library: Runs here on **CIFAR-10**: 50,000 small colour photos to "
+            "train on and 10,000 to test with. Handwritten digits are there as well."
+        )
+    else:
+        st.markdown(
+            ":material/draw: Runs here on **handwritten digits**; CIFAR-10, the photos of the "
+            f"result above, is not on this machine. {wording.DIGITS_NOTE}"
+        )
+        download_box()
+
+
+def download_box() -> None:
+    """Offers CIFAR-10: a button, then progress and a way to stop. Starts nothing by itself."""
+    going = lab.download()
+    st.fragment(_download_view, run_every=1.0 if going.running else None)()
+
+
+def _download_view() -> None:
+    going = lab.download()
+    if going.running:
+        share = min(1.0, going.done / going.total) if going.total else 0.0
+        done = (
+            f"{going.done / 1e6:.0f} of {going.total / 1e6:.0f} MB" if going.total else "starting"
+        )
+        st.progress(share, f"Downloading CIFAR-10: {done}")
+        if st.button("Cancel the download", key="download-cancel"):
+            going.cancel()
+        st.session_state.downloading = True
+        return
+    if st.session_state.pop("downloading", False):
+        st.rerun()
+    if going.error:
+        st.error(going.error, icon=":material/cloud_off:")
+    if st.button(
+        f"Download CIFAR-10 ({lab.DOWNLOAD_MB} MB)", key="download", icon=":material/download:"
+    ):
+        going.start()
+        st.rerun()
+
+
+# What is going on elsewhere
+
+
+def service_or_stop() -> None:
+    """Opens the store; where it is damaged says so, offers a new one, and ends the page."""
+    try:
+        lab.queue()
+    except LabError as error:
+        state.say(error)
+        if st.button("Put the damaged database aside and start a new one", key="set-aside"):
+            lab.set_store_aside()
+            st.rerun()
+        st.stop()
+
+
+def lost_runs() -> None:
+    """Says which runs a crash cut short, and offers to start them again."""
+    for summary in lab.lost():
+        with st.container(border=True, key=f"lost-{summary.id}"):
+            st.markdown(
+                f":material/power_off: **{wording.plan_title(summary.plan)}.** {summary.error}"
+            )
+            with st.container(horizontal=True):
+                if st.button("Set it up again", key=f"again-{summary.id}"):
+                    lab.lost().remove(summary)
+                    st.session_state.draft = state.Draft.of_plan(summary.plan)
+                    st.session_state.run = None
+                    st.switch_page(UNLEARN)
+                if st.button("Dismiss", key=f"dismiss-{summary.id}", type="tertiary"):
+                    lab.lost().remove(summary)
+                    st.rerun()
+
+
+def keep_watch(shown: str | None = None) -> None:
+    """In the sidebar: this session's runs go on, and the way to them. shown: not this one."""
+    if any(job.id != shown for job in _own_jobs()):
+        with st.sidebar:
+            st.fragment(_watch_view, run_every=2.0)(shown)
+
+
+def _own_jobs() -> list[Job]:
+    """The runs under way that this session has started or looked at."""
+    found = []
+    for id in dict.fromkeys([*st.session_state.jobs, st.session_state.run]):
+        try:
+            job = lab.job(id) if id else None
+        except LabError:
+            continue
+        if job is not None and job.alive:
+            found.append(job)
+    return found
+
+
+def _watch_view(shown: str | None) -> None:
+    jobs = [job for job in _own_jobs() if job.id != shown]
+    if not jobs:
+        st.success("Your other run has ended.", icon=":material/flag:")
+    for job in jobs:
+        lab.watch(job.id)
+        latest = job.latest
+        if job.state == "waiting":
+            st.info(f"Your run is waiting, {wording.place(lab.place(job.id) or 1)}.")
+        elif latest is not None and latest.total_steps:
+            share = min(1.0, latest.step / latest.total_steps)
+            st.progress(share, f"Your run: step {latest.step:,} of {latest.total_steps:,}")
+        else:
+            st.info("Your run is starting.")
+        if st.button("Go to it", key=f"go-{job.id}"):
+            st.session_state.run = job.id
+            st.switch_page(UNLEARN)
