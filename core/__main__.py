@@ -196,8 +196,18 @@ def _unlearn(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     dataset = load_dataset(options.dataset, options.data)
+    for target in (options.json, options.weights):
+        # Said before the work, not after it.
+        if target and target != "-" and not Path(target).absolute().parent.is_dir():
+            raise BadRequest(f"{target} cannot be written: its folder does not exist.")
     stop = threading.Event()
-    previous = signal.signal(signal.SIGINT, lambda *_: stop.set())
+
+    def cancel(*_: object) -> None:
+        stop.set()
+        # A second Ctrl-C ends the measuring too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    previous = signal.signal(signal.SIGINT, cancel)
     result: Run | None = None
     shown = -1.0
     try:
@@ -213,9 +223,6 @@ def _unlearn(options: argparse.Namespace) -> int:
             elif item.seconds - shown > 2 or item.phase == "measuring":
                 shown = item.seconds
                 _say(_progress(item))
-            if stop.is_set():
-                # A second Ctrl-C ends the measuring too.
-                signal.signal(signal.SIGINT, signal.default_int_handler)
     finally:
         signal.signal(signal.SIGINT, previous)
     assert result is not None

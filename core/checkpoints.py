@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from core.errors import CheckpointCorrupt, CheckpointMissing
 from core.folders import SHIPPED, cache_folder
-from core.models import Classifier, ResNet18, build_model
+from core.models import ARCHITECTURES, Classifier, ResNet18, build_model, check_architecture
 
 MEMORISATION = "memorisation-v1"
 """The score that `memorised:N` sorts by: 1 minus the mean, over the epochs of the base's training,
@@ -84,8 +83,9 @@ def folder_of(architecture: str, dataset: str, root: Path) -> Path:
 
 
 def find(architecture: str, dataset: str, role: str = "base") -> Checkpoint:
-    """The shipped checkpoint, else this machine's own. Raises CheckpointMissing, or
-    CheckpointCorrupt where the manifest cannot be read."""
+    """The shipped checkpoint, else this machine's own. Raises CheckpointMissing, CheckpointCorrupt
+    where the manifest cannot be read, or BadRequest for an unknown architecture."""
+    check_architecture(architecture)
     for root in (SHIPPED, cache_folder() / "models"):
         if found := find_in(folder_of(architecture, dataset, root), role):
             return found
@@ -102,8 +102,12 @@ def find_in(folder: Path, role: str) -> Checkpoint | None:
         return None
     try:
         manifest = json.loads(weights.with_suffix(".json").read_text())
-        _ = manifest["architecture"], manifest["classes"], manifest["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        texts = [manifest[key] for key in ("architecture", "fingerprint", "sha256")]
+        if not all(isinstance(text, str) for text in texts) or texts[0] not in ARCHITECTURES:
+            raise ValueError("not a manifest")
+        if not 1 <= int(manifest["classes"]) <= 10_000:
+            raise ValueError("not a number of classes")
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CheckpointCorrupt(
             f"The manifest of {weights.name} cannot be read.", _AGAIN
         ) from error
@@ -123,11 +127,13 @@ def retrained_role(forget_digest: str, seed: int = 0) -> str:
 
 
 def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]) -> Checkpoint:
-    """Writes weights and manifest, each atomically, under a lock; the manifest last, so that what
-    has one is whole. `sha256` and `role` are added to the manifest."""
+    """Writes weights and manifest, each atomically, under a lock; an older manifest goes first and
+    the new one comes last, so that what has one is whole even after a kill in between. `sha256` and
+    `role` are added to the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{role}.safetensors"
     with FileLock(folder / f".{role}.lock"):
+        weights.with_suffix(".json").unlink(missing_ok=True)
         digest = save_weights(model, weights)
         full = {**manifest, "role": role, "sha256": digest}
         _write(weights.with_suffix(".json"), json.dumps(full, indent=2, sort_keys=True) + "\n")
@@ -139,9 +145,13 @@ def save_weights(model: Classifier, file: Path) -> str:
     """Writes the model's weights as safetensors, atomically; returns the file's sha256."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     # safetensors wants contiguous tensors; channels-last ones are not.
-    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, temporary)
-    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    os.replace(temporary, file)
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    try:
+        save_file(state, temporary)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
     return digest
 
 
@@ -159,16 +169,8 @@ def load_file_as(architecture: str, file: Path, classes: int = 10) -> Classifier
             state = load_file(file)
         else:
             state = torch.load(file, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+            state = dict(state.get("state_dict", state))
+    except Exception as error:  # torch.load raises whatever it stumbles over in damaged bytes
         raise CheckpointCorrupt(
             f"{file.name} does not hold weights that can be read safely.",
             "Give a state dict saved by torch.save, or a .safetensors file.",
@@ -205,7 +207,7 @@ def save_memorisation(learned: NDArray[np.float32], folder: Path) -> None:
 def _fit(model: Classifier, state: Mapping[str, Tensor], name: str) -> None:
     try:
         model.load_state_dict(dict(state))
-    except (RuntimeError, TypeError, AttributeError) as error:
+    except (RuntimeError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointCorrupt(
             f"The weights in {name} do not fit this architecture.",
             f"They must be those of {type(model).__name__}.",

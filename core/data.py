@@ -2,7 +2,8 @@
 
 The sources, in this order: a folder that is named (see `sources`), what an earlier download left in
 the cache (see `download`), and, under the name "digits", scikit-learn's handwritten digits, which
-need neither. Nothing is ever downloaded from here.
+need neither. Nothing is ever downloaded from here. "cifar10-tuning" is a view of CIFAR-10's training
+images alone, so that hyper-parameters are found without its test images.
 
 Decoding 60,000 images takes tens of seconds, so it happens once a folder: the result is one file in
 the cache, which later starts map into memory and check against its fingerprint.
@@ -15,7 +16,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,12 @@ from filelock import FileLock
 from torch import Tensor
 
 from core.download import DownloadProgress, download
-from core.errors import DataCorrupt, DataMissing, LabError
+from core.errors import BadRequest, DataCorrupt, DataMissing, LabError
 from core.folders import cache_folder
 from core.sources import (
     CIFAR10_CLASSES,
     SIDE,
+    TUNING,
     Labels,
     Pixels,
     Source,
@@ -77,13 +79,14 @@ FORMAT = 1
 class ImageDataset:
     """A data set in memory.
 
-    name: "cifar10", "digits", or the name that a folder was loaded under.
+    name: "cifar10", "cifar10-tuning", "digits", or the name that a folder was loaded under.
     train_images, test_images: uint8 (N, 3, 32, 32), contiguous. Writing to them changes this copy
     only, never the file they may be mapped from; do not: others share the tensor.
     train_labels, test_labels: int64 (N,), an index into `class_names`.
     fingerprint: sha256 over the bytes of train images, train labels, test images, test labels.
-    source: one plain sentence: what these images are and where they are from.
-    index_order: "torchvision" if training image i is image i of torchvision's CIFAR10, else "".
+    source: one plain sentence: what these images are. It names no folder, since runs are shared.
+    index_order: which image an index means, where that is known: "torchvision" if training image i
+    is image i of torchvision's CIFAR10, "torchvision-tuning" for the tuning view of that, else "".
     wrong_labels: bool (N,), the training labels that are wrong on purpose; None if none are.
     """
 
@@ -104,6 +107,8 @@ def load_dataset(
 ) -> ImageDataset:
     """The data set `name`: "digits", "cifar10", or any name for a folder of images of your own.
 
+    "cifar10-tuning" is made from the folder of "cifar10": 45,000 of its training images, and the
+    other 5,000 (500 of each class) as test images.
     folder: where the images are; without it the environment's FORGETTING_LAB_DATA, then what a
     download left in the cache. "digits" needs none and ignores it.
     cache: the cache folder, by default `cache_folder()`.
@@ -111,6 +116,8 @@ def load_dataset(
     """
     if name == "digits":
         return _digits()
+    if name == TUNING:
+        return _tuning_view(load_dataset("cifar10", folder, cache))
     cache = cache_folder() if cache is None else cache
     place, named = place_of(name, folder, cache)
     slot = decoded(cache, name, place)
@@ -230,7 +237,6 @@ def _write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
         "class_names": contents.class_names,
         "fingerprint": fingerprint,
         "official": contents.official,
-        "folder": str(source.folder),
         "index_order": "torchvision" if torchvision else "",
     }
     with _replacing(slot.with_suffix(".json")) as part:
@@ -244,7 +250,7 @@ def _sentence(about: dict[str, Any]) -> str:
     if what is None:
         what = "CIFAR-10 images" if about["name"] == "cifar10" else f"Images named {about['name']}"
     counts = f"{about['train']:,} training and {about['test']:,} test images"
-    return f"{what}: {counts}, from {about['folder']}."
+    return f"{what}: {counts}."
 
 
 def _batch_order(labels: Labels) -> tuple[list[int], bool]:
@@ -296,6 +302,43 @@ def _replacing(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def _tuning_view(whole: ImageDataset) -> ImageDataset:
+    """CIFAR-10's training images, 45,000 to train and 5,000 held out, stratified and fixed."""
+    labels = whole.train_labels.numpy()
+    if np.bincount(labels).tolist() != [5000] * 10:
+        raise BadRequest(
+            f"{TUNING} is made from CIFAR-10's own 50,000 training images, which these are not."
+        )
+    draw = np.random.default_rng(0)
+    held = np.sort(
+        np.concatenate([draw.permutation(np.flatnonzero(labels == k))[:500] for k in range(10)])
+    )
+    kept = np.setdiff1d(np.arange(len(labels)), held)
+    parts = [
+        part[chosen]
+        for chosen in (torch.from_numpy(kept), torch.from_numpy(held))
+        for part in (whole.train_images, whole.train_labels)
+    ]
+    return ImageDataset(
+        TUNING,
+        *parts,
+        class_names=whole.class_names,
+        fingerprint=_fingerprint(parts),
+        source=(
+            f"The tuning view (45,000 of the training images, the other 5,000 as its test images) "
+            f"of {whole.source}"
+        ),
+        index_order=whole.index_order and f"{whole.index_order}-tuning",
+    )
+
+
+def _fingerprint(parts: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.numpy())
+    return digest.hexdigest()
+
+
 @functools.cache
 def _digits() -> ImageDataset:
     """scikit-learn's 1,797 handwritten digits (8 x 8, 16 grey levels) at 32 x 32 in three channels.
@@ -321,14 +364,11 @@ def _digits() -> ImageDataset:
     labels = true[train]
     labels[wrong] = (labels[wrong] + draw.integers(1, 10, wrong.sum())) % 10
     parts = (pixels[train], torch.from_numpy(labels), pixels[test], torch.from_numpy(true[test]))
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.numpy())
     return ImageDataset(
         "digits",
         *parts,
         class_names=tuple(str(digit) for digit in range(10)),
-        fingerprint=digest.hexdigest(),
+        fingerprint=_fingerprint(parts),
         source=(
             "scikit-learn's handwritten digits at 32 x 32: 897 training and 900 test images; "
             f"{int(wrong.sum())} of the training labels (a fifth) are wrong on purpose, "

@@ -25,7 +25,7 @@ from core.evaluation import Outcome, evaluate, per_image
 from core.forget_sets import Indices, Split, split
 from core.models import Classifier, best_device
 from core.provenance import versions
-from core.references import evaluate_outcomes, find_reference, keep_reference
+from core.references import evaluate_outcomes, find_reference, fits, keep_reference
 from core.results import Evaluation, Plan, Probe, Run, Snapshot
 from core.subsets import Images
 from core.training import Recipe, recipe_for
@@ -71,7 +71,7 @@ def run_plan(
     yield watcher.look(model, Step(0, 0), 0.0, None, probe=True)
     started_measuring = time.perf_counter()
     before = evaluate_outcomes(base, model, dataset, parts)
-    reference = find_reference(plan.model, plan.dataset, parts)
+    reference = find_reference(plan.model, dataset, parts)
     retrained = None
     if reference is not None:
         retrained = evaluate_outcomes(reference, reference.load(device), dataset, parts)
@@ -187,10 +187,7 @@ def evaluate_now(model: Classifier, dataset: ImageDataset, parts: Split) -> Eval
 def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
     """Weights never meet other data in silence; other pixels in the same order are allowed, and
     the record says so (`model_trained_on_same_pixels`)."""
-    if base.manifest["fingerprint"] == dataset.fingerprint:
-        return
-    order = base.manifest.get("index_order", "")
-    if not order or order != dataset.index_order:
+    if not fits(base, dataset):
         raise BadRequest(
             f"The {base.manifest['architecture']} model was trained on other images than these.",
             "Train one on them: python -m core train",

@@ -132,6 +132,12 @@ class ResNet18(Classifier):
         return [net.conv1, net.bn1, net.layer1, net.layer2, net.layer3, net.layer4, net.fc]
 
 
+def check_architecture(name: str) -> None:
+    """Raises BadRequest for an unknown architecture."""
+    if name not in ARCHITECTURES:
+        raise BadRequest(f"There is no model {name!r}.", f"There are {' and '.join(ARCHITECTURES)}.")
+
+
 def build_model(
     architecture: str,
     classes: int = 10,
@@ -140,17 +146,11 @@ def build_model(
 ) -> Classifier:
     """A new network with random weights, drawn from `generator` alone (on the CPU, so that a seed
     gives the same start on every device). Raises BadRequest for an unknown architecture."""
+    check_architecture(architecture)
     seed = int(torch.randint(2**31, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if architecture == "compact":
-            model: Classifier = Compact(classes)
-        elif architecture == "resnet18":
-            model = ResNet18(classes)
-        else:
-            raise BadRequest(
-                f"There is no model {architecture!r}.", f"There are {' and '.join(ARCHITECTURES)}."
-            )
+        model = Compact(classes) if architecture == "compact" else ResNet18(classes)
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,20 +59,24 @@ def train_model(
         role, indices = checkpoints.retrained_role(parts.digest, seed), parts.retain
     images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
     key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}"
-    state = cache_folder() / "training" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.state"
+    state = cache_folder() / "training" / name
     state.parent.mkdir(exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
         if (kept := checkpoints.find_in(folder, role)) and _made_by(kept, dataset, recipe, seed):
+            state.unlink(missing_ok=True)
             yield kept
             return
         for progress in train(
             architecture, images, recipe, seed, classes=len(dataset.class_names), device=device,
-            state_file=state.with_suffix(".state"),
+            state_file=state,
         ):  # fmt: skip
             if isinstance(progress, TrainingProgress):
                 yield progress
             else:
-                yield _keep(progress, architecture, dataset, recipe, seed, role, folder, without)
+                kept = _keep(progress, architecture, dataset, recipe, seed, role, folder, without)
+                state.unlink(missing_ok=True)
+                yield kept
 
 
 def _made_by(kept: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int) -> bool:
@@ -113,12 +119,24 @@ def _keep(
     return checkpoint
 
 
-def find_reference(architecture: str, dataset: str, parts: Split) -> Checkpoint | None:
-    """The model retrained without this forget set, shipped or kept by this machine, if any."""
+def fits(checkpoint: Checkpoint, dataset: ImageDataset) -> bool:
+    """Whether a model was trained on these images, or on other pixels of the same images in the
+    same order (CIFAR-10's PNG and JPEG copies)."""
+    if checkpoint.manifest["fingerprint"] == dataset.fingerprint:
+        return True
+    order = checkpoint.manifest.get("index_order", "")
+    return bool(order) and order == dataset.index_order
+
+
+def find_reference(architecture: str, dataset: ImageDataset, parts: Split) -> Checkpoint | None:
+    """The model retrained on these images without this forget set, shipped or kept by this machine,
+    if any."""
+    role = checkpoints.retrained_role(parts.digest)
     try:
-        return checkpoints.find(architecture, dataset, checkpoints.retrained_role(parts.digest))
+        found = checkpoints.find(architecture, dataset.name, role)
     except CheckpointMissing:
         return None
+    return found if fits(found, dataset) else None
 
 
 def keep_reference(
@@ -224,7 +242,7 @@ def _read_outcomes(file: Path, n_train: int, n_test: int) -> tuple[Outcome, Outc
                 Outcome(arrays[f"{part}_losses"], arrays[f"{part}_predictions"].astype(np.int64))
                 for part in ("train", "test")
             )
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     if len(train.losses) != n_train or len(test.losses) != n_test:
         return None

@@ -40,6 +40,9 @@ CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
+TUNING = "cifar10-tuning"
+"""The name of the view that `core.data` makes of CIFAR-10's training images."""
+
 TRAIN_BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST_BATCH = "test_batch"
 OFFICIAL_MD5 = {
@@ -199,6 +202,8 @@ def available(name: str, folder: str | Path | None = None, cache: Path | None = 
     """Whether `load_dataset` would find the data set. Looks at names only, and needs no torch."""
     if name == "digits":
         return True
+    if name == TUNING:
+        name = "cifar10"
     cache = cache_folder() if cache is None else cache
     place, named = place_of(name, folder, cache)
     try:

@@ -373,7 +373,7 @@ class Store:
         with self._engine.connect() as connection:
             answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if answer != "ok":
-            raise self._damaged(str(answer))
+            raise self._damaged(" ".join(str(answer).replace("*", "").split()))
 
     @contextmanager
     def _session(self) -> Iterator[Session]:

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.models import Classifier, Compact, build_model, training_precision
+from core.models import Classifier, Compact, build_model, check_architecture, training_precision
 from core.subsets import Images
 
 
@@ -58,17 +58,22 @@ class Recipe:
         return self.learning_rate * min(done / self.warmup, (1 - done) / (1 - self.warmup))
 
 
+_DIGITS = Recipe(
+    epochs=40, clean_epochs=40, batch_size=32, learning_rate=0.05, weight_decay=1e-4
+)
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("compact", "cifar10"): Recipe(),
-    ("compact", "digits"): Recipe(epochs=40, clean_epochs=25, learning_rate=0.1, batch_size=64),
+    ("compact", "digits"): _DIGITS,
     ("resnet18", "cifar10"): Recipe(epochs=30, clean_epochs=6, learning_rate=0.1, crop=4),
-    ("resnet18", "digits"): Recipe(epochs=40, clean_epochs=25, learning_rate=0.05, batch_size=64),
+    ("resnet18", "digits"): _DIGITS,
 }
 """What trains a base model and its retrained references, by architecture and data set."""
 
 
 def recipe_for(architecture: str, dataset: str) -> Recipe:
-    """The recipe of a known pair; other data sets train like CIFAR-10."""
+    """The recipe of a known pair; other data sets train like CIFAR-10. Raises BadRequest for an
+    unknown architecture."""
+    check_architecture(architecture)
     return RECIPES.get((architecture, dataset), RECIPES[architecture, "cifar10"])
 
 
@@ -138,8 +143,9 @@ def train(
     that its owner can watch; a new object without it.
     state_file: where the state is saved, atomically, every `save_every` seconds and on leaving
     early; a later call with the same arguments goes on from there and ends bit-equal to an unbroken
-    one (same machine, versions and thread count). Removed at the end. A state of other arguments,
-    or one that cannot be read, is started over.
+    one (same machine, versions and thread count). Once `Trained` was yielded it is removed when the
+    caller asks on, so that a kill while the caller saves the model costs no training. A state of
+    other arguments, or one that cannot be read, is started over.
     """
     device = torch.device(device)
     identity = _identity(architecture, images, recipe, seed, classes)
@@ -204,9 +210,12 @@ def train(
         if state_file:
             _save(state_file, identity, step, model, optimiser, generator, order, learned)
         raise
+    seconds = time.perf_counter() - started
+    if state_file:
+        _save(state_file, identity, step, model, optimiser, generator, order, learned)
+    yield Trained(model.eval(), learned.numpy(), seconds)
     if state_file:
         state_file.unlink(missing_ok=True)
-    yield Trained(model.eval(), learned.numpy(), time.perf_counter() - started)
 
 
 def make_optimiser(
@@ -285,16 +294,17 @@ def _restore(
                 return 0
             tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
             step = int(saved.metadata()["step"])
-    except (SafetensorError, OSError, KeyError, ValueError):
+    except (SafetensorError, OSError, KeyError, ValueError, AttributeError):
         return 0
     model.load_state_dict(
         {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
     )
     for name, weight in model.named_parameters():
-        # clone keeps the parameter's strides (channels last), which SGD's arithmetic relies on.
-        momentum = torch.empty_like(weight)
-        momentum.copy_(tensors[f"momentum.{name}"])
-        optimiser.state[weight]["momentum_buffer"] = momentum
+        # empty_like keeps the parameter's strides (channels last), which SGD's arithmetic relies on.
+        if (saved_momentum := tensors.get(f"momentum.{name}")) is not None:
+            momentum = torch.empty_like(weight)
+            momentum.copy_(saved_momentum)
+            optimiser.state[weight]["momentum_buffer"] = momentum
     generator.set_state(tensors["generator"])
     order.copy_(tensors["order"])
     learned.copy_(tensors["learned"])

@@ -295,7 +295,7 @@ with right:
         f"{np.count_nonzero(forget)} of {len(names)} classes lose images; most of all "
         f"{names[most]}: {forget[most]:,} of {totals[most]:,}."
     )
-    st.altair_chart(charts.class_counts(names, forget, totals, text), alt=text, key="class-bars")
+    widgets.draw(charts.class_counts(names, forget, totals, text), "class-bars")
     st.markdown(text)
     with st.expander("The same as a table"):
         st.dataframe(

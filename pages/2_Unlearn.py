@@ -230,7 +230,7 @@ def show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
             f"Training loss: {values[-1]:.3f} at step {steps[-1]:,}, {values[0]:.3f} at the start"
         )
         chart = charts.line(steps, values, snapshots[-1].total_steps, "Training loss", text)
-        st.altair_chart(chart, alt=text, key="live-loss")
+        widgets.draw(chart, "live-loss")
         st.caption(f"{text}. {rolling(snapshots[-1])}")
         box = st.expander("The same as tables", key="live-tables", on_change="rerun")
         if box.open:
@@ -339,7 +339,8 @@ def replay(run: Run) -> None:
     chart = charts.histogram(
         probe.forget_losses, probe.test_losses, edges, charts.top_share(edges, *losses), text
     )
-    left.altair_chart(chart, alt=text, key=f"replay-chart-{run.id}")
+    with left:
+        widgets.draw(chart, f"replay-chart-{run.id}")
     left.markdown(text)
     scores = [s.probe.mia if s.probe else float("nan") for s in frames]
     known = [score for score in scores if np.isfinite(score)]
@@ -365,7 +366,8 @@ def replay(run: Run) -> None:
         percent=True,
         mark=frames[at].step,
     )
-    right.altair_chart(line, alt=said, key=f"replay-line-{run.id}")
+    with right:
+        widgets.draw(line, f"replay-line-{run.id}")
     right.markdown(said)
     with st.expander("The same as a table"):
         st.dataframe(

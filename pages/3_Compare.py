@@ -141,7 +141,7 @@ for place, name, color, attribute in (
     with place:
         st.markdown(f"##### {name}, after unlearning")
         chart = charts.overlaid((short[0], a), (short[1], b), color, edges, top, text)
-        st.altair_chart(chart, alt=text, key=f"overlaid-{attribute}")
+        widgets.draw(chart, f"overlaid-{attribute}")
         st.markdown(text)
 
 st.subheader("The numbers")
@@ -173,7 +173,7 @@ with st.expander("The charts as a table"):
     st.dataframe(
         pd.DataFrame(
             {
-                "loss from": edges[:-1].round(3),
+                "loss from": edges[:-1].round(4),
                 "A: forget": density(first.after.forget_losses, edges),
                 "B: forget": density(second.after.forget_losses, edges),
                 "A: test": density(first.after.test_losses, edges),

@@ -22,24 +22,30 @@ FORGET, TEST, RETAIN, NEUTRAL = "#D55E00", "#0072B2", "#009E73", "#767676"
 SETS = ("Images to forget", "Test images (never seen)")
 DASHES: list[list[int]] = [[1, 0], [5, 3]]
 OPACITY = 0.55
-HEIGHT = 220
+HEIGHT = 320
 
 Edges = NDArray[np.float64]
 
 
-def edges(*losses: Losses, bins: int = 40) -> Edges:
-    """Bin edges (bins + 1,) that charts share: from 0 to the 99th percentile of all the losses.
+LEAST = 1e-4
+"""Where the loss axis begins; what is smaller is counted into the first bin."""
 
-    What lies beyond is counted into the last bin.
+
+def edges(*losses: Losses, bins: int = 40) -> Edges:
+    """Bin edges (bins + 1,) that charts share, evenly spaced on a logarithmic axis.
+
+    A trained network's losses span five powers of ten and most are near 0: on a linear axis they
+    would all stand in the first bin. The last edge is the largest of all, at least 1; what lies
+    beyond the ends is counted into the end bins.
     """
-    tops = [float(np.quantile(np.nan_to_num(x, posinf=1e3), 0.99)) for x in losses if len(x)]
-    return np.linspace(0.0, max([*tops, 0.5]), bins + 1)
+    tops = [float(np.max(np.nan_to_num(x, nan=0.0, posinf=0.0))) for x in losses if len(x)]
+    return np.geomspace(LEAST, min(100.0, max([*tops, 1.0])), bins + 1)
 
 
 def top_share(edges: Edges, *losses: Losses) -> float:
-    """The fullest bin's share, rounded up to a tenth: a y domain that seldom has to change."""
-    fullest = max((float(density(x, edges).max()) for x in losses if len(x)), default=0.1)
-    return min(1.0, float(np.ceil(fullest * 10 + 1e-9) / 10))
+    """The fullest bin's share, rounded up to a twentieth: a y domain that seldom has to change."""
+    fullest = max((float(density(x, edges).max()) for x in losses if len(x)), default=0.05)
+    return min(1.0, float(np.ceil(fullest * 20 + 1e-9) / 20))
 
 
 def histogram_rows(series: dict[str, Losses], edges: Edges) -> pd.DataFrame:
@@ -105,23 +111,24 @@ def _steps(
     base = alt.Chart(rows).encode(
         x=alt.X(
             "left:Q",
-            title="Loss: how surprised the model is",
-            scale=alt.Scale(domain=[float(edges[0]), float(edges[-1])], nice=False, zero=False),
+            title="Loss: how surprised it is (log scale)",
+            axis=alt.Axis(
+                values=[0.0001, 0.001, 0.01, 0.1, 1, 10], format="~g", labelOverlap=False
+            ),
+            scale=alt.Scale(domain=[float(edges[0]), float(edges[-1])], nice=False, type="log"),
         ),
         y=alt.Y(
             "share:Q",
             title="Share of the images",
             stack=None,
-            axis=alt.Axis(format="%", values=[0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0]),
-            # Most losses are near 0: without the square root the tail, where the two sets
-            # differ, would be flat on the axis.
-            scale=alt.Scale(domain=[0.0, top], nice=False, type="sqrt"),
+            axis=alt.Axis(format="%", tickCount=5),
+            scale=alt.Scale(domain=[0.0, top], nice=False),
         ),
         color=alt.Color("set:N", scale=alt.Scale(domain=domain, range=list(colors)), legend=legend),
         tooltip=[
             alt.Tooltip("set:N", title="Images"),
-            alt.Tooltip("left:Q", title="Loss from", format=".2f"),
-            alt.Tooltip("right:Q", title="to", format=".2f"),
+            alt.Tooltip("left:Q", title="Loss from", format=".2~g"),
+            alt.Tooltip("right:Q", title="to", format=".2~g"),
             alt.Tooltip("share:Q", title="Share", format=".1%"),
         ],
     )
@@ -172,7 +179,7 @@ def spy_scores(measures: dict[str, Measure | None], description: str) -> alt.Lay
     coin = alt.Chart(pd.DataFrame({"x": [0.5]})).mark_rule(strokeDash=[4, 4], color=NEUTRAL)
     return alt.layer(
         coin.encode(x=alt.X("x:Q", scale=scale, title=x_title)), bars, dots
-    ).properties(height=130, description=description)
+    ).properties(height=190, description=description)
 
 
 def line(

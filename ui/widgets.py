@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -41,7 +42,6 @@ class Column:
     spy_fair: Measure | None = None
     forget: Measure | None = None
     useful: Measure | None = None
-    overlap: float | None = None
     rough: bool = False
 
     @classmethod
@@ -56,7 +56,6 @@ class Column:
             evaluation.mia_class_matched,
             evaluation.forget_accuracy,
             evaluation.retained_test_accuracy,
-            evaluation.overlap,
         )
 
     @classmethod
@@ -127,11 +126,16 @@ def _picture(
         f"forget and {test:.2f} on test images"
     )
     chart = charts.histogram(column.forget_losses, column.test_losses, edges, top, text)
-    st.altair_chart(chart, alt=text, key=key)
-    shared = column.overlap
-    if shared is None:
-        shared = overlap(column.forget_losses, column.test_losses, edges)
+    draw(chart, key)
+    shared = overlap(column.forget_losses, column.test_losses, edges)
     st.caption(f"The two shapes overlap by {wording.percent(shared)}.")
+
+
+def draw(chart: alt.Chart | alt.LayerChart, key: str) -> None:
+    """Shows a chart; its description becomes what a screen reader calls it."""
+    named = chart.copy(deep=False)
+    named.description = alt.Undefined
+    st.altair_chart(named, alt=chart.description, key=key)
 
 
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
@@ -199,7 +203,9 @@ def result(run: Run, key: str) -> None:
         {"retrained": NO_IDEAL},
     )
     if run.before is not None and run.after is not None:
-        st.markdown(wording.histogram_takeaway(run.before, run.after, "after unlearning"))
+        edges = shared_edges(columns_of(run))
+        shared = [overlap(e.forget_losses, e.test_losses, edges) for e in (run.before, run.after)]
+        st.markdown(wording.histogram_takeaway(*shared))
         _spy_chart(run, key)
     st.caption(wording.LIMITS)
     table_twin(run, key)
@@ -215,7 +221,7 @@ def _spy_chart(run: Run, key: str) -> None:
         return
     parts = [f"{wording.SHORT[m].lower()} {wording.value(v)}" for m, v in found.items()]
     text = f"Spy's score with 95 % intervals: {', '.join(parts)}; 50 % is a coin flip."
-    st.altair_chart(charts.spy_scores(found, text), alt=text, key=f"{key}-spy")
+    draw(charts.spy_scores(found, text), f"{key}-spy")
     after = found.get("after")
     st.markdown(f"{text} {wording.direction(after)}")
 
@@ -227,6 +233,7 @@ def table_twin(run: Run, key: str) -> None:
         return
     with box:
         table = report.metrics_table(run)
+        table = table[table["metric"] != "overlap"]  # of other bins than those of the charts
         shown = table.assign(
             model=table["model"].map(wording.SHORT), metric=table["metric"].str.replace("_", " ")
         ).drop(columns="run")
@@ -258,7 +265,7 @@ def _losses(columns: Mapping[str, Column]) -> list[Losses]:
 
 def bars_table(columns: Mapping[str, Column], edges: charts.Edges) -> pd.DataFrame:
     """The histograms' bars, one row a bin; models without a histogram are left out."""
-    table: dict[str, Any] = {"loss from": edges[:-1].round(3), "to": edges[1:].round(3)}
+    table: dict[str, Any] = {"loss from": edges[:-1].round(4), "to": edges[1:].round(4)}
     for model, column in columns.items():
         for name, losses in zip(
             _bars(model), (column.forget_losses, column.test_losses), strict=True

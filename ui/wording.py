@@ -15,7 +15,7 @@ from core.results import Evaluation, Measure, Plan, Run
 COLUMNS = {
     "before": "Before",
     "after": "After unlearning",
-    "retrained": "Retrained without them (the ideal)",
+    "retrained": "Retrained: the ideal",
 }
 SHORT = {"before": "Before", "after": "After", "retrained": "Retrained (ideal)"}
 DATASETS = {
@@ -33,25 +33,25 @@ DIGITS_NOTE = (
     "These are scikit-learn's handwritten digits, which need no download. A fifth of the training "
     "labels are wrong on purpose, because clean digits leave a model almost nothing to memorise."
 )
-SPY = "Spy's score (membership inference accuracy)"
+SPY = "Spy's score"
 SPY_HELP = (
-    "A simple attacker sees only how surprised the model is by an image (its loss) and guesses "
+    "Membership inference accuracy. A simple attacker sees only how surprised the model is by an image (its loss) and guesses "
     "whether that image was among those to be forgotten. 50 % is a coin flip. The aim is the "
     "retrained model's score, not the lowest one."
 )
-SPY_FAIR = "Spy's score, same classes (class-matched)"
+SPY_FAIR = "Spy's score, same classes"
 SPY_FAIR_HELP = (
-    "The same attack, but the spy has to tell the forgotten images from unseen images of the same "
+    "Class-matched membership inference accuracy. The same attack, but the spy has to tell the forgotten images from unseen images of the same "
     "classes. With a whole class this is the fair question."
 )
-FORGET = "Right on images to forget (forget accuracy)"
+FORGET = "Right on images to forget"
 FORGET_HELP = (
-    "How many of the images to forget the model still labels correctly. The aim is the retrained "
+    "Forget accuracy. How many of the images to forget the model still labels correctly. The aim is the retrained "
     "model's value: unseen images are often recognised too."
 )
-USEFUL = "Right on new images it kept (retained test accuracy)"
+USEFUL = "Right on new images"
 USEFUL_HELP = (
-    "How many unseen test images it labels correctly, of the classes that it should still know. "
+    "Retained test accuracy. How many unseen test images it labels correctly, of the classes that it should still know. "
     "Higher is better: this is what forgetting must not cost."
 )
 LIMITS = (
@@ -172,14 +172,13 @@ def direction(measure: Measure | None) -> str:
     }.get(getattr(measure, "direction", ""), "")
 
 
-def histogram_takeaway(before: Evaluation, other: Evaluation, name: str) -> str:
-    """What the overlap of the two shapes says, from the overlap coefficients shown."""
-    change = other.overlap - before.overlap
-    word = "more" if change > 0.005 else "less" if change < -0.005 else "as much"
-    than = "than" if word != "as much" else "as"
+def histogram_takeaway(before: float, after: float) -> str:
+    """What the overlap of the two shapes says. before, after: the overlap coefficients shown."""
+    change = after - before
+    word = "more than" if change > 0.005 else "less than" if change < -0.005 else "as much as"
     return (
-        f"Forget and test images overlap by {percent(other.overlap)} {name}, {word} {than} before "
-        f"({percent(before.overlap)}). The more they overlap, the harder they are to tell apart."
+        f"Forget and test images overlap by {percent(after)} after unlearning, {word} before "
+        f"({percent(before)}). The more they overlap, the harder they are to tell apart."
     )
 
 
@@ -288,7 +287,8 @@ def plan_title(plan: Plan, methods: dict[str, str] | None = None) -> str:
 def method_name(name: str) -> str:
     """A method's name in words, without importing the methods."""
     return (
-        name.replace("_", " ")
+        name.replace("fine_tune", "fine-tune")
+        .replace("_", " ")
         .capitalize()
         .replace("Neg grad plus", "NegGrad+")
         .replace("Neg grad", "NegGrad")

@@ -115,13 +115,13 @@ class Unlearner:
             value, low, high = getattr(self, field.name), *self._range(field)
             if isinstance(field.default, (int, float)) and not isinstance(value, (int, float)):
                 raise BadSetting(f"{field.name} of {self.name} must be a number, not {value!r}.")
-            if isinstance(field.default, int) and value != int(value):
-                raise BadSetting(f"{field.name} of {self.name} must be a whole number.")
             if not low <= value <= high:
                 raise BadSetting(
                     f"{field.name} = {value:g} is out of range for {self.name}.",
                     f"It goes from {low:g} to {high:g}.",
                 )
+            if isinstance(field.default, int) and not isinstance(value, int):
+                raise BadSetting(f"{field.name} of {self.name} must be a whole number.")
 
     def settings(self) -> dict[str, Any]:
         """Every hyper-parameter and its value, JSON-ready."""

@@ -58,7 +58,10 @@ class FineTune(Unlearner):
 @dataclass(frozen=True)
 class AnchoredFineTune(FineTune):
     """Fine-tuning with the penalty as a proximal step after each step of SGD:
-    theta <- (theta + eta lambda theta0) / (1 + eta lambda), which cannot diverge.
+    theta <- (theta + s lambda theta0) / (1 + s lambda), which cannot diverge.
+
+    s is eta / (1 - momentum), the length to which SGD's momentum multiplies a steady gradient: with
+    eta alone it would settle at the minimum for an anchor (1 - momentum) times as strong.
 
     theta is every trained parameter, BatchNorm's scales too; BatchNorm's running statistics are
     measured, not trained, and follow the retain images freely.
@@ -89,7 +92,7 @@ class AnchoredFineTune(FineTune):
 
         @torch.no_grad()
         def pull(rate: float) -> None:
-            strength = rate * self.anchor
+            strength = rate / (1 - self.momentum) * self.anchor
             for weight, original in zip(weights, originals, strict=True):
                 weight.add_(original, alpha=strength).div_(1 + strength)
 

@@ -69,7 +69,7 @@ def open_page() -> Open:
     """Opens the app at a page with query parameters, as a link does."""
 
     def open_at(page: str = "app.py", **params: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
         if page != "app.py":
             at.switch_page(page)
         for name, value in params.items():

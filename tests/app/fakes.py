@@ -108,7 +108,9 @@ def run(
         {"python": "3.11", "torch": "2"},
         {"dataset": of.dataset, "forget": n, "test": 1000},
         evaluation(n=n),
-        evaluation(0.88, 0.86, 0.506, n=n, seed=5, **(after or {})),  # type: ignore[arg-type]
+        evaluation(
+            **{"forget": 0.88, "test": 0.86, "mia": 0.506, "n": n, "seed": 5, **(after or {})}
+        ),
         evaluation(0.87, 0.87, 0.502, n=n, seed=9),
         tuple(snapshot(step) for step in (0, 10, 20, 30, 40)),
         "a" * 64,

@@ -12,7 +12,7 @@ from core.results import Measure
 from tests.app import fakes
 from ui import charts
 
-EDGES = np.linspace(0, 4, 41)
+EDGES = np.geomspace(1e-4, 4, 41)
 
 
 def spec(chart) -> dict:
@@ -28,7 +28,11 @@ def test_histogram_fixes_domains_and_colours() -> None:
     assert found["description"] == "words"
     fill, outline = found["layer"]
     for layer in (fill, outline):
-        assert layer["encoding"]["x"]["scale"]["domain"] == [0.0, 4.0]
+        assert layer["encoding"]["x"]["scale"]["domain"] == [
+            pytest.approx(1e-4),
+            pytest.approx(4.0),
+        ]
+        assert layer["encoding"]["x"]["scale"]["type"] == "log"
         assert layer["encoding"]["y"]["scale"]["domain"] == [0.0, 0.9]
         assert layer["encoding"]["y"]["stack"] is None
         assert layer["encoding"]["color"]["scale"] == {
@@ -48,8 +52,10 @@ def test_bars_add_up_and_keep_what_lies_beyond() -> None:
 
 
 def test_edges_are_shared_and_never_empty() -> None:
-    assert charts.edges(np.zeros(3, "float32"))[-1] == 0.5
-    assert charts.edges(np.full(100, 6.0, "float32"), np.zeros(100, "float32"))[-1] == 6.0
+    nothing = charts.edges(np.zeros(3, "float32"))
+    assert (nothing[0], nothing[-1]) == (pytest.approx(1e-4), pytest.approx(1.0))
+    both = charts.edges(np.full(9, 6.0, "float32"), np.array([0.0, np.inf, np.nan], "float32"))
+    assert both[-1] == pytest.approx(6.0)
     assert charts.top_share(EDGES, np.zeros(3, "float32")) == 1.0
 
 

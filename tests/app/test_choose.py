@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from core.forget_sets import ForgetRequest
 from tests.app import fakes
 from tests.app.conftest import Open
@@ -26,8 +24,7 @@ def test_classes_with_a_share(open_page: Open) -> None:
     at = open_page(PAGE, data="digits", forget="class:3,8:0.5")
     assert at.session_state["choose-way"] == "classes"
     assert at.session_state["draft"].request == ForgetRequest.of_classes("3", "8", fraction=0.5)
-    chart = json.loads(at.get("vega_lite_chart")[0].proto.spec)
-    assert "2 of 10 classes lose images" in chart["description"]
+    assert "2 of 10 classes lose images" in at.get("vega_lite_chart")[0].proto.alt
     at.slider(key="choose-share").set_value(100).run()
     assert at.query_params["forget"] == "class:3,8"
 
@@ -44,7 +41,6 @@ def test_picked_images_are_counted_and_shown(open_page: Open) -> None:
     assert at.session_state["choose-way"] == "indices"
     assert "3 of 897 training images" in texts(at)
     assert "fewer than ten images" in texts(at)
-    assert "All 3 images to forget" in str(at.get("imgs")[0].proto)
 
 
 def test_wrong_requests_give_one_sentence_and_a_way_on(open_page: Open) -> None:

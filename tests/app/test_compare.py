@@ -23,7 +23,7 @@ def test_table_lists_own_and_shipped_runs(open_page: Open, ship, keep) -> None:
     keep(fakes.run("mine", fakes.plan("class:1", "neg_grad")))
     at = open_page(PAGE)
     table = at.dataframe[0].value
-    assert list(table["method"]) == ["NegGrad", "Fine tune"]
+    assert list(table["method"]) == ["NegGrad", "Fine-tune"]
     assert table["spy after"].between(0, 1).all()
     assert "Tick two runs" in texts(at)
 
@@ -38,7 +38,7 @@ def test_a_link_overlays_two_runs(open_page: Open, ship) -> None:
     colors = [spec["layer"][1]["encoding"]["color"]["scale"] for spec in specs]
     assert colors[0]["range"] == [charts.FORGET] * 2
     assert colors[1]["range"] == [charts.TEST] * 2
-    assert colors[0]["domain"] == ["A: NegGrad", "B: Fine tune"]
+    assert colors[0]["domain"] == ["A: NegGrad", "B: Fine-tune"]
     assert at.query_params["runs"] == "two,one"
     assert len(at.get("download_button")) == 1
 

@@ -104,8 +104,7 @@ def test_words_for_numbers() -> None:
 def test_log_scale_holds_ends_default_and_zero() -> None:
     assert log_scale(0.01, 50, {1.0, 0.3})[:5] == [0.01, 0.02, 0.05, 0.1, 0.2]
     assert 0.3 in log_scale(0.01, 50, {0.3})
-    assert log_scale(0.0, 1e6, {0.1})[:2] == [0.0, 1.0]
-    assert 0.1 in log_scale(0.0, 1e6, {0.1})
+    assert log_scale(0.0, 1e6, {0.1})[:3] == [0.0, 0.1, 1.0]
     assert log_scale(8, 1024, {128}, whole=True) == [
         8,
         10,

@@ -89,7 +89,7 @@ def test_parquet_keeps_every_pixel_and_the_order(parquet: Path, cache: Path) -> 
     assert found.train_labels.tolist() == [*range(10)] * 2
     assert found.test_labels.tolist() == [5, 4, 3, 2, 1, 0]
     assert found.class_names == CIFAR10_CLASSES
-    assert found.source == (f"CIFAR-10 images: 20 training and 6 test images, from {parquet}.")
+    assert found.source == "CIFAR-10 images: 20 training and 6 test images."
     assert found.index_order == ""
     parts = (found.train_images, found.train_labels, found.test_images, found.test_labels)
     whole = b"".join(part.numpy().tobytes() for part in parts)
@@ -185,7 +185,14 @@ def test_the_environment_names_the_folder(
     assert not available("cifar10", cache=cache)
     monkeypatch.setenv("FORGETTING_LAB_DATA", str(parquet))
     assert available("cifar10", cache=cache)
-    assert str(parquet) in load_dataset("cifar10", cache=cache).source
+    assert len(load_dataset("cifar10", cache=cache).train_labels) == 20
+
+
+def test_the_source_names_no_folder(parquet: Path, cache: Path, tmp_path: Path) -> None:
+    """Runs are shared, and carry it."""
+    for name, folder in (("cifar10", parquet), ("birds", image_folder(tmp_path / "mine"))):
+        for _ in range(2):  # decoded, then read back
+            assert str(tmp_path) not in load_dataset(name, folder, cache).source
 
 
 def test_a_download_is_found_and_may_lose_its_files(parquet: Path, cache: Path) -> None:
@@ -216,6 +223,8 @@ def test_digits() -> None:
     assert int(digits.wrong_labels.sum()) == 179
     assert "179 of the training labels (a fifth) are wrong on purpose" in digits.source
     assert min(digits.test_labels.bincount().tolist()) >= 85
+    # The shipped digits models and runs belong to exactly these bytes.
+    assert digits.fingerprint == "PIN"
 
 
 def test_exactly_the_marked_digits_are_wrong() -> None:
@@ -402,3 +411,33 @@ def test_cifar10(cifar10_folder: Path) -> None:
         cwd=Path(data.__file__).parents[1],
     )  # fmt: skip
     assert float(spent.stdout) < 2
+
+
+def test_the_tuning_view(cifar10_folder: Path) -> None:
+    whole = load_dataset("cifar10", cifar10_folder)
+    assert available("cifar10-tuning", cifar10_folder)
+    found = load_dataset("cifar10-tuning", cifar10_folder)
+    assert found.name == "cifar10-tuning"
+    rng, labels = np.random.default_rng(0), whole.train_labels.numpy()
+    held = np.sort(
+        np.concatenate([rng.permutation(np.flatnonzero(labels == k))[:500] for k in range(10)])
+    )
+    kept = np.setdiff1d(np.arange(50_000), held)
+    assert torch.equal(found.train_images, whole.train_images[kept])
+    assert torch.equal(found.train_labels, whole.train_labels[kept])
+    assert torch.equal(found.test_images, whole.train_images[held])
+    assert torch.equal(found.test_labels, whole.train_labels[held])
+    assert found.train_labels.bincount().tolist() == [4500] * 10
+    assert found.test_labels.bincount().tolist() == [500] * 10
+    assert found.fingerprint != whole.fingerprint
+    assert found.index_order == "torchvision-tuning"
+    assert found.source.startswith("The tuning view (45,000 of the training images")
+    assert found.source.endswith(whole.source)
+
+
+def test_the_tuning_view_of_other_images(parquet: Path, cache: Path) -> None:
+    assert not available("cifar10-tuning", cache=cache)
+    with pytest.raises(DataMissing):
+        load_dataset("cifar10-tuning", cache=cache)
+    with pytest.raises(BadRequest, match="50,000"):
+        load_dataset("cifar10-tuning", parquet, cache)

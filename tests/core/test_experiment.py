@@ -1,0 +1,338 @@
+"""From plan to record: what is watched on the way, what is measured, and what is never touched."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core import checkpoints, experiment, unlearners
+from core.checkpoints import Checkpoint
+from core.data import ImageDataset
+from core.errors import (
+    BadRequest,
+    BadSetting,
+    CheckpointMissing,
+    EmptyForgetSet,
+    EverythingForgotten,
+    UnknownClass,
+    UnknownMethod,
+)
+from core.evaluation import evaluate_model
+from core.experiment import case_of, run_plan
+from core.forget_sets import ForgetRequest, split
+from core.references import train_model
+from core.results import Plan, Run, Snapshot
+from core.unlearners import make
+from tests import tiny
+
+pytestmark = pytest.mark.usefixtures("small_compact")
+
+DATA = tiny.dataset()
+REQUEST = ForgetRequest.random(16)
+SETTINGS = {"epochs": 10, "batch_size": 16, "learning_rate": 0.3}
+PLAN = Plan("compact", "tiny", REQUEST, "fine_tune", SETTINGS)
+STEPS = 30
+
+
+def train_base(data: ImageDataset = DATA, **options: Any) -> Checkpoint:
+    *_, kept = train_model("compact", data, tiny.SHORT, **options)
+    assert isinstance(kept, Checkpoint)
+    return kept
+
+
+@pytest.fixture
+def base(own_models: Path) -> Checkpoint:
+    return train_base()
+
+
+def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
+    *snapshots, run = run_plan(plan, dataset=data, device="cpu", **options)
+    assert all(isinstance(item, Snapshot) for item in snapshots)
+    assert isinstance(run, Run)
+    return snapshots, run
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(f): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+# What comes out
+
+
+def test_a_finished_run(base: Checkpoint, tmp_path: Path) -> None:
+    before = files(base.weights.parent)
+    snapshots, run = finish(weights_file=tmp_path / "out.safetensors", run_id="abc")
+    assert files(base.weights.parent) == before  # the base's own files are as they were
+    assert (run.id, run.status, run.plan) == ("abc", "finished", PLAN)
+    assert (run.steps_done, run.total_steps) == (STEPS, STEPS)
+    assert run.settings == make("fine_tune", SETTINGS).settings()
+    assert run.retrained is None
+    assert run.reference == ""
+    assert set(run.seconds) == {"unlearning", "measuring"}
+    assert {"torch", "threads", "machine", "training_precision"} <= set(run.versions)
+    assert run.data["fingerprint"] == DATA.fingerprint
+    assert run.data["model_trained_on_same_pixels"] is True
+    assert [run.data[part] for part in ("forget", "retain", "test")] == [16, 48, 40]
+
+    parts = split(DATA, REQUEST)
+    assert run.data["forget_digest"] == parts.digest
+    assert run.before is not None
+    assert run.before.metrics() == evaluate_model(base.load(), DATA, parts).metrics()
+    unlearned = base.load()
+    unlearned.load_state_dict(load_file(tmp_path / "out.safetensors"))
+    assert run.after is not None
+    assert run.after.metrics() == evaluate_model(unlearned.eval(), DATA, parts).metrics()
+    assert run.weights_sha256 == checkpoints.save_weights(unlearned, tmp_path / "again")
+    assert run.after.metrics() != run.before.metrics()
+    assert snapshots[-1].phase == "measuring"
+
+
+def test_the_weights_are_those_of_the_method_alone(base: Checkpoint, tmp_path: Path) -> None:
+    """Probes, rolling samples and the clock beside it change no bit."""
+    parts = split(DATA, REQUEST)
+    method, model = make("fine_tune", SETTINGS), base.load()
+    data = experiment.offered_data(DATA, parts, method.needs, base)
+    list(method.run(model, data, torch.Generator().manual_seed(3)))
+    digest = checkpoints.save_weights(model, tmp_path / "direct")
+
+    plan = dataclasses.replace(PLAN, seed=3)
+    runs = [finish(plan, weights_file=tmp_path / "out")[1] for _ in range(2)]
+    assert [run.weights_sha256 for run in runs] == [digest, digest]
+    other = finish(dataclasses.replace(plan, seed=4), weights_file=tmp_path / "out")[1]
+    assert other.weights_sha256 != digest
+
+
+@pytest.mark.parametrize("method", list(unlearners.METHODS))
+def test_every_method_runs(base: Checkpoint, method: str) -> None:
+    before = files(base.weights.parent)
+    snapshots, run = finish(dataclasses.replace(PLAN, method=method, settings={}))
+    assert run.status == "finished"
+    assert run.steps_done == run.total_steps == snapshots[-1].step > 0
+    assert {name: files(base.weights.parent)[name] for name in before} == before
+
+
+def test_a_retrained_reference_is_measured_beside(base: Checkpoint) -> None:
+    reference = train_base(without=REQUEST)
+    _, run = finish()
+    assert run.reference == reference.sha256
+    assert run.retrained is not None
+    assert run.retrained.metrics() == evaluate_model(
+        reference.load(), DATA, split(DATA, REQUEST)
+    ).metrics()
+
+
+def test_a_finished_retraining_becomes_the_reference(base: Checkpoint) -> None:
+    plan = dataclasses.replace(PLAN, method="retrain", settings={})
+    half = iter([False, False, True])
+    _, partial = finish(plan, stop=lambda: next(half))
+    assert partial.status == "partial"
+    assert (partial.retrained, partial.reference) == (None, "")
+    _, run = finish(plan)
+    assert run.retrained is run.after
+    assert run.reference
+    _, later = finish()
+    assert later.reference == run.reference
+    assert later.retrained is not None
+    assert run.after is not None
+    assert later.retrained.metrics() == run.after.metrics()
+
+
+# What is seen on the way
+
+
+def test_the_stream_of_snapshots(base: Checkpoint) -> None:
+    snapshots, run = finish()
+    first, last = snapshots[0], snapshots[-1]
+    assert (first.step, first.seconds, first.training_loss) == (0, 0, None)
+    assert first.probe is not None
+    probes = [snapshot for snapshot in snapshots if snapshot.probe]
+    assert [snapshot.step for snapshot in probes] == [0, 5, 10, 15, 20, 25, 30]
+    assert run.replay == tuple(probes)
+    assert [s.step for s in snapshots] == sorted(s.step for s in snapshots)
+    assert {s.total_steps for s in snapshots[1:]} == {STEPS}
+    assert [s.seconds for s in snapshots] == sorted(s.seconds for s in snapshots)
+    assert last.seconds == pytest.approx(run.seconds["unlearning"], abs=1e-3)
+    assert snapshots[1].step == 1  # at once, not after a quarter of a second
+    assert snapshots[1].remaining is None
+    assert all(s.remaining is not None and s.remaining >= 0 for s in snapshots if s.step >= 3)
+    assert all(s.training_loss is not None for s in snapshots[1:])
+    for snapshot in probes:
+        assert snapshot.probe is not None
+        assert snapshot.probe.forget_losses.shape == (16,)
+        assert snapshot.probe.test_losses.shape == (40,)
+        assert 0 <= snapshot.probe.forget_accuracy <= 1
+        assert snapshot.probe.mia is not None
+    # The fixed subsample is in a fixed order: the last probe is what the evaluation finds.
+    assert run.after is not None
+    final = probes[-1].probe
+    assert final is not None
+    np.testing.assert_allclose(final.forget_losses, run.after.forget_losses, rtol=1e-3, atol=1e-5)
+
+
+def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert experiment.PROBE_IMAGES == 500
+    assert experiment.ROLLING_IMAGES == 32
+    monkeypatch.setattr(experiment, "PROBE_IMAGES", 12)
+    monkeypatch.setattr(experiment, "ROLLING_IMAGES", 4)
+    monkeypatch.setattr(experiment, "ROLLING_SECONDS", 0)
+    monkeypatch.setattr(experiment, "SNAPSHOT_SECONDS", 0)
+    snapshots, _ = finish()
+    assert len(snapshots) == STEPS + 2
+    samples = []
+    for snapshot in snapshots[:-1]:
+        if snapshot.probe is not None:
+            assert len(snapshot.probe.forget_losses) == len(snapshot.probe.test_losses) == 12
+            assert snapshot.rolling_forget is None
+        else:
+            assert snapshot.rolling_forget is not None
+            assert snapshot.rolling_test is not None
+            assert len(snapshot.rolling_forget) == len(snapshot.rolling_test) == 4
+            samples.append(snapshot.rolling_forget.tobytes())
+    assert len(set(samples)) > 10  # other images each time
+
+
+def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = experiment.per_image
+
+    def slow(*arguments, **options):
+        time.sleep(0.1)
+        return plain(*arguments, **options)
+
+    monkeypatch.setattr(experiment, "per_image", slow)
+    snapshots, run = finish()
+    slept = 0.1 * (2 * len(run.replay) + 2)
+    assert run.seconds["measuring"] >= slept
+    assert snapshots[-2].measuring_seconds >= 0.1 * 2 * len(run.replay)
+
+    method = time.sleep
+    monkeypatch.setattr(experiment, "per_image", plain)
+
+    def slow_steps(self, *arguments) -> Iterator[Any]:
+        for step in plain_run(self, *arguments):
+            method(0.05)
+            yield step
+
+    kind = unlearners.METHODS["fine_tune"]
+    plain_run = kind.run
+    monkeypatch.setattr(kind, "run", slow_steps)
+    _, slowed = finish()
+    assert slowed.seconds["unlearning"] >= 0.05 * STEPS
+    # What the sleeping cost is not in the other's account, in either direction.
+    assert run.seconds["unlearning"] < slept
+    assert slowed.seconds["measuring"] < run.seconds["measuring"]
+
+
+def test_the_clock_stands_still_while_a_consumer_looks(base: Checkpoint) -> None:
+    seconds = []
+    for item in run_plan(PLAN, dataset=DATA, device="cpu"):
+        time.sleep(0.05)
+        if isinstance(item, Run):
+            seconds.append(item.seconds)
+    [spent] = seconds
+    _, run = finish()
+    assert spent["unlearning"] < run.seconds["unlearning"] + 0.3
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_stopped_after_a_step(base: Checkpoint, tmp_path: Path, after: int) -> None:
+    asked = itertools.count(1)
+    snapshots, run = finish(
+        stop=lambda: next(asked) >= after, weights_file=tmp_path / "out.safetensors"
+    )
+    assert run.status == "partial"
+    assert (run.steps_done, run.total_steps) == (after, STEPS)
+    assert next(asked) == after + 1  # no batch was done after it
+    assert run.replay[-1].step == after  # what it had come to is shown
+    unlearned = base.load()
+    unlearned.load_state_dict(load_file(tmp_path / "out.safetensors"))
+    assert run.after is not None
+    expected = evaluate_model(unlearned.eval(), DATA, split(DATA, REQUEST))
+    assert run.after.metrics() == expected.metrics()
+    assert run.before is not None
+    assert snapshots[-1].phase == "measuring"
+
+
+def test_stopped_at_the_last_step_is_finished(base: Checkpoint) -> None:
+    asked = itertools.count(1)
+    _, run = finish(stop=lambda: next(asked) >= STEPS)
+    assert run.status == "finished"
+
+
+def test_closed_in_the_middle(base: Checkpoint) -> None:
+    before = files(base.weights.parent)
+    stream = run_plan(PLAN, dataset=DATA, device="cpu")
+    next(stream)
+    next(stream)
+    stream.close()
+    assert files(base.weights.parent) == before
+
+
+# Plans that cannot be run
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"method": "nothing"}, UnknownMethod),
+        ({"settings": {"colour": 1}}, BadSetting),
+        ({"settings": {"epochs": -1}}, BadSetting),
+        ({"request": ForgetRequest.of_classes("zebra")}, UnknownClass),
+        ({"request": ForgetRequest.of_indices([])}, EmptyForgetSet),
+        ({"request": ForgetRequest.random(0)}, EmptyForgetSet),
+        ({"request": ForgetRequest.random(1.0)}, EverythingForgotten),
+        ({"request": ForgetRequest.of_indices([64])}, BadRequest),
+        ({"model": "vgg"}, BadRequest),
+        ({"base": "other"}, CheckpointMissing),
+    ],
+)
+def test_a_plan_that_cannot_be_run(
+    base: Checkpoint, monkeypatch: pytest.MonkeyPatch, changes: dict, kind: type[Exception]
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("work was done before the plan was refused")
+
+    before = files(base.weights.parents[1])
+    monkeypatch.setattr(experiment, "per_image", work)
+    monkeypatch.setattr(experiment, "evaluate_outcomes", work)
+    monkeypatch.setattr(Checkpoint, "load", work)
+    with pytest.raises(kind) as caught:
+        next(run_plan(dataclasses.replace(PLAN, **changes), dataset=DATA, device="cpu"))
+    assert "\n" not in str(caught.value)
+    assert files(base.weights.parents[1]) == before
+
+
+def test_other_images_are_refused(base: Checkpoint) -> None:
+    with pytest.raises(BadRequest, match=r"trained on other images.*core train"):
+        finish(data=tiny.dataset(seed=1))
+
+
+def test_other_pixels_in_the_same_order_are_said(own_models: Path) -> None:
+    train_base(tiny.dataset(index_order="torchvision"))
+    pixels = tiny.dataset(seed=1, index_order="torchvision")
+    _, run = finish(data=pixels)
+    assert run.data["model_trained_on_same_pixels"] is False
+    assert run.data["fingerprint"] == pixels.fingerprint
+    with pytest.raises(BadRequest, match="other images"):
+        finish(data=tiny.dataset(seed=1, index_order="torchvision-tuning"))
+
+
+def test_which_preset_fits() -> None:
+    labels = DATA.train_labels.numpy()
+    some = split(DATA, REQUEST)
+    whole = split(DATA, ForgetRequest.of_classes("c"))
+    part = split(DATA, ForgetRequest.of_classes("c", fraction=0.5))
+    by_hand = split(DATA, ForgetRequest.of_indices([*np.flatnonzero(labels == 4), 0, 1]))
+    found = [case_of(DATA, parts) for parts in (some, whole, part, by_hand)]
+    assert found == ["random", "class", "random", "class"]

@@ -1,0 +1,191 @@
+"""Base models and references: trained once, kept with what they do, and never mixed up."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import checkpoints, references
+from core.checkpoints import Checkpoint
+from core.evaluation import evaluate_model, per_image
+from core.forget_sets import ForgetRequest, split
+from core.references import (
+    evaluate_outcomes,
+    find_reference,
+    keep_reference,
+    outcomes,
+    outcomes_file,
+    train_model,
+)
+from core.training import TrainingProgress
+from tests import tiny
+from tests.tiny import SHORT
+
+pytestmark = pytest.mark.usefixtures("small_compact")
+
+DATA = tiny.dataset()
+REQUEST = ForgetRequest.random(8)
+STEPS = 4 * 4
+
+
+def kept(*arguments: object, **options: object) -> tuple[int, Checkpoint]:
+    """Batches that it took, and the checkpoint."""
+    *steps, last = train_model(*(arguments or ("compact", DATA, SHORT)), **options)
+    assert isinstance(last, Checkpoint)
+    return len(steps), last
+
+
+def test_a_base_is_trained_once(own_models: Path) -> None:
+    steps, base = kept()
+    assert steps == STEPS
+    assert base.weights == own_models / "compact-tiny" / "base.safetensors"
+    expected = tiny.trained(tiny.images(DATA), SHORT)
+    assert tiny.same(checkpoints.load_model("compact", "tiny"), expected.model)
+    scores = checkpoints.memorisation_scores("compact", "tiny")
+    np.testing.assert_array_equal(scores, (1 - expected.learned).astype(np.float16))
+
+    manifest = base.manifest
+    assert manifest["fingerprint"] == DATA.fingerprint
+    assert manifest["recipe"] == SHORT.to_dict()
+    assert (manifest["seed"], manifest["role"], manifest["classes"]) == (0, "base", 10)
+    outcome = per_image(expected.model, DATA.test_images, DATA.test_labels)
+    right = outcome.predictions == DATA.test_labels.numpy()
+    assert manifest["accuracy"]["test"] == pytest.approx(right.mean())
+    assert set(manifest["accuracy"]) == {"train", "test"}
+    assert {"python", "torch", "threads", "training_precision"} <= set(manifest["versions"])
+    assert not list((own_models.parent / "training").glob("*.state"))
+
+    assert kept() == (0, base)
+    assert kept("compact", DATA, SHORT, seed=1)[0] == STEPS  # another base takes its place
+
+
+def test_a_reference_never_saw_the_forget_set(own_models: Path) -> None:
+    kept()
+    parts = split(DATA, REQUEST)
+    assert find_reference("compact", DATA, parts) is None
+    _, reference = kept("compact", DATA, SHORT, without=REQUEST)
+    found = find_reference("compact", DATA, parts)
+    assert found == reference
+    expected = tiny.trained(tiny.images(DATA, parts.retain), SHORT)
+    assert tiny.same(found.load(), expected.model)
+    assert found.manifest["forget_digest"] == parts.digest
+    assert found.manifest["request"] == REQUEST.to_dict()
+    assert set(found.manifest["accuracy"]) == {"test", "forget", "retain"}
+    other = split(DATA, ForgetRequest.random(8, seed=1))
+    assert find_reference("compact", DATA, other) is None
+    second = kept("compact", DATA, SHORT, without=REQUEST, seed=2)[1]
+    assert second.weights != reference.weights
+
+
+def test_a_reference_of_other_images_is_not_taken(own_models: Path) -> None:
+    """Two folders may go by one name, and the same request then has the same digest."""
+    parts = split(DATA, REQUEST)
+    kept("compact", DATA, SHORT, without=REQUEST)
+    assert find_reference("compact", tiny.dataset(seed=1), parts) is None
+    png, jpeg = (tiny.dataset(seed=s, index_order="torchvision") for s in (1, 2))
+    kept("compact", png, SHORT, without=REQUEST)
+    assert find_reference("compact", jpeg, parts) is not None
+    assert find_reference("compact", DATA, parts) is None
+
+
+def test_broken_off_and_resumed(own_models: Path) -> None:
+    steps = train_model("compact", DATA, SHORT)
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    steps = train_model("compact", DATA, SHORT)
+    first = next(steps)
+    assert isinstance(first, TrainingProgress)
+    assert first.resumed_at == 5
+    *_, base = steps
+    assert tiny.same(base.load(), tiny.trained(tiny.images(DATA), SHORT).model)
+
+
+def test_a_failure_while_it_is_kept_costs_no_training(
+    own_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(references, "write_outcomes", full)
+        patch.setattr(checkpoints, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            kept()
+    steps, base = kept()
+    assert steps == 0
+    assert tiny.same(base.load(), tiny.trained(tiny.images(DATA), SHORT).model)
+    assert not list((own_models.parent / "training").glob("*.state"))
+
+
+def test_leaving_with_the_model_in_hand_leaves_no_state(own_models: Path) -> None:
+    for item in train_model("compact", DATA, SHORT):
+        if isinstance(item, Checkpoint):
+            break
+    assert not list((own_models.parent / "training").glob("*.state"))
+
+
+def test_outcomes_are_measured_once(own_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, base = kept()
+    model, parts = base.load(), split(DATA, REQUEST)
+    fresh = evaluate_model(model, DATA, parts)
+    assert outcomes_file(base, DATA).exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(references, "per_image", None)  # would fail if it were called
+        found = evaluate_outcomes(base, model, DATA, parts)
+    assert found.metrics() == fresh.metrics()
+    np.testing.assert_array_equal(found.forget_losses, fresh.forget_losses)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "text", "empty", "shorter"])
+def test_damaged_outcomes_are_measured_again(own_models: Path, damage: str) -> None:
+    _, base = kept()
+    file, model = outcomes_file(base, DATA), base.load()
+    train, test = outcomes(base, model, DATA)
+    content = file.read_bytes()
+    if damage == "shorter":
+        part = dataclasses.replace(train, losses=train.losses[:5], predictions=train.predictions[:5])
+        references.write_outcomes(file, part, test)
+    else:
+        flipped = bytearray(content)
+        flipped[150] ^= 0xFF
+        file.write_bytes(
+            {
+                "truncated": content[:-50],
+                "flipped": bytes(flipped),
+                "text": b"PK\x03\x04 no zip",
+                "empty": b"",
+            }[damage]
+        )
+    for _ in range(2):  # measured, then read from the cache folder
+        again = outcomes(base, model, DATA)
+        np.testing.assert_array_equal(again[0].losses, train.losses)
+        np.testing.assert_array_equal(again[1].predictions, test.predictions)
+
+
+def test_a_retrained_model_of_a_run_becomes_the_reference(own_models: Path) -> None:
+    _, base = kept()
+    parts = split(DATA, REQUEST)
+    model = tiny.trained(tiny.images(DATA, parts.retain), SHORT, seed=5).model
+    measured = evaluate_model(model, DATA, parts)
+    reference = keep_reference(model, REQUEST, 5, DATA, parts, base, measured, 1.5)
+    found = find_reference("compact", DATA, parts)
+    assert found == reference
+    assert tiny.same(found.load(), model)
+    assert found.manifest["accuracy"]["forget"] == measured.forget_accuracy.value
+    assert found.manifest["recipe"] == SHORT.to_dict()
+
+
+def test_memorised_requests_use_the_scores(own_models: Path) -> None:
+    kept()
+    scores = checkpoints.memorisation_scores("compact", "tiny")
+    _, reference = kept("compact", DATA, SHORT, without=ForgetRequest.most_memorised(6))
+    parts = split(DATA, ForgetRequest.most_memorised(6), scores)
+    assert reference.manifest["forget_digest"] == parts.digest
+    assert scores is not None
+    assert scores[parts.forget].min() >= np.delete(scores, parts.forget).max()
+    assert torch.equal(DATA.train_images, tiny.dataset().train_images)

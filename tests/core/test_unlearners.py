@@ -1,0 +1,258 @@
+"""What every registered method has to hold, whatever it does inside.
+
+A new method is met by all of this as soon as it is registered; only if its defaults are out of
+scale for the small network here does it need an entry in `SETTINGS`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import BadSetting, UnknownMethod
+from core.forget_sets import ForgetRequest, Split, split
+from core.models import Classifier
+from core.subsets import Images
+from core.unlearners import METHODS, describe, make
+from core.unlearners.base import Need, Step, UndeclaredRead, UnlearningData
+from tests import tiny
+
+pytestmark = pytest.mark.usefixtures("small_compact")
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7},
+    "anchored_fine_tune": {
+        "epochs": 10, "batch_size": 16, "learning_rate": 0.7, "anchor": 1e-3,
+    },
+    "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.004},
+    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.02, "beta": 0.7},
+}
+"""For a network of a few thousand weights and 64 images; methods that are not here run with defaults."""
+
+DATA = tiny.dataset()
+PARTS: Split = split(DATA, ForgetRequest.random(16))
+
+every_method = pytest.mark.parametrize("name", list(METHODS))
+
+
+@pytest.fixture(scope="module")
+def base(small_compact: None) -> Classifier:
+    """A network that knows all of `DATA` by heart."""
+    return tiny.trained(tiny.images(DATA)).model
+
+
+@pytest.fixture(scope="module")
+def retrained(small_compact: None) -> Classifier:
+    return tiny.trained(tiny.images(DATA, PARTS.retain), seed=1).model
+
+
+def offered(
+    needs: frozenset[Need] | set[Need],
+    images: torch.Tensor = DATA.train_images,
+    labels: torch.Tensor = DATA.train_labels,
+) -> UnlearningData:
+    """The named parts of the data, and no other."""
+    indices: dict[Need, np.ndarray[Any, Any]] = {"retain": PARTS.retain, "forget": PARTS.forget}
+    parts = {need: Images(images, labels, torch.from_numpy(indices[need])) for need in needs}
+    return UnlearningData(parts, "compact", 10, tiny.RECIPE)
+
+
+def unlearn(
+    name: str, base: Classifier, data: UnlearningData | None = None, seed: int = 0
+) -> tuple[Classifier, list[Step]]:
+    method, model = make(name, SETTINGS.get(name)), copy.deepcopy(base)
+    data = data or offered(method.needs)
+    return model, list(method.run(model, data, torch.Generator().manual_seed(seed)))
+
+
+def forget_loss(model: Classifier) -> float:
+    chosen = torch.from_numpy(PARTS.forget)
+    with torch.inference_mode():
+        logits = copy.deepcopy(model).eval()(DATA.train_images[chosen])
+    return float(torch.nn.functional.cross_entropy(logits, DATA.train_labels[chosen]))
+
+
+# What it says of itself
+
+
+@every_method
+def test_it_describes_itself(name: str) -> None:
+    method = METHODS[name]
+    assert method.name == name
+    assert dataclasses.is_dataclass(method)
+    assert method.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert method.needs <= {"retain", "forget"}
+    assert method.suits in ("samples", "classes", "both")
+    assert method.label
+    assert method.sentence.endswith(".")
+    assert method.paper
+    assert method.__doc__
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        method().name = "other"  # type: ignore[misc]
+
+
+@every_method
+def test_every_field_can_be_drawn(name: str) -> None:
+    for field in dataclasses.fields(METHODS[name]):
+        about = field.metadata
+        assert about["label"]
+        assert about["help"].endswith(".")
+        assert about["low"] <= field.default <= about["high"]
+        assert not about["log"] or about["high"] > 0
+        assert isinstance(field.default, (int, float))
+        assert set(about["presets"]) <= {"random", "class"}
+        for preset in about["presets"].values():
+            assert about["low"] <= preset <= about["high"]
+            assert type(preset) is type(field.default)
+
+
+@every_method
+@pytest.mark.parametrize("case", ["random", "class"])
+def test_settings_survive_json(name: str, case: str) -> None:
+    method = make(name, None, case)
+    again = json.loads(json.dumps(method.settings()))
+    assert make(name, again) == method
+    assert make(name, {key: str(value) for key, value in again.items()}) == method
+    assert again == method.settings()
+
+
+@every_method
+def test_what_is_out_of_range_is_refused(name: str) -> None:
+    method = METHODS[name]
+    for field in dataclasses.fields(method):
+        low, high = field.metadata["low"], field.metadata["high"]
+        ends = [make(name, {field.name: end}) for end in (low, high)]
+        assert [getattr(end, field.name) for end in ends] == [low, high]
+        for value in (low - 1, high + 1, float("nan"), float("inf"), "much", None, "", [1]):
+            with pytest.raises(BadSetting, match=field.name):
+                make(name, {field.name: value})
+            with pytest.raises(BadSetting, match=field.name):
+                method(**{field.name: value})
+        if isinstance(field.default, int):
+            with pytest.raises(BadSetting, match="whole number"):
+                make(name, {field.name: low + 0.5})
+            with pytest.raises(BadSetting, match="whole number"):
+                method(**{field.name: low + 0.5})
+    with pytest.raises(BadSetting, match="no setting 'colour'"):
+        make(name, {"colour": 1})
+
+
+def test_an_unknown_method() -> None:
+    with pytest.raises(UnknownMethod, match=r"no method 'nothing'\. There are retrain, "):
+        make("nothing")
+
+
+def test_the_description_is_json() -> None:
+    described = json.loads(json.dumps(describe(), allow_nan=False))
+    assert [entry["name"] for entry in described] == list(METHODS)
+    for entry in described:
+        keys = {"name", "label", "group", "needs", "suits", "sentence", "paper", "parameters"}
+        assert set(entry) == keys
+        fields = dataclasses.fields(METHODS[entry["name"]])
+        assert [p["name"] for p in entry["parameters"]] == [field.name for field in fields]
+        for parameter, field in zip(entry["parameters"], fields, strict=True):
+            assert parameter["default"] == field.default
+            assert parameter["type"] in ("int", "float")
+            assert {"label", "help", "low", "high", "log", "presets"} < set(parameter)
+    groups = [entry["group"] for entry in described]
+    assert groups == sorted(groups, key=groups.index)  # each group in one piece
+
+
+# What it does
+
+
+@every_method
+def test_same_seed_same_bits(name: str, base: Classifier) -> None:
+    draws = torch.get_rng_state()
+    first, again = unlearn(name, base)[0], unlearn(name, base)[0]
+    assert tiny.same(first, again)
+    assert not tiny.same(first, base)
+    assert not tiny.same(first, unlearn(name, base, seed=1)[0])
+    assert torch.equal(torch.get_rng_state(), draws)
+
+
+@every_method
+def test_the_original_is_untouched(name: str, base: Classifier) -> None:
+    before = copy.deepcopy(base)
+    unlearn(name, base)
+    assert tiny.same(base, before)
+    assert all(p.grad is None and p.requires_grad for p in before.parameters())
+    fresh = tiny.dataset()
+    assert torch.equal(DATA.train_images, fresh.train_images)
+    assert torch.equal(DATA.train_labels, fresh.train_labels)
+
+
+@every_method
+def test_it_reads_what_it_declares(name: str, base: Classifier) -> None:
+    needs = METHODS[name].needs
+    for missing in needs:
+        with pytest.raises(UndeclaredRead, match=missing):
+            unlearn(name, base, offered(needs - {missing}))
+
+
+@every_method
+def test_it_reads_nothing_else(name: str, base: Classifier) -> None:
+    """All that it does not declare is replaced by random bytes."""
+    needs = METHODS[name].needs
+    read = np.concatenate([getattr(PARTS, need) for need in needs])
+    other = tiny.dataset(seed=9)
+    images, labels = other.train_images.clone(), other.train_labels.clone()
+    images[read], labels[read] = DATA.train_images[read], DATA.train_labels[read]
+    assert tiny.same(unlearn(name, base)[0], unlearn(name, base, offered(needs, images, labels))[0])
+
+
+@every_method
+def test_progress_is_known_and_reached(name: str, base: Classifier) -> None:
+    _, steps = unlearn(name, base)
+    assert len(steps) > 1
+    assert {step.total for step in steps} == {steps[-1].done}
+    assert [step.done for step in steps] == sorted({step.done for step in steps})
+    assert all(step.phase for step in steps)
+    assert all(step.loss is None or np.isfinite(step.loss) for step in steps)
+
+
+@every_method
+def test_it_ends_within_a_batch_and_leaves_nothing(name: str, base: Classifier) -> None:
+    method, model = make(name, SETTINGS.get(name)), copy.deepcopy(base)
+    read = 0
+    plain = Images.batch
+
+    def count(self, *arguments):
+        nonlocal read
+        read += 1
+        return plain(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Images, "batch", count)
+        steps = method.run(model, offered(method.needs), torch.Generator().manual_seed(0))
+        next(steps)
+        next(steps)
+        before = read
+        next(steps)
+        assert read - before <= len(method.needs)  # a step is one batch of each part
+        steps.close()
+    kept = copy.deepcopy(model)
+    assert next(steps, None) is None
+    assert tiny.same(model, kept)
+    modules = list(model.modules())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in modules)
+    assert not any(m._backward_hooks for m in modules)
+    assert all(p.requires_grad for p in model.parameters())
+    # A run after one that was cut off is like any other.
+    assert tiny.same(unlearn(name, base)[0], unlearn(name, copy.deepcopy(base))[0])
+
+
+@every_method
+def test_it_forgets(name: str, base: Classifier, retrained: Classifier) -> None:
+    """The loss on what is to be forgotten goes from that of the network that learned it by heart
+    toward that of one that never saw it."""
+    before, goal = forget_loss(base), forget_loss(retrained)
+    assert before < 0.3 < goal
+    after = forget_loss(unlearn(name, base)[0])
+    assert after > before + 0.1 * (goal - before)

@@ -1,0 +1,66 @@
+"""Small stand-ins: images, a recipe and a `compact` of few weights, so that training takes a second.
+
+The modules that use them ask for the fixture `small_compact` of `tests/conftest.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+from core.data import ImageDataset
+from core.models import Classifier
+from core.subsets import Images
+from core.training import Recipe, Trained, train
+
+WIDTHS = (8, 8, 8)
+"""Of `Compact`, in place of its own."""
+
+RECIPE = Recipe(epochs=24, clean_epochs=20, batch_size=16, learning_rate=0.1)
+"""Enough for the small network to learn `dataset()` by heart."""
+
+SHORT = Recipe(epochs=4, clean_epochs=2, batch_size=16, learning_rate=0.1)
+
+
+def dataset(
+    train: int = 64, test: int = 40, seed: int = 0, name: str = "tiny", index_order: str = ""
+) -> ImageDataset:
+    """Noise with random labels: what is right on an unseen image is right by chance."""
+    draw = np.random.default_rng(seed)
+    parts = [
+        torch.from_numpy(array)
+        for n in (train, test)
+        for array in (
+            draw.integers(0, 256, (n, 3, 32, 32), dtype=np.uint8),
+            draw.permutation(np.arange(n) % 10),
+        )
+    ]
+    return ImageDataset(
+        name,
+        *parts,
+        class_names=tuple("abcdefghij"),
+        fingerprint=hashlib.sha256(b"".join(p.numpy().tobytes() for p in parts)).hexdigest(),
+        source="Noise.",
+        index_order=index_order,
+    )
+
+
+def images(of: ImageDataset, indices: object = None) -> Images:
+    """Some of its training images, or all."""
+    chosen = range(len(of.train_labels)) if indices is None else indices
+    return Images(of.train_images, of.train_labels, torch.as_tensor(np.asarray(chosen)))
+
+
+def trained(on: Images, recipe: Recipe = RECIPE, seed: int = 0) -> Trained:
+    """Trains the small `compact`."""
+    *_, last = train("compact", on, recipe, seed)
+    assert isinstance(last, Trained)
+    return last
+
+
+def same(first: Classifier, second: Classifier) -> bool:
+    """Whether two networks are equal bit for bit, buffers too."""
+    states = first.state_dict(), second.state_dict()
+    return all(torch.equal(states[0][name], states[1][name]) for name in states[0] | states[1])
