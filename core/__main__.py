@@ -145,6 +145,7 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from core.checkpoints import REFERENCE_SEED
     from core.data import load_dataset
     from core.models import best_device
     from core.references import train_model
@@ -152,14 +153,13 @@ def _train(options: argparse.Namespace) -> int:
 
     dataset = load_dataset(options.dataset, options.data)
     without = ForgetRequest.parse(options.without, options.forget_seed) if options.without else None
-    seed = options.seed if options.seed is not None else int(without is not None)
     shown = -1
     for item in train_model(
         options.model,
         dataset,
         recipe_for(options.model, options.dataset),
         without=without,
-        seed=seed,
+        seed=options.seed,
         root=SHIPPED if options.ship else None,
         device=best_device(),
     ):
@@ -227,9 +227,7 @@ def _unlearn(options: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, previous)
     assert result is not None
     Store().save(result)
-    _report(result)
-    if options.json:
-        _write_json(options.json, report(result))
+    _show(result, options.json)
     return CANCELLED if result.status == "partial" else 0
 
 
@@ -271,7 +269,15 @@ def report(run: Run) -> dict[str, Any]:
     }
 
 
-def _report(run: Run) -> None:
+def _show(run: Run, json_target: str) -> None:
+    """The table on the screen, unless JSON goes there."""
+    if json_target != "-":
+        _print_table(run)
+    if json_target:
+        _write_json(json_target, report(run))
+
+
+def _print_table(run: Run) -> None:
     numbers = report(run)
     print(f"run {run.id}: {run.plan.method}, {run.plan.request.describe()}, {run.status}")
     columns = [name for name in MODELS if numbers[name] is not None]
@@ -308,10 +314,7 @@ def _runs(options: argparse.Namespace) -> int:
 
     store = Store()
     if options.id:
-        run = store.load(options.id)
-        _report(run)
-        if options.json:
-            _write_json(options.json, report(run))
+        _show(store.load(options.id), options.json)
         return 0
     summaries = store.summaries()
     if options.json:

@@ -121,9 +121,15 @@ def load_model(
     return find(architecture, dataset, role).load(device)
 
 
-def retrained_role(forget_digest: str, seed: int = 0) -> str:
-    """The role of a model trained without the forget set of that digest."""
-    return f"retrained-{forget_digest}" + (f"-seed{seed}" if seed else "")
+REFERENCE_SEED = 1
+"""What the reference of a forget set is trained with: not the base's 0, so that the two do not start
+from the same weights."""
+
+
+def retrained_role(forget_digest: str, seed: int = REFERENCE_SEED) -> str:
+    """The role of a model trained without the forget set of that digest; one trained from another
+    seed, to see how far two retrainings lie apart, says so."""
+    return f"retrained-{forget_digest}" + (f"-seed{seed}" if seed != REFERENCE_SEED else "")
 
 
 def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]) -> Checkpoint:

@@ -2,8 +2,8 @@
 
 The sources, in this order: a folder that is named (see `sources`), what an earlier download left in
 the cache (see `download`), and, under the name "digits", scikit-learn's handwritten digits, which
-need neither. Nothing is ever downloaded from here. "cifar10-tuning" is a view of CIFAR-10's training
-images alone, so that hyper-parameters are found without its test images.
+need neither. Nothing is ever downloaded from here. "cifar10-tuning" is a view of the training
+images of CIFAR-10 alone, so that hyper-parameters are found without its test images.
 
 Decoding 60,000 images takes tens of seconds, so it happens once a folder: the result is one file in
 the cache, which later starts map into memory and check against its fingerprint.
@@ -185,11 +185,12 @@ def _read_decoded(slot: Path, key: str | None) -> ImageDataset | None:
         content = np.memmap(slot, np.uint8, mode="c")
         if len(content) != (train + test) * (3 * SIDE * SIDE + 8):
             raise ValueError("wrong length")
-        if hashlib.sha256(content).hexdigest() != about["fingerprint"]:
+        if hashlib.sha256(content.data).hexdigest() != about["fingerprint"]:
             raise ValueError("wrong fingerprint")
         whole = torch.from_numpy(content)
         images, labels = 3 * SIDE * SIDE, 8
-        pieces = whole.split([train * images, train * labels, test * images, test * labels])
+        sizes = [train * images, train * labels, test * images, test * labels]
+        pieces = torch.split(whole, sizes)
         return ImageDataset(
             name=str(about["name"]),
             train_images=pieces[0].view(train, 3, SIDE, SIDE),
@@ -218,11 +219,11 @@ def _write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
         with part.open("wb") as file:
             for at, batch in _placed(contents.train.images(), order, train):
                 file.seek(at * 3 * SIDE * SIDE)
-                file.write(np.ascontiguousarray(batch))
+                file.write(batch.tobytes())
             file.seek(train * 3 * SIDE * SIDE)
             file.write(labels.astype("<i8").tobytes())
             for _, batch in _placed(contents.test.images(), [0], test):
-                file.write(np.ascontiguousarray(batch))
+                file.write(batch.tobytes())
             file.write(contents.test.labels.astype("<i8").tobytes())
             file.flush()
             os.fsync(file.fileno())
@@ -314,11 +315,9 @@ def _tuning_view(whole: ImageDataset) -> ImageDataset:
         np.concatenate([draw.permutation(np.flatnonzero(labels == k))[:500] for k in range(10)])
     )
     kept = np.setdiff1d(np.arange(len(labels)), held)
-    parts = [
-        part[chosen]
-        for chosen in (torch.from_numpy(kept), torch.from_numpy(held))
-        for part in (whole.train_images, whole.train_labels)
-    ]
+    train, test = torch.from_numpy(kept), torch.from_numpy(held)
+    images, labels_of = whole.train_images, whole.train_labels
+    parts = (images[train], labels_of[train], images[test], labels_of[test])
     return ImageDataset(
         TUNING,
         *parts,
@@ -335,7 +334,7 @@ def _tuning_view(whole: ImageDataset) -> ImageDataset:
 def _fingerprint(parts: Iterable[Tensor]) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.numpy())
+        digest.update(part.numpy().data)
     return digest.hexdigest()
 
 

@@ -135,7 +135,9 @@ class ResNet18(Classifier):
 def check_architecture(name: str) -> None:
     """Raises BadRequest for an unknown architecture."""
     if name not in ARCHITECTURES:
-        raise BadRequest(f"There is no model {name!r}.", f"There are {' and '.join(ARCHITECTURES)}.")
+        raise BadRequest(
+            f"There is no model {name!r}.", f"There are {' and '.join(ARCHITECTURES)}."
+        )
 
 
 def build_model(

@@ -38,16 +38,19 @@ def train_model(
     recipe: Recipe,
     *,
     without: ForgetRequest | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     root: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[TrainingProgress | Checkpoint]:
     """Trains a base model (or, `without` a forget set, its reference) and keeps weights, manifest
     and outcomes, and for a base the memorisation scores; yields progress, the `Checkpoint` last.
 
+    seed: by default 0 for a base and 1 for a reference, which `find_reference` then finds.
     root: `models_cache` or this machine's (the default). A training that was broken off goes on
     where it was. Two processes that train the same model train it once: the second one waits.
     """
+    if seed is None:
+        seed = 0 if without is None else checkpoints.REFERENCE_SEED
     root = root or cache_folder() / "models"
     folder = checkpoints.folder_of(architecture, dataset.name, root)
     folder.mkdir(parents=True, exist_ok=True)

@@ -261,7 +261,8 @@ def _parse_batch(raw: bytes, file: Path) -> tuple[Pixels, Labels]:
                 elif key in ("data", b"data") and len(argument) > len(pixels):
                     pixels = argument
             elif key in ("labels", b"labels") and opcode.name in ("BININT1", "BININT2", "BININT"):
-                labels.append(int(argument))
+                assert isinstance(argument, int)
+                labels.append(argument)
         if isinstance(pixels, str):
             # Python 2 wrote plain strings, which genops gives as Latin-1 text.
             pixels = pixels.encode("latin-1")
@@ -367,7 +368,7 @@ def _read_folder(source: Source) -> Contents:
     train, test = (
         Part(
             np.asarray([names.index(file.parent.name) for file in files], np.int64),
-            lambda files=files: images(files),
+            partial(images, files),
         )
         for files in halves
     )

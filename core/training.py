@@ -58,9 +58,7 @@ class Recipe:
         return self.learning_rate * min(done / self.warmup, (1 - done) / (1 - self.warmup))
 
 
-_DIGITS = Recipe(
-    epochs=40, clean_epochs=40, batch_size=32, learning_rate=0.05, weight_decay=1e-4
-)
+_DIGITS = Recipe(epochs=40, clean_epochs=40, batch_size=32, learning_rate=0.05, weight_decay=1e-4)
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("compact", "cifar10"): Recipe(),
     ("compact", "digits"): _DIGITS,
@@ -300,8 +298,8 @@ def _restore(
         {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
     )
     for name, weight in model.named_parameters():
-        # empty_like keeps the parameter's strides (channels last), which SGD's arithmetic relies on.
         if (saved_momentum := tensors.get(f"momentum.{name}")) is not None:
+            # With the parameter's strides (channels last), which SGD's arithmetic relies on.
             momentum = torch.empty_like(weight)
             momentum.copy_(saved_momentum)
             optimiser.state[weight]["momentum_buffer"] = momentum

@@ -1,4 +1,4 @@
-"""Small stand-ins: images, a recipe and a `compact` of few weights, so that training takes a second.
+"""Small stand-ins: images, recipes and a `compact` of few weights, so that training takes seconds.
 
 The modules that use them ask for the fixture `small_compact` of `tests/conftest.py`.
 """

@@ -176,8 +176,7 @@ def _number(
     st.metric(
         label, wording.value(measure, said), gap, delta_color="off", delta_arrow="off", help=help
     )
-    if text := wording.interval(measure, pairs):
-        st.caption(text)
+    st.caption(" · ".join(filter(None, (wording.TERMS[label], wording.interval(measure, pairs)))))
 
 
 def verdict(run: Run) -> None:

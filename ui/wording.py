@@ -35,25 +35,32 @@ DIGITS_NOTE = (
 )
 SPY = "Spy's score"
 SPY_HELP = (
-    "Membership inference accuracy. A simple attacker sees only how surprised the model is by an image (its loss) and guesses "
+    "A simple attacker sees only how surprised the model is by an image (its loss) and guesses "
     "whether that image was among those to be forgotten. 50 % is a coin flip. The aim is the "
     "retrained model's score, not the lowest one."
 )
 SPY_FAIR = "Spy's score, same classes"
 SPY_FAIR_HELP = (
-    "Class-matched membership inference accuracy. The same attack, but the spy has to tell the forgotten images from unseen images of the same "
+    "The same attack, but the spy has to tell the forgotten images from unseen images of the same "
     "classes. With a whole class this is the fair question."
 )
 FORGET = "Right on images to forget"
 FORGET_HELP = (
-    "Forget accuracy. How many of the images to forget the model still labels correctly. The aim is the retrained "
+    "How many of the images to forget the model still labels correctly. The aim is the retrained "
     "model's value: unseen images are often recognised too."
 )
 USEFUL = "Right on new images"
 USEFUL_HELP = (
-    "Retained test accuracy. How many unseen test images it labels correctly, of the classes that it should still know. "
+    "How many unseen test images it labels correctly, of the classes that it should still know. "
     "Higher is better: this is what forgetting must not cost."
 )
+TERMS = {
+    SPY: "membership inference accuracy",
+    SPY_FAIR: "class-matched membership inference accuracy",
+    FORGET: "forget accuracy",
+    USEFUL: "retained test accuracy",
+}
+"""The field's word for each number."""
 LIMITS = (
     "What this spy cannot see: it looks at one number per image, the loss, and judges all images "
     "alike. A stronger attack, or one aimed at a single image, may still find traces. A score near "

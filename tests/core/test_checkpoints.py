@@ -133,7 +133,7 @@ def test_a_manifest_of_garbage(kept: Checkpoint, text: str) -> None:
 def test_a_kill_between_the_writes(
     own_models: Path, monkeypatch: pytest.MonkeyPatch, writes: int, older: bool
 ) -> None:
-    """Stopped at each of the two renames of `save`: what is found afterwards is whole, or nothing."""
+    """Stopped at each of the renames of `save`: what is found afterwards is whole, or nothing."""
     folder = own_models / "compact-tiny"
     if older:
         save(network(), folder, "base", MANIFEST)

@@ -224,7 +224,9 @@ def test_digits() -> None:
     assert "179 of the training labels (a fifth) are wrong on purpose" in digits.source
     assert min(digits.test_labels.bincount().tolist()) >= 85
     # The shipped digits models and runs belong to exactly these bytes.
-    assert digits.fingerprint == "PIN"
+    assert digits.fingerprint == (
+        "b7a8ae0fde953befd2331b010853f4dad813e2353094d6a8d71e136098fde7b1"
+    )
 
 
 def test_exactly_the_marked_digits_are_wrong() -> None:

@@ -125,9 +125,10 @@ def test_a_retrained_reference_is_measured_beside(base: Checkpoint) -> None:
     _, run = finish()
     assert run.reference == reference.sha256
     assert run.retrained is not None
-    assert run.retrained.metrics() == evaluate_model(
-        reference.load(), DATA, split(DATA, REQUEST)
-    ).metrics()
+    assert (
+        run.retrained.metrics()
+        == evaluate_model(reference.load(), DATA, split(DATA, REQUEST)).metrics()
+    )
 
 
 def test_a_finished_retraining_becomes_the_reference(base: Checkpoint) -> None:

@@ -111,7 +111,8 @@ def test_only_the_given_images_are_read(unbroken: Trained) -> None:
     chosen = list(range(0, 50, 2))
     mixed, labels = other.train_images.clone(), other.train_labels.clone()
     mixed[chosen], labels[chosen] = ON.images[chosen], ON.labels[chosen]
-    picked = tiny.images(dataclasses.replace(other, train_images=mixed, train_labels=labels), chosen)
+    mixture = dataclasses.replace(other, train_images=mixed, train_labels=labels)
+    picked = tiny.images(mixture, chosen)
     expected = tiny.trained(dataclasses.replace(ON, indices=picked.indices), tiny.SHORT)
     assert_same(tiny.trained(picked, tiny.SHORT), expected)
 

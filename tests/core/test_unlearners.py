@@ -28,12 +28,15 @@ pytestmark = pytest.mark.usefixtures("small_compact")
 SETTINGS: dict[str, dict[str, Any]] = {
     "fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7},
     "anchored_fine_tune": {
-        "epochs": 10, "batch_size": 16, "learning_rate": 0.7, "anchor": 1e-3,
+        "epochs": 10,
+        "batch_size": 16,
+        "learning_rate": 0.7,
+        "anchor": 1e-3,
     },
     "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.004},
     "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.02, "beta": 0.7},
 }
-"""For a network of a few thousand weights and 64 images; methods that are not here run with defaults."""
+"""For a network of a few thousand weights and 64 images; others run with defaults."""
 
 DATA = tiny.dataset()
 PARTS: Split = split(DATA, ForgetRequest.random(16))

@@ -149,7 +149,7 @@ class Ridge(Classifier):
         return self.normalise(images).flatten(1).double() @ self.look
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("anchor", [0.1, 2.0])
 def test_the_anchor_on_ridge_regression(
     monkeypatch: pytest.MonkeyPatch, momentum: float, anchor: float
@@ -160,7 +160,7 @@ def test_the_anchor_on_ridge_regression(
         return (model(x) - F.one_hot(y, 10)).square().sum() / (2 * len(y))
 
     monkeypatch.setattr(fine_tune, "cross_entropy", squared)
-    monkeypatch.setattr(fine_tune, "steps_for", lambda *_: 1500)
+    monkeypatch.setattr(fine_tune, "steps_for", lambda *_: 400)
     model = Ridge().double()
     retain = offered().retain
     with torch.no_grad():
@@ -171,7 +171,7 @@ def test_the_anchor_on_ridge_regression(
         expected = torch.linalg.solve(left, x.T @ y / len(x) + anchor * start)
     method = make(
         "anchored_fine_tune",
-        {"anchor": anchor, "momentum": momentum, "learning_rate": 0.05, "batch_size": 64},
+        {"anchor": anchor, "momentum": momentum, "learning_rate": 0.3, "batch_size": 64},
     )
     list(method.run(model, offered(), torch.Generator().manual_seed(0)))
     found = torch.cat([model.head.weight.T, model.head.bias[None]]).detach()

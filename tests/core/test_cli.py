@@ -1,0 +1,290 @@
+"""The shell's promises: exit codes, one line where something is wrong, the fields of the JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import __main__ as cli
+from core import checkpoints
+from core.checkpoints import load_file_as, load_model
+from core.folders import cache_folder
+from core.unlearners import METHODS, describe
+from tests import tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+SIX = {
+    "forget_accuracy",
+    "retain_accuracy",
+    "test_accuracy",
+    "retained_test_accuracy",
+    "mia",
+    "mia_class_matched",
+}
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory, small_compact: None):
+    """A folder of images, and a cache with a base model trained on them from the shell."""
+    folder = tmp_path_factory.mktemp("birds")
+    draw = np.random.default_rng(0)
+    for half, count in (("train", 30), ("test", 15)):
+        for kind in ("heron", "stork"):
+            (folder / half / kind).mkdir(parents=True)
+            for i in range(count):
+                pixels = draw.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / half / kind / f"{i:02}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORGETTING_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("FORGETTING_LAB_DATABASE", raising=False)
+        for module in (checkpoints, cli):
+            patch.setattr(module, "SHIPPED", folder / "nothing")
+        assert cli.main(["train", "--dataset", "birds", "--data", str(folder)]) == 0
+        yield folder
+
+
+def core(*arguments: object) -> int:
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as left:  # argparse's way out
+        return int(left.code or 0)
+
+
+def unlearn(birds: Path, *more: object) -> int:
+    return core("unlearn", "--dataset", "birds", "--data", birds, *more)
+
+
+FINE_TUNE = ("--forget", "random:12", "--method", "fine_tune", "--set", "epochs=3")
+
+
+def test_unlearn_writes_what_scripts_rely_on(
+    birds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    assert unlearn(birds, *FINE_TUNE, "--set", "batch_size=16", "--json", out) == 0
+    found = json.loads(out.read_text())
+    for name in ("before", "after"):
+        assert set(found[name]) == SIX
+        assert all(0 <= value <= 1 for value in found[name].values())
+    assert found["retrained"] is None
+    assert set(found["seconds"]) == {"unlearning", "measuring"}
+    assert found["settings"] == {
+        "epochs": 3.0, "learning_rate": 0.1, "momentum": 0.9, "batch_size": 16,
+    }  # fmt: skip
+    assert found["data"]["dataset"] == "birds"
+    assert (found["data"]["forget"], found["data"]["retain"], found["data"]["test"]) == (12, 48, 30)
+    assert {"python", "torch", "threads"} <= set(found["versions"])
+    assert found["status"] == "finished"
+    assert found["steps"] == {"done": 9, "total": 9}
+    text = out.read_text()
+    assert str(birds) not in text  # it is shared
+    said = capsys.readouterr()
+    assert "forget_accuracy" in said.out
+    assert "measuring every image" in said.err
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_json_to_the_screen_is_one_document(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unlearn(birds, *FINE_TUNE, "--json", "-") == 0
+    assert set(json.loads(capsys.readouterr().out)["after"]) == SIX
+
+
+def test_too_few_images_to_attack_give_null(birds: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    indices = tmp_path / "indices"
+    indices.write_text("3\n1\n4\n1\n")
+    request = ("--forget", f"indices:{indices}", "--method", "neg_grad")
+    assert unlearn(birds, *request, "--json", out) == 0
+    found = json.loads(out.read_text())
+    assert found["data"]["forget"] == 3
+    assert found["after"]["mia"] is None
+    assert set(found["after"]) == SIX
+
+
+def test_the_same_command_gives_the_same_weights(birds: Path, tmp_path: Path) -> None:
+    digests = []
+    for name in ("a", "b"):
+        out, weights = tmp_path / f"{name}.json", tmp_path / f"{name}.safetensors"
+        assert unlearn(birds, *FINE_TUNE, "--json", out, "--weights", weights) == 0
+        digests.append(json.loads(out.read_text())["weights_sha256"])
+    assert digests[0] == digests[1] != ""
+    written = load_file_as("compact", tmp_path / "a.safetensors", classes=2)
+    assert not tiny.same(written, load_model("compact", "birds"))
+
+
+def test_a_reference_gives_the_third_column(
+    birds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = ("--forget", "class:heron:0.5", "--forget-seed", "2")
+    train = ("train", "--dataset", "birds", "--data", birds)
+    assert core(*train, "--without", "class:heron:0.5", "--forget-seed", 2) == 0
+    assert "retrained-" in capsys.readouterr().out
+    out = tmp_path / "out.json"
+    assert unlearn(birds, *request, "--method", "fine_tune", "--json", out) == 0
+    assert set(json.loads(out.read_text())["retrained"]) == SIX
+    # Another forget seed is another forget set.
+    assert unlearn(birds, *request[:2], "--method", "fine_tune", "--json", out) == 0
+    assert json.loads(out.read_text())["retrained"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--forget", "random:12"),
+        ("--method", "fine_tune"),
+        ("--forget", "random:12", "--method", "nothing"),
+        ("--forget", "class:zebra", "--method", "fine_tune"),
+        ("--forget", "random:0", "--method", "fine_tune"),
+        ("--forget", "random:1.0", "--method", "fine_tune"),
+        ("--forget", "random:61", "--method", "fine_tune"),
+        ("--forget", "some", "--method", "fine_tune"),
+        ("--forget", "indices:/no/such/file", "--method", "fine_tune"),
+        (*FINE_TUNE, "--set", "colour=1"),
+        (*FINE_TUNE, "--set", "epochs=-1"),
+        (*FINE_TUNE, "--set", "epochs=many"),
+        (*FINE_TUNE, "--set", "epochs"),
+        (*FINE_TUNE, "--seed", "x"),
+        (*FINE_TUNE, "--model", "vgg"),
+        (*FINE_TUNE, "--dataset", "../birds"),
+        (*FINE_TUNE, "--json", "/no/such/folder/out.json"),
+        (*FINE_TUNE, "--weights", "/no/such/folder/out.safetensors"),
+        (*FINE_TUNE, "--colour", "red"),
+    ],
+)
+def test_a_bad_request_is_one_line_and_exit_code_2(
+    birds: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert unlearn(birds, *arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert said.err.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("runs", "nosuchrun"), ("runs", "../../x"), ("fly",), (), ("train", "--model", "x")],
+)
+def test_bad_requests_of_other_commands(
+    birds: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    data = ("--dataset", "birds", "--data", birds) if "train" in arguments else ()
+    assert core(*arguments, *data) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_missing_is_one_line_and_exit_code_1(
+    birds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert core("unlearn", "--data", tmp_path / "nowhere", *FINE_TUNE) == 1
+    assert core("unlearn", "--dataset", "storks", "--data", birds, *FINE_TUNE) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "does not exist" in lines[0]
+    assert "python -m core train" in lines[1]
+
+
+def test_runs_lists_and_shows(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert unlearn(birds, *FINE_TUNE, "--json", "-") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert core("runs") == 0
+    [line] = [row for row in capsys.readouterr().out.splitlines() if report["id"] in row]
+    assert "fine_tune" in line
+    assert "12 training images drawn at random" in line
+    assert core("runs", "--json", "-") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert report in listed
+    assert core("runs", report["id"]) == 0
+    assert report["id"] in capsys.readouterr().out
+
+
+def test_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    assert core("methods") == 0
+    text = capsys.readouterr().out
+    for name, method in METHODS.items():
+        assert f"  {name} " in text
+        assert method.label in text
+    assert core("methods", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out) == describe()
+
+
+def test_info(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert core("info", "--json", "-") == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert found["data"] == {"cifar10": False, "digits": True}
+    assert found["cache"] == str(cache_folder())
+    assert set(found["models"]["compact-birds/base"]) == {"train", "test"}
+    assert core("info") == 0
+    text = capsys.readouterr().out
+    assert "cifar10: not on this machine" in text
+    assert "compact-birds/base: " in text
+
+
+# In a process of its own
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from core import checkpoints, experiment
+from core.__main__ import main
+from core.models import Compact
+from tests import tiny
+Compact.WIDTHS = tiny.WIDTHS
+checkpoints.SHIPPED = Path(sys.argv[1])
+experiment._synchronise = lambda device: time.sleep(0.05)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_ctrl_c_keeps_what_was_done(
+    birds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    child = start(
+        "-c", SLOWLY, birds / "nothing", "unlearn", "--dataset", "birds", "--data", birds,
+        "--forget", "random:12", "--method", "fine_tune", "--set", "epochs=50",
+        "--set", "batch_size=8", "--json", out,
+    )  # fmt: skip
+    assert child.stderr is not None
+    said = []
+    while "unlearning: step" not in (line := child.stderr.readline()):
+        said.append(line)
+        assert line, said
+    child.send_signal(signal.SIGINT)
+    _, rest = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "Traceback" not in rest
+    found = json.loads(out.read_text())
+    assert found["status"] == "partial"
+    assert 0 < found["steps"]["done"] < found["steps"]["total"] == 300
+    assert set(found["after"]) == SIX
+    assert core("runs") == 0
+    [line] = [row for row in capsys.readouterr().out.splitlines() if found["id"] in row]
+    assert "partial" in line
+
+
+def test_as_a_module() -> None:
+    child = start("-m", "core", "methods", "--json", "-")
+    out, _ = child.communicate(timeout=200)
+    assert child.returncode == 0
+    assert [method["name"] for method in json.loads(out)] == list(METHODS)
