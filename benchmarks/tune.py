@@ -47,7 +47,7 @@ def main() -> None:
         return
     dataset = load_dataset("cifar10-tuning", options.data)
     for item in run_plan(plan, dataset=dataset):
-        if isinstance(item, Run):
+        if isinstance(item, Run) and item.status == "finished":
             found = report(item)
             kept = ("plan", "settings", "before", "after", "retrained", "seconds", "versions")
             line = {key: found[key] for key in kept}

@@ -145,7 +145,6 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from core.checkpoints import REFERENCE_SEED
     from core.data import load_dataset
     from core.models import best_device
     from core.references import train_model

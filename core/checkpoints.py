@@ -122,8 +122,8 @@ def load_model(
 
 
 REFERENCE_SEED = 1
-"""What the reference of a forget set is trained with: not the base's 0, so that the two do not start
-from the same weights."""
+"""What the reference of a forget set is trained with: not the base's 0, so that the two do not
+start from the same weights."""
 
 
 def retrained_role(forget_digest: str, seed: int = REFERENCE_SEED) -> str:

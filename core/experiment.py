@@ -6,6 +6,7 @@ uses fixed subsamples; the full evaluation comes at the end.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -50,7 +51,11 @@ def run_plan(
     weights_file: Path | None = None,
     dataset: ImageDataset | None = None,
 ) -> Iterator[Snapshot | Run]:
-    """Unlearns and measures; yields snapshots, then the `Run` as the last item.
+    """Unlearns and measures; yields snapshots and, twice, the `Run`: as "running" once the models
+    before and retrained are measured, and as the last item.
+
+    The run's seconds: "unlearning", "measuring" (all of it), and of that "watching", the live view
+    while the method ran.
 
     folder: of the images, see `load_dataset`; dataset: in place of loading. stop: asked after each
     batch; once it is true the method ends, and what was done so far is measured and marked
@@ -77,8 +82,22 @@ def run_plan(
         retrained = evaluate_outcomes(reference, reference.load(device), dataset, parts)
     watcher.measuring += time.perf_counter() - started_measuring
 
+    record = Run(
+        id=run_id or new_run_id(),
+        plan=plan,
+        status="running",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=method.settings(),
+        seconds={"unlearning": 0.0, "measuring": round(watcher.measuring, 3)},
+        versions=versions(device),
+        data=describe_data(dataset, parts, base),
+        before=before,
+        retrained=retrained,
+        reference=reference.sha256 if reference else "",
+    )
+    yield record
+
     generator = torch.Generator().manual_seed(plan.seed)
-    status = "finished"
     unlearning = 0.0
     step = Step(0, 0)
     steps = method.run(model, data, generator)
@@ -90,41 +109,37 @@ def run_plan(
         if following is None:
             break
         step = following
-        stopping = stop()
+        stopping = stop() and step.done < step.total
         snapshot = watcher.after(model, step, unlearning, last=stopping)
         if snapshot is not None:
             yield snapshot
-        if stopping and step.done < step.total:
-            status = "partial"
+        if stopping:
             steps.close()
             break
 
-    clock = time.perf_counter()
+    watching = watcher.measuring
     yield watcher.look(model, Step(step.done, step.total, step.loss, "measuring"), unlearning, 0.0)
+    clock = time.perf_counter()
     after = evaluate_now(model, dataset, parts)
     watcher.measuring += time.perf_counter() - clock
-    digest = ""
-    if weights_file is not None:
-        digest = checkpoints.save_weights(model, weights_file)
-    if plan.method == "retrain" and status == "finished" and reference is None:
+    finished = step.done == step.total
+    if plan.method == "retrain" and finished and reference is None:
         reference = keep_reference(
             model, plan.request, plan.seed, dataset, parts, base, after, unlearning
         )
         retrained = after
-    yield Run(
-        id=run_id or new_run_id(),
-        plan=plan,
-        status="finished" if status == "finished" else "partial",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=method.settings(),
-        seconds={"unlearning": round(unlearning, 3), "measuring": round(watcher.measuring, 3)},
-        versions=versions(device),
-        data=describe_data(dataset, parts, base),
-        before=before,
+    yield dataclasses.replace(
+        record,
+        status="finished" if finished else "partial",
+        seconds={
+            "unlearning": round(unlearning, 3),
+            "measuring": round(watcher.measuring, 3),
+            "watching": round(watching - record.seconds["measuring"], 3),
+        },
         after=after,
         retrained=retrained,
         replay=tuple(watcher.replay),
-        weights_sha256=digest,
+        weights_sha256=checkpoints.save_weights(model, weights_file) if weights_file else "",
         reference=reference.sha256 if reference else "",
         steps_done=step.done,
         total_steps=step.total,

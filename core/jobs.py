@@ -318,6 +318,9 @@ class JobQueue:
 
         written = self._clock()
         for item in self._runner(job.plan, folder=job.folder, stop=stop, run_id=job.id):
+            if isinstance(item, Run) and item.status == "running":
+                job.run = item
+                continue
             if isinstance(item, Run):
                 if item.status == "partial" and not item.error:
                     return dataclasses.replace(item, error=job._reason)

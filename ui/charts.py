@@ -106,6 +106,7 @@ def _steps(
         direction="vertical",
         symbolType="stroke",
         symbolSize=300,
+        symbolOpacity=1,
         labelLimit=400,
     )
     base = alt.Chart(rows).encode(
@@ -113,7 +114,7 @@ def _steps(
             "left:Q",
             title="Loss: how surprised it is (log scale)",
             axis=alt.Axis(
-                values=[0.0001, 0.001, 0.01, 0.1, 1, 10], format="~g", labelOverlap=False
+                values=[0.001, 0.01, 0.1, 1, 10], format="~g", labelOverlap=False
             ),
             scale=alt.Scale(domain=[float(edges[0]), float(edges[-1])], nice=False, type="log"),
         ),

@@ -33,7 +33,7 @@ def setup_page(title: str, icon: str) -> None:
         page_title=title if title == TITLE else f"{title} · {TITLE}",
         page_icon=icon,
         layout="wide",
-        menu_items={"about": "Forgetting Lab shows machine unlearning, and whether it worked."},
+        menu_items={"About": "Forgetting Lab shows machine unlearning, and whether it worked."},
     )
     if "draft" not in st.session_state:
         st.session_state.draft = Draft(dataset="cifar10" if lab.available("cifar10") else "digits")
