@@ -20,11 +20,13 @@ from typing import Any
 from core.__main__ import report
 from core.data import ImageDataset, load_dataset
 from core.experiment import run_plan
+from core.folders import SHIPPED
 from core.forget_sets import ForgetRequest
 from core.results import Plan, Run
 
 RESULTS = Path(__file__).parent / "results"
 LOG = RESULTS / "story.jsonl"
+SUMMARY = SHIPPED / "story.json"
 REQUEST = ForgetRequest.of_classes("automobile")
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "preset fine-tune": ("fine_tune", {}),
@@ -50,11 +52,22 @@ def main() -> None:
             if not _logged(plan):
                 _run(name, plan, dataset)
     (RESULTS / "story.md").write_text(_table())
+    SUMMARY.write_text(json.dumps(_summary(), indent=1) + "\n")
     print(_table())
 
 
 def _lines() -> list[dict[str, Any]]:
     return [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
+
+
+def _summary() -> list[dict[str, Any]]:
+    """For the app: one row a run, and one for the model before and the retrained one."""
+    lines = _lines()
+    rows = [{"name": line["name"], "seed": line["plan"]["seed"], **line["after"]} for line in lines]
+    for name in ("before", "retrained"):
+        if lines[-1][name]:
+            rows.append({"name": name, **lines[-1][name]})
+    return rows
 
 
 def _logged(plan: Plan) -> bool:

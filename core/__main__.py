@@ -6,11 +6,13 @@ Exit codes: 0 done, 1 failed, 2 bad request (one line on stderr), 130 cancelled.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -199,6 +201,8 @@ def _unlearn(options: argparse.Namespace) -> int:
         # Said before the work, not after it.
         if target and target != "-" and not Path(target).absolute().parent.is_dir():
             raise BadRequest(f"{target} cannot be written: its folder does not exist.")
+    store = Store()
+    _say_lost(store)
     stop = threading.Event()
 
     def cancel(*_: object) -> None:
@@ -209,6 +213,7 @@ def _unlearn(options: argparse.Namespace) -> int:
     previous = signal.signal(signal.SIGINT, cancel)
     result: Run | None = None
     shown = -1.0
+    noted = 0.0
     try:
         for item in run_plan(
             plan,
@@ -219,15 +224,30 @@ def _unlearn(options: argparse.Namespace) -> int:
         ):
             if isinstance(item, Run):
                 result = item
-            elif item.seconds - shown > 2 or item.phase == "measuring":
+                if item.status == "running":
+                    store.begin(item)
+                continue
+            if result is not None and time.monotonic() - noted > 1:
+                noted = time.monotonic()
+                store.progress(result.id, item.step, item.total_steps)
+            if item.seconds - shown > 2 or item.phase == "measuring":
                 shown = item.seconds
                 _say(_progress(item))
     finally:
         signal.signal(signal.SIGINT, previous)
+        if result is not None and result.status == "running":
+            result = dataclasses.replace(result, status="failed", error="The run was broken off.")
+            store.save(result)
     assert result is not None
-    Store().save(result)
+    store.save(result)
     _show(result, options.json)
     return CANCELLED if result.status == "partial" else 0
+
+
+def _say_lost(store: Store) -> None:
+    """Runs that a killed process left unfinished are said once, and stay in the list."""
+    for lost in store.recover():
+        _say(f"lost: run {lost.id} ({lost.plan.method}): {lost.error}")
 
 
 def _progress(snapshot: Snapshot) -> str:
@@ -258,7 +278,7 @@ def report(run: Run) -> dict[str, Any]:
         "status": run.status,
         **{name: numbers(getattr(run, name)) for name in MODELS},
         "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
-        "seconds": dict(run.seconds),
+        "seconds": {name: run.seconds[name] for name in ("unlearning", "measuring")},
         "plan": run.plan.to_dict(),
         "settings": dict(run.settings),
         "versions": dict(run.versions),

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from core.attacks.simple_mia import attack
 from core.forget_sets import Indices, Split
-from core.results import Evaluation, Losses, Measure, overlap, shared_bins, wilson
+from core.results import Evaluation, Losses, Measure, overlap, wilson
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
@@ -36,6 +36,10 @@ class Outcome:
 
     losses: Losses = field(repr=False)
     predictions: Indices = field(repr=False)
+
+    def at(self, which: Indices | slice) -> Outcome:
+        """The outcomes of some of these images."""
+        return Outcome(self.losses[which], self.predictions[which])
 
 
 def per_image(
@@ -97,7 +101,7 @@ def evaluate(
         mia_class_matched=attack(
             forget_losses, matched_losses, subsamples=CLASS_MATCHED_SUBSAMPLES
         ),
-        overlap=overlap(forget_losses, test_losses, shared_bins(forget_losses, test_losses)),
+        overlap=overlap(forget_losses, test_losses),
         forget_losses=forget_losses,
         test_losses=test_losses,
         class_matched_losses=matched_losses,

@@ -24,10 +24,17 @@ from core.data import ImageDataset, load_dataset
 from core.errors import BadRequest
 from core.evaluation import Outcome, evaluate, per_image
 from core.forget_sets import Indices, Split, split
-from core.models import Classifier, best_device
+from core.models import Classifier, best_device, training_precision
 from core.provenance import versions
-from core.references import evaluate_outcomes, find_reference, fits, keep_reference
-from core.results import Evaluation, Plan, Probe, Run, Snapshot
+from core.references import (
+    evaluate_outcomes,
+    fits,
+    find_reference,
+    keep_reference,
+    outcomes,
+    outcomes_now,
+)
+from core.results import Losses, Plan, Probe, Run, Snapshot
 from core.subsets import Images
 from core.training import Recipe, recipe_for
 from core.unlearners import make
@@ -35,8 +42,8 @@ from core.unlearners.base import Need, Step, UnlearningData
 
 PROBE_IMAGES = 500
 ROLLING_IMAGES = 32
-PROBES = 6
-"""Checkpoints after the first, spread evenly over the steps; the last is the last step."""
+WATCHING_SHARE = 0.08
+"""Of unlearning time, below which probes that are not due are taken as well."""
 SNAPSHOT_SECONDS = 0.25
 ROLLING_SECONDS = 1.0
 
@@ -73,14 +80,15 @@ def run_plan(
     data = offered_data(dataset, parts, method.needs, base)
     watcher = _Watcher(dataset, parts, plan.seed)
 
-    yield watcher.look(model, Step(0, 0), 0.0, None, probe=True)
     started_measuring = time.perf_counter()
-    before = evaluate_outcomes(base, model, dataset, parts)
+    measured = outcomes(base, model, dataset)
+    before = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
     reference = find_reference(plan.model, dataset, parts)
     retrained = None
     if reference is not None:
         retrained = evaluate_outcomes(reference, reference.load(device), dataset, parts)
     watcher.measuring += time.perf_counter() - started_measuring
+    yield watcher.known(Step(0, 0), 0.0, *measured)
 
     record = Run(
         id=run_id or new_run_id(),
@@ -110,18 +118,20 @@ def run_plan(
             break
         step = following
         stopping = stop() and step.done < step.total
-        snapshot = watcher.after(model, step, unlearning, last=stopping)
+        snapshot = watcher.after(model, step, unlearning)
         if snapshot is not None:
             yield snapshot
         if stopping:
             steps.close()
             break
 
-    watching = watcher.measuring
-    yield watcher.look(model, Step(step.done, step.total, step.loss, "measuring"), unlearning, 0.0)
+    measuring = Step(step.done, step.total, step.loss, "measuring")
+    yield watcher.look(model, measuring, unlearning, 0.0)
     clock = time.perf_counter()
-    after = evaluate_now(model, dataset, parts)
+    measured = outcomes_now(model, dataset)
+    after = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
     watcher.measuring += time.perf_counter() - clock
+    yield watcher.known(measuring, unlearning, *measured)
     finished = step.done == step.total
     if plan.method == "retrain" and finished and reference is None:
         reference = keep_reference(
@@ -134,7 +144,7 @@ def run_plan(
         seconds={
             "unlearning": round(unlearning, 3),
             "measuring": round(watcher.measuring, 3),
-            "watching": round(watching - record.seconds["measuring"], 3),
+            "watching": round(watcher.watching, 3),
         },
         after=after,
         retrained=retrained,
@@ -192,13 +202,6 @@ def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict
     }
 
 
-def evaluate_now(model: Classifier, dataset: ImageDataset, parts: Split) -> Evaluation:
-    """The full evaluation of a model that is not saved: every image once."""
-    train = per_image(model, dataset.train_images, dataset.train_labels)
-    test = per_image(model, dataset.test_images, dataset.test_labels)
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
-
-
 def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
     """Weights never meet other data in silence; other pixels in the same order are allowed, and
     the record says so (`model_trained_on_same_pixels`)."""
@@ -219,6 +222,7 @@ class _Watcher:
 
     def __init__(self, dataset: ImageDataset, parts: Split, seed: int) -> None:
         self.measuring = 0.0
+        self.watching = 0.0
         self.replay: list[Snapshot] = []
         self._dataset = dataset
         draw = np.random.default_rng(0)
@@ -226,18 +230,30 @@ class _Watcher:
         self._test = np.sort(draw.permutation(parts.test)[:PROBE_IMAGES])
         self._draw = np.random.default_rng(seed)
         self._last_snapshot = 0.0
+        self._last_probe_cost = 0.0
         self._last_rolling = 0.0
 
-    def after(self, model: Classifier, step: Step, seconds: float, last: bool) -> Snapshot | None:
-        """A snapshot if one is due after this step."""
-        due = {round(step.total * k / PROBES) for k in range(1, PROBES + 1)}
-        probe = step.done in due or last
+    def after(self, model: Classifier, step: Step, seconds: float) -> Snapshot | None:
+        """A snapshot if one is due after this step.
+
+        Probes come at each quarter, and twice between two quarters where all looking so far has
+        cost little; the one at the end comes with the full evaluation.
+        """
+        quarter = step.done in {round(step.total * k / 4) for k in (1, 2, 3)}
+        twelfth = step.done in {round(step.total * k / 12) for k in range(1, 12)}
+        affordable = self.watching + self._last_probe_cost <= WATCHING_SHARE * seconds
+        probe = quarter or (twelfth and affordable)
         if not probe and step.done > 1 and seconds - self._last_snapshot < SNAPSHOT_SECONDS:
             return None
         self._last_snapshot = seconds
         remaining = seconds / step.done * (step.total - step.done) if step.done >= 3 else None
         rolling = not probe and seconds - self._last_rolling >= ROLLING_SECONDS
         return self.look(model, step, seconds, remaining, probe, rolling)
+
+    def known(self, step: Step, seconds: float, train: Outcome, test: Outcome) -> Snapshot:
+        """A snapshot with a probe taken from a full evaluation: nothing is computed again."""
+        some = train.at(self._forget), test.at(self._test)
+        return self._keep(step, seconds, None if step.total == 0 else 0.0, self._probe(*some))
 
     def look(
         self,
@@ -250,13 +266,31 @@ class _Watcher:
     ) -> Snapshot:
         """A snapshot of this moment, with a probe or a rolling sample if asked for."""
         clock = time.perf_counter()
-        found = self._probe(model) if probe else None
-        small_forget = small_test = None
+        found = None
+        small: tuple[Losses | None, Losses | None] = (None, None)
+        if probe:
+            found = self._probe(*self._outcomes(model, self._forget, self._test))
         if rolling:
             self._last_rolling = seconds
-            small_forget = self._train_outcome(model, self._pick(self._forget)).losses
-            small_test = self._test_outcome(model, self._pick(self._test)).losses
-        self.measuring += time.perf_counter() - clock
+            picked = self._pick(self._forget), self._pick(self._test)
+            forget, test = self._outcomes(model, *picked)
+            small = forget.losses, test.losses
+        cost = time.perf_counter() - clock
+        self.measuring += cost
+        self.watching += cost
+        if probe:
+            self._last_probe_cost = cost
+        return self._keep(step, seconds, remaining, found, *small)
+
+    def _keep(
+        self,
+        step: Step,
+        seconds: float,
+        remaining: float | None,
+        probe: Probe | None,
+        rolling_forget: Losses | None = None,
+        rolling_test: Losses | None = None,
+    ) -> Snapshot:
         snapshot = Snapshot(
             step=step.done,
             total_steps=step.total,
@@ -265,20 +299,18 @@ class _Watcher:
             measuring_seconds=self.measuring,
             remaining=remaining,
             training_loss=step.loss,
-            rolling_forget=small_forget,
-            rolling_test=small_test,
-            probe=found,
+            rolling_forget=rolling_forget,
+            rolling_test=rolling_test,
+            probe=probe,
         )
-        if found is not None:
+        if probe is not None:
             self.replay.append(snapshot)
         return snapshot
 
     def _pick(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return self._draw.permutation(indices)[:ROLLING_IMAGES]
 
-    def _probe(self, model: Classifier) -> Probe:
-        forget = self._train_outcome(model, self._forget)
-        test = self._test_outcome(model, self._test)
+    def _probe(self, forget: Outcome, test: Outcome) -> Probe:
         labels, test_labels = self._dataset.train_labels, self._dataset.test_labels
         return Probe(
             forget_losses=forget.losses,
@@ -288,14 +320,15 @@ class _Watcher:
             mia=accuracy(forget.losses, test.losses),
         )
 
-    def _train_outcome(self, model: Classifier, indices: np.ndarray[Any, Any]) -> Outcome:
-        chosen = torch.from_numpy(indices)
-        return per_image(
-            model, self._dataset.train_images[chosen], self._dataset.train_labels[chosen]
-        )
-
-    def _test_outcome(self, model: Classifier, indices: np.ndarray[Any, Any]) -> Outcome:
-        chosen = torch.from_numpy(indices)
-        return per_image(
-            model, self._dataset.test_images[chosen], self._dataset.test_labels[chosen]
-        )
+    def _outcomes(
+        self, model: Classifier, forget: Indices, test: Indices
+    ) -> tuple[Outcome, Outcome]:
+        """Both in one pass, in training precision: what a live view shows needs no more digits."""
+        chosen, others = torch.from_numpy(forget), torch.from_numpy(test)
+        dataset = self._dataset
+        images = torch.cat([dataset.train_images[chosen], dataset.test_images[others]])
+        labels = torch.cat([dataset.train_labels[chosen], dataset.test_labels[others]])
+        with training_precision(next(model.parameters()).device):
+            both = per_image(model, images, labels)
+        n = len(forget)
+        return both.at(slice(0, n)), both.at(slice(n, None))

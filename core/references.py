@@ -98,8 +98,7 @@ def _keep(
     without: ForgetRequest | None,
 ) -> Checkpoint:
     model = trained.model
-    train_outcome = per_image(model, dataset.train_images, dataset.train_labels)
-    test_outcome = per_image(model, dataset.test_images, dataset.test_labels)
+    train_outcome, test_outcome = outcomes_now(model, dataset)
     right = train_outcome.predictions == dataset.train_labels.numpy()
     accuracy = {"test": float(np.mean(test_outcome.predictions == dataset.test_labels.numpy()))}
     extra: dict[str, Any] = {}
@@ -210,12 +209,17 @@ def outcomes(
         found = _read_outcomes(file, len(dataset.train_labels), len(dataset.test_labels))
         if found is not None:
             return found
-    measured = (
+    measured = outcomes_now(model, dataset)
+    write_outcomes(kept, *measured)
+    return measured
+
+
+def outcomes_now(model: Classifier, dataset: ImageDataset) -> tuple[Outcome, Outcome]:
+    """What a model does with every training and every test image: one pass over all."""
+    return (
         per_image(model, dataset.train_images, dataset.train_labels),
         per_image(model, dataset.test_images, dataset.test_labels),
     )
-    write_outcomes(kept, *measured)
-    return measured
 
 
 def outcomes_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:

@@ -19,7 +19,11 @@ from core.forget_sets import ForgetRequest
 Losses = NDArray[np.float32]
 Status = Literal["running", "finished", "partial", "failed", "interrupted"]
 MODELS = ("before", "after", "retrained")
-SMALLEST_SHOWN = 1e-5  # where logarithmic bins start, in nats; memorised images lie near it
+BINS = np.geomspace(1e-5, 30.0, 41)
+"""The 40 bins, in nats, of every loss histogram and overlap: the same for all models and runs, so
+that any two can be compared. Logarithmic, because a network that has memorised its images gives
+them losses of 1e-5 to 1e-2, and unseen images 1e-4 to 10: on a linear axis the first bin holds most
+of both, and hides just the difference that an attack uses."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class Evaluation:
 
     A set without images has the value nan and n = 0 (null in JSON). mia, mia_class_matched: None
     where one side has fewer than 10 images, too few to attack. overlap: of the forget and the test
-    losses on their shared bins, see `overlap` below.
+    losses, see `overlap` below.
     """
 
     forget_accuracy: Measure
@@ -230,33 +234,16 @@ class Run:
     total_steps: int = 0
 
 
-def shared_bins(
-    *losses: Losses, bins: int = 40, scale: Literal["linear", "log"] = "linear"
-) -> NDArray[np.float64]:
-    """Bin edges (bins + 1,), in nats, that several histograms share.
+def density(losses: Losses) -> NDArray[np.float64]:
+    """The share of the losses in each of `BINS` (40,), summing to 1; all zero where there are none.
 
-    They end at the largest of the arrays' 99.5th percentiles and start at 0 or, on the log scale
-    (bins of equal width in log10), at 1e-5. What lies beyond either end, or is not finite, belongs
-    into the bin at that end (see `density`).
+    What lies beyond either end belongs into the bin at that end, what is no number into the last.
     """
-    finite = [kept for each in losses if len(kept := each[np.isfinite(each)])]
-    top = max((float(np.quantile(each, 0.995)) for each in finite), default=1.0)
-    top = max(top, 1e-3)
-    if scale == "log":
-        return np.geomspace(SMALLEST_SHOWN, top, bins + 1)
-    return np.linspace(0.0, top, bins + 1)
-
-
-def density(losses: Losses, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of the losses in each bin (bins,), summing to 1; values beyond are clamped in.
-
-    All zero where there are no losses.
-    """
-    inside = np.clip(np.nan_to_num(losses.astype(np.float64), nan=edges[-1]), edges[0], edges[-1])
-    counts, _ = np.histogram(inside, bins=edges)
+    inside = np.clip(np.nan_to_num(losses.astype(np.float64), nan=BINS[-1]), BINS[0], BINS[-1])
+    counts, _ = np.histogram(inside, bins=BINS)
     return counts / max(1, len(losses))
 
 
-def overlap(first: Losses, second: Losses, edges: NDArray[np.float64]) -> float:
+def overlap(first: Losses, second: Losses) -> float:
     """The overlap coefficient of two histograms: 1 is the same shape, 0 nothing in common."""
-    return float(np.minimum(density(first, edges), density(second, edges)).sum())
+    return float(np.minimum(density(first), density(second)).sum())

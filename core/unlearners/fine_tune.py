@@ -32,10 +32,10 @@ class FineTune(Unlearner):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = parameter(
-        1.0, "Passes", "How often each image to keep is seen again.", 0.01, 50, log=True
+        1.2, "Passes", "How often each image to keep is seen again.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        0.1,
+        0.15,
         "Learning rate",
         "How far each step moves: larger forgets more and costs accuracy.",
         1e-5,
@@ -76,7 +76,7 @@ class AnchoredFineTune(FineTune):
     paper = "Course report, CS 726, section 6; the proximal step: Parikh & Boyd 2014"
 
     anchor: float = parameter(
-        0.1,
+        0.01,
         "Anchor strength",
         "How strongly the weights are pulled back to where they were.",
         0,

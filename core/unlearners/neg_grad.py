@@ -31,10 +31,10 @@ class NegGrad(Unlearner):
     paper = "Golatkar et al., CVPR 2020, arXiv 1911.04933 (as a baseline)"
 
     epochs: float = parameter(
-        1.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        2.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        1e-3,
+        1e-4,
         "Learning rate",
         "How far each step climbs: a little too much ruins the model.",
         1e-6,

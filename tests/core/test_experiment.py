@@ -55,10 +55,16 @@ def base(own_models: Path) -> Checkpoint:
 
 
 def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
-    *snapshots, run = run_plan(plan, dataset=data, device="cpu", **options)
-    assert all(isinstance(item, Snapshot) for item in snapshots)
+    """The snapshots, and the finished run; the other items are as `run_plan` promises."""
+    first, started, *snapshots, run = run_plan(plan, dataset=data, device="cpu", **options)
+    assert all(isinstance(item, Snapshot) for item in (first, *snapshots))
+    assert isinstance(started, Run)
     assert isinstance(run, Run)
-    return snapshots, run
+    assert started.status == "running"
+    assert started.after is None
+    assert started.before is run.before is not None
+    assert (started.id, started.plan, started.created) == (run.id, run.plan, run.created)
+    return [first, *snapshots], run
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -77,7 +83,8 @@ def test_a_finished_run(base: Checkpoint, tmp_path: Path) -> None:
     assert run.settings == make("fine_tune", SETTINGS).settings()
     assert run.retrained is None
     assert run.reference == ""
-    assert set(run.seconds) == {"unlearning", "measuring"}
+    assert set(run.seconds) == {"unlearning", "measuring", "watching"}
+    assert 0 <= run.seconds["watching"] <= run.seconds["measuring"]
     assert {"torch", "threads", "machine", "training_precision"} <= set(run.versions)
     assert run.data["fingerprint"] == DATA.fingerprint
     assert run.data["model_trained_on_same_pixels"] is True
@@ -212,6 +219,7 @@ def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.Monke
     snapshots, run = finish()
     slept = 0.1 * (2 * len(run.replay) + 2)
     assert run.seconds["measuring"] >= slept
+    assert run.seconds["watching"] >= 0.1 * 2 * (len(run.replay) - 1)  # but for the first look
     assert snapshots[-2].measuring_seconds >= 0.1 * 2 * len(run.replay)
 
     method = time.sleep
@@ -233,14 +241,15 @@ def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.Monke
 
 
 def test_the_clock_stands_still_while_a_consumer_looks(base: Checkpoint) -> None:
-    seconds = []
+    seconds = {}
+    slept = 0.0
     for item in run_plan(PLAN, dataset=DATA, device="cpu"):
-        time.sleep(0.05)
+        time.sleep(0.3)
+        slept += 0.3
         if isinstance(item, Run):
-            seconds.append(item.seconds)
-    [spent] = seconds
-    _, run = finish()
-    assert spent["unlearning"] < run.seconds["unlearning"] + 0.3
+            seconds = item.seconds
+    assert seconds["unlearning"] < slept
+    assert seconds["measuring"] < slept
 
 
 # Stopping

@@ -14,13 +14,13 @@ from hypothesis.extra import numpy as npst
 from core.errors import BadRequest
 from core.forget_sets import ForgetRequest
 from core.results import (
+    BINS,
     AttackMeasure,
     Evaluation,
     Measure,
     Plan,
     density,
     overlap,
-    shared_bins,
     wilson,
 )
 
@@ -31,49 +31,40 @@ loss_arrays = npst.arrays(
 )
 
 
-@given(loss_arrays, loss_arrays, st.sampled_from(["linear", "log"]))
-def test_shares_sum_to_one_and_the_overlap_is_a_share(first, second, scale):
-    edges = shared_bins(first, second, scale=scale)
-    assert edges.shape == (41,)
-    assert np.all(np.diff(edges) > 0)
-    assert density(first, edges).sum() == pytest.approx(1)
-    assert overlap(first, first, edges) == pytest.approx(1)
-    common = overlap(first, second, edges)
+@given(loss_arrays, loss_arrays)
+def test_shares_sum_to_one_and_the_overlap_is_a_share(first, second):
+    assert density(first).sum() == pytest.approx(1)
+    assert overlap(first, first) == pytest.approx(1)
+    common = overlap(first, second)
     assert -1e-12 <= common <= 1 + 1e-12
-    assert common == overlap(second, first, edges)
+    assert common == overlap(second, first)
 
 
-@pytest.mark.parametrize("scale", ["linear", "log"])
-def test_disjoint_losses_have_no_overlap(scale):
-    low, high = np.full(10, 0.01, np.float32), np.full(10, 4.0, np.float32)
-    assert overlap(low, high, shared_bins(low, high, scale=scale)) == 0
-    never = np.full(10, np.nan, np.float32)  # a diverged model's losses stand in the last bin
-    assert density(never, shared_bins(low, never, scale=scale))[-1] == 1
+def test_disjoint_losses_have_no_overlap():
+    assert overlap(np.full(10, 0.01, np.float32), np.full(10, 4.0, np.float32)) == 0
 
 
-def test_linear_bins_start_at_zero_and_end_at_the_995th_percentile():
-    losses = np.linspace(0, 10, 1001, dtype=np.float32)
-    edges = shared_bins(losses, bins=5)
-    assert edges == pytest.approx(np.linspace(0, 9.95, 6))
-    assert density(losses, edges).sum() == pytest.approx(1)
-    assert shared_bins().tolist() == np.linspace(0, 1, 41).tolist()
-    assert shared_bins(np.zeros(5, np.float32))[-1] > 0
+def test_half_of_the_losses_shared():
+    first = np.array([0.01, 0.01, 1.0, 1.0], np.float32)
+    second = np.array([0.01, 0.01, 0.1, 0.1], np.float32)
+    assert overlap(first, second) == pytest.approx(0.5)
 
 
-def test_log_bins_tell_small_losses_apart():
-    memorised, seen = np.full(50, 1e-4, np.float32), np.full(50, 1e-2, np.float32)
-    outlier = np.array([8.0], np.float32)
-    linear = shared_bins(memorised, seen, outlier)
-    log = shared_bins(memorised, seen, outlier, scale="log")
-    assert overlap(memorised, seen, linear) == 1
-    assert overlap(memorised, seen, log) == 0
-    assert density(np.zeros(3, np.float32), log)[0] == 1
-    ratios = log[1:] / log[:-1]
+def test_what_lies_beyond_the_bins_is_kept_in_those_at_the_ends():
+    losses = np.array([0.0, -0.0, 1e-9, 1e3, math.inf, math.nan], np.float32)
+    shares = density(losses)
+    assert shares.shape == (40,)
+    assert shares[[0, -1]] == pytest.approx([0.5, 0.5])
+
+
+def test_the_bins_tell_small_losses_apart():
+    assert overlap(np.full(50, 1e-4, np.float32), np.full(50, 1e-2, np.float32)) == 0
+    ratios = BINS[1:] / BINS[:-1]
     assert ratios == pytest.approx(np.full(40, ratios[0]))
 
 
 def test_no_losses_have_no_shares():
-    assert density(np.zeros(0, np.float32), shared_bins()).tolist() == [0.0] * 40
+    assert density(np.zeros(0, np.float32)).tolist() == [0.0] * 40
 
 
 @given(st.integers(0, 500), st.integers(1, 500))
