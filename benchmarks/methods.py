@@ -67,7 +67,7 @@ def _run(case: str, method: str, dataset: ImageDataset, ship: bool) -> None:
                 "case": case,
                 "method": method,
                 "retraining_seconds": round(retraining, 1),
-                "seconds": found["seconds"],
+                "seconds": dict(item.seconds),
                 "settings": found["settings"],
                 **{name: found[name] for name in ("before", "after", "retrained", "versions")},
             }

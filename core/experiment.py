@@ -28,8 +28,8 @@ from core.models import Classifier, best_device, training_precision
 from core.provenance import versions
 from core.references import (
     evaluate_outcomes,
-    fits,
     find_reference,
+    fits,
     keep_reference,
     outcomes,
     outcomes_now,

@@ -71,7 +71,8 @@ class RunSummary:
         if not numbers or metric not in numbers:
             return None
         entry = numbers[metric]
-        return float(entry["value"] if isinstance(entry, Mapping) else entry)
+        value = entry["value"] if isinstance(entry, Mapping) else entry
+        return None if value is None else float(value)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -90,9 +90,7 @@ try:
     data = lab.dataset(now.dataset)
     scores = lab.scores(now.dataset)
 except LabError as error:
-    state.say(error)
-    widgets.download_box()
-    st.stop()
+    widgets.data_or_stop(error)
 st.caption(data.source)
 labels = data.train_labels.numpy()
 names = data.class_names

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.errors import LabError
+from core.errors import BadRequest, LabError
 from core.jobs import Job
 from core.results import Evaluation, Plan, Run, Snapshot
 from ui import charts, lab, state, widgets, wording
@@ -18,10 +18,6 @@ widgets.keep_watch(st.session_state.run)
 st.title("Watch it forget")
 TICK = 0.5
 MEASURING = (wording.MEASURING, "Measuring…")
-LATER = (
-    "at the end",
-    "Shown at the end, if a model was retrained without exactly these images.",
-)
 
 
 def start(plan: Plan) -> None:
@@ -103,9 +99,17 @@ def set_up() -> None:
     )
     st.markdown(method["sentence"])
     st.caption(f"It reads {reads(method)}. Source: {method['paper']}.")
+    if now.method == "anchored_fine_tune":
+        widgets.story()
+    try:
+        values = state.settings()
+    except LabError as error:
+        if isinstance(error, BadRequest):
+            state.say(error)
+            return
+        widgets.data_or_stop(error)
     with st.expander("Settings", expanded=bool(now.settings)):
         st.caption("The defaults were tuned for this kind of choice; nothing has to be changed.")
-        values = state.settings()
         for parameter in method["parameters"]:
             setting(parameter, values[parameter["name"]])
         st.session_state["unlearn-seed"] = now.seed
@@ -202,14 +206,18 @@ def show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
         "after": widgets.Column.of_probe(probes[-1].probe if probes else None),
         "retrained": widgets.Column.of(ideal),
     }
-    edges = axes(columns, probes[0] if probes else None)
+    # Over all looks so far: an axis that grew with a bar stays, so that bars do not jump.
+    seen = [x for s in probes if s.probe for x in (s.probe.forget_losses, s.probe.test_losses)]
     widgets.three_columns(
         columns,
         plan.request,
         "live",
-        {"before": MEASURING, "after": MEASURING, "retrained": LATER},
-        edges,
-        1.0,
+        {
+            "before": MEASURING,
+            "after": MEASURING,
+            "retrained": widgets.NO_IDEAL if run is not None else MEASURING,
+        },
+        charts.top_share(*seen, *widgets.losses_of(columns)),
     )
     if probes and probes[-1].probe is not None:
         last = probes[-1].probe
@@ -235,7 +243,7 @@ def show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
         box = st.expander("The same as tables", key="live-tables", on_change="rerun")
         if box.open:
             box.dataframe(
-                widgets.bars_table(columns, edges),
+                widgets.bars_table(columns),
                 hide_index=True,
                 alt="The bars of the histograms",
                 column_config=widgets.bars_config(columns),
@@ -257,21 +265,10 @@ def rolling(latest: Snapshot) -> str:
 
 
 def known_models(plan: Plan, run: Run | None) -> tuple[Evaluation | None, Evaluation | None]:
-    """Before and retrained, from this run if it has them already, else from an earlier one."""
-    before, ideal = (run.before, run.retrained) if run is not None else (None, None)
-    if before is None or ideal is None:
-        earlier = lab.references(plan)
-        before, ideal = before or earlier[0], ideal or earlier[1]
-    return before, ideal
-
-
-def axes(columns: dict[str, widgets.Column], first: Snapshot | None) -> charts.Edges:
-    """Bins that hold for the whole run: of before and retrained, else of the first look."""
-    fixed = [c for name, c in columns.items() if name != "after"]
-    losses = [x for c in fixed for x in (c.forget_losses, c.test_losses) if x is not None]
-    if not losses and first is not None and first.probe is not None:
-        losses = [first.probe.forget_losses, first.probe.test_losses]
-    return charts.edges(*losses)
+    """Before and retrained, from this run once it has them, until then from an earlier one."""
+    if run is not None:
+        return run.before, run.retrained
+    return lab.references(plan)
 
 
 # Finished
@@ -310,6 +307,9 @@ def failed(job: Job) -> None:
         st.error(text, icon=":material/error:")
     with st.container(horizontal=True):
         start_again(job.plan, "Set it up again")
+        if job.plan.dataset != "digits" and st.button("Use digits instead", key="use-digits"):
+            state.choose("digits", None)
+            st.switch_page(widgets.CHOOSE)
 
 
 def replay(run: Run) -> None:
@@ -326,7 +326,6 @@ def replay(run: Run) -> None:
         format_func=lambda i: f"{frames[i].step:,}",
     )
     losses = [x for s in frames if s.probe for x in (s.probe.forget_losses, s.probe.test_losses)]
-    edges = charts.edges(*losses)
     probe = frames[at].probe
     assert probe is not None
     left, right = st.columns(2)
@@ -337,12 +336,12 @@ def replay(run: Run) -> None:
         f"{np.median(probe.test_losses):.2f} on test images ({n:,} + {m:,} images)."
     )
     chart = charts.histogram(
-        probe.forget_losses, probe.test_losses, edges, charts.top_share(edges, *losses), text
+        probe.forget_losses, probe.test_losses, charts.top_share(*losses), text
     )
     with left:
         widgets.draw(chart, f"replay-chart-{run.id}")
     left.markdown(text)
-    scores = [s.probe.mia if s.probe else float("nan") for s in frames]
+    scores = [np.nan if s.probe is None or s.probe.mia is None else s.probe.mia for s in frames]
     known = [score for score in scores if np.isfinite(score)]
     if not known:
         right.caption(f"Spy's score: {wording.TOO_FEW}.")

@@ -1,12 +1,13 @@
 """Two runs against each other, out of all that have finished."""
 
 import zlib
+from typing import NoReturn
 
 import pandas as pd
 import streamlit as st
 
 from core.errors import LabError
-from core.results import Run, density, overlap
+from core.results import BINS, Run, density, overlap
 from core.run_files import RunSummary
 from ui import charts, lab, report, state, widgets, wording
 
@@ -15,16 +16,23 @@ widgets.service_or_stop()
 widgets.keep_watch()
 st.title("Compare finished runs")
 
+
+def leave() -> NoReturn:
+    """Ends the page with what stands at its foot whatever is chosen."""
+    widgets.story()
+    st.stop()
+
+
 try:
     summaries = lab.runs()
 except LabError as error:
     state.say(error)
-    st.stop()
+    leave()
 if not summaries:
     st.info("No run has finished yet, so there is nothing to compare.", icon=":material/compare:")
     if st.button("Choose what to forget", type="primary", key="to-choose"):
         st.switch_page(widgets.CHOOSE)
-    st.stop()
+    leave()
 
 ids = [summary.id for summary in summaries]
 for id in set(st.session_state.compare_default) - set(ids):
@@ -95,7 +103,7 @@ if len(chosen) != 2:
     if len(chosen) > 2:
         text = f"{len(chosen)} runs are ticked. Untick all but two to see them overlaid."
     st.info(text, icon=":material/touch_app:")
-    st.stop()
+    leave()
 
 
 def load(id: str) -> Run | None:
@@ -110,10 +118,10 @@ def load(id: str) -> Run | None:
 runs = [load(id) for id in chosen]
 first, second = runs
 if first is None or second is None:
-    st.stop()
+    leave()
 if first.after is None or second.after is None:
     st.warning("One of these runs has no final measurement, so there is nothing to overlay.")
-    st.stop()
+    leave()
 if (first.plan.dataset, first.plan.request) != (second.plan.dataset, second.plan.request):
     st.warning(
         "These two runs forgot different images: compare each with its own retrained model, not "
@@ -128,19 +136,18 @@ if titles[0] == titles[1]:
     ]
 short = [wording.method_name(run.plan.method) for run in (first, second)]
 losses = [x for e in (first.after, second.after) for x in (e.forget_losses, e.test_losses)]
-edges = charts.edges(*losses)
-top = charts.top_share(edges, *losses)
+top = charts.top_share(*losses)
 left, right = st.columns(2)
 for place, name, color, attribute in (
     (left, "Images to forget", charts.FORGET, "forget_losses"),
     (right, "Test images (never seen)", charts.TEST, "test_losses"),
 ):
     a, b = getattr(first.after, attribute), getattr(second.after, attribute)
-    shared = overlap(a, b, edges)
+    shared = overlap(a, b)
     text = f"{name}: the two runs' losses after unlearning overlap by {wording.percent(shared)}."
     with place:
         st.markdown(f"##### {name}, after unlearning")
-        chart = charts.overlaid((short[0], a), (short[1], b), color, edges, top, text)
+        chart = charts.overlaid((short[0], a), (short[1], b), color, top, text)
         widgets.draw(chart, f"overlaid-{attribute}")
         st.markdown(text)
 
@@ -173,11 +180,11 @@ with st.expander("The charts as a table"):
     st.dataframe(
         pd.DataFrame(
             {
-                "loss from": edges[:-1].round(4),
-                "A: forget": density(first.after.forget_losses, edges),
-                "B: forget": density(second.after.forget_losses, edges),
-                "A: test": density(first.after.test_losses, edges),
-                "B: test": density(second.after.test_losses, edges),
+                "loss from": BINS[:-1].round(6),
+                "A: forget": density(first.after.forget_losses),
+                "B: forget": density(second.after.forget_losses),
+                "A: test": density(first.after.test_losses),
+                "B: test": density(second.after.test_losses),
             }
         ),
         hide_index=True,
@@ -199,3 +206,4 @@ st.download_button(
     on_click="ignore",
     icon=":material/table:",
 )
+widgets.story()

@@ -1,8 +1,8 @@
 """The charts: pure functions from numbers to Altair, without Streamlit.
 
-Colour means one thing everywhere: forget, test, retain. Losses are binned here (a few dozen rows a
-chart), bins and domains are given by the caller, so that charts side by side and the frames of a
-live chart share them.
+Colour means one thing everywhere: forget, test, retain. Losses are binned here, always into the
+same 40 bins, so that any two charts can be compared; the end of the y axis is given by the caller,
+so that charts side by side and the frames of a live chart share it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.results import Losses, Measure, density
+from core.results import BINS, Losses, Measure, density
 from ui.wording import SHORT, known
 
 FORGET, TEST, RETAIN, NEUTRAL = "#D55E00", "#0072B2", "#009E73", "#767676"
@@ -24,40 +23,23 @@ DASHES: list[list[int]] = [[1, 0], [5, 3]]
 OPACITY = 0.55
 HEIGHT = 320
 
-Edges = NDArray[np.float64]
+
+def top_share(*losses: Losses) -> float:
+    """The end of the y axis: the fullest bin's share, rounded up to a tenth, at least 0.2."""
+    fullest = max((float(density(x).max()) for x in losses if len(x)), default=0.0)
+    return min(1.0, max(0.2, float(np.ceil(fullest * 10 - 1e-9) / 10)))
 
 
-LEAST = 1e-4
-"""Where the loss axis begins; what is smaller is counted into the first bin."""
-
-
-def edges(*losses: Losses, bins: int = 40) -> Edges:
-    """Bin edges (bins + 1,) that charts share, evenly spaced on a logarithmic axis.
-
-    A trained network's losses span five powers of ten and most are near 0: on a linear axis they
-    would all stand in the first bin. The last edge is the largest of all, at least 1; what lies
-    beyond the ends is counted into the end bins.
-    """
-    tops = [float(np.max(np.nan_to_num(x, nan=0.0, posinf=0.0))) for x in losses if len(x)]
-    return np.geomspace(LEAST, min(100.0, max([*tops, 1.0])), bins + 1)
-
-
-def top_share(edges: Edges, *losses: Losses) -> float:
-    """The fullest bin's share, rounded up to a twentieth: a y domain that seldom has to change."""
-    fullest = max((float(density(x, edges).max()) for x in losses if len(x)), default=0.05)
-    return min(1.0, float(np.ceil(fullest * 20 + 1e-9) / 20))
-
-
-def histogram_rows(series: dict[str, Losses], edges: Edges) -> pd.DataFrame:
+def histogram_rows(series: dict[str, Losses]) -> pd.DataFrame:
     """Rows (left, right, share, set), one a bin and set; the last repeats at its right edge."""
     frames = []
     for name, losses in series.items():
-        shares = density(losses, edges)
+        shares = density(losses)
         frames.append(
             pd.DataFrame(
                 {
-                    "left": edges,
-                    "right": np.append(edges[1:], edges[-1]),
+                    "left": BINS,
+                    "right": np.append(BINS[1:], BINS[-1]),
                     "share": np.append(shares, shares[-1]),
                     "set": name,
                 }
@@ -67,25 +49,24 @@ def histogram_rows(series: dict[str, Losses], edges: Edges) -> pd.DataFrame:
 
 
 def histogram(
-    forget: Losses, test: Losses, edges: Edges, top: float, description: str, height: int = HEIGHT
+    forget: Losses, test: Losses, top: float, description: str, height: int = HEIGHT
 ) -> alt.LayerChart:
     """Two overlapping loss densities. top: the end of the y axis, a share of the images."""
-    rows = histogram_rows(dict(zip(SETS, (forget, test), strict=True)), edges)
-    return _steps(rows, SETS, (FORGET, TEST), DASHES, edges, top, description, height)
+    rows = histogram_rows(dict(zip(SETS, (forget, test), strict=True)))
+    return _steps(rows, SETS, (FORGET, TEST), DASHES, top, description, height)
 
 
 def overlaid(
     first: tuple[str, Losses],
     second: tuple[str, Losses],
     color: str,
-    edges: Edges,
     top: float,
     description: str,
 ) -> alt.LayerChart:
     """The same kind of images in two runs: one colour (it means the set), told apart by outline."""
     names = (f"A: {first[0]}", f"B: {second[0]}")
-    rows = histogram_rows({names[0]: first[1], names[1]: second[1]}, edges)
-    return _steps(rows, names, (color, color), DASHES, edges, top, description, HEIGHT, (0.5, 0.1))
+    rows = histogram_rows({names[0]: first[1], names[1]: second[1]})
+    return _steps(rows, names, (color, color), DASHES, top, description, HEIGHT, (0.5, 0.1))
 
 
 def _steps(
@@ -93,7 +74,6 @@ def _steps(
     names: Sequence[str],
     colors: Sequence[str],
     dashes: list[list[int]],
-    edges: Edges,
     top: float,
     description: str,
     height: int,
@@ -113,10 +93,8 @@ def _steps(
         x=alt.X(
             "left:Q",
             title="Loss: how surprised it is (log scale)",
-            axis=alt.Axis(
-                values=[0.001, 0.01, 0.1, 1, 10], format="~g", labelOverlap=False
-            ),
-            scale=alt.Scale(domain=[float(edges[0]), float(edges[-1])], nice=False, type="log"),
+            axis=alt.Axis(values=[0.0001, 0.01, 1], format="~g", labelOverlap=False),
+            scale=alt.Scale(domain=[float(BINS[0]), float(BINS[-1])], nice=False, type="log"),
         ),
         y=alt.Y(
             "share:Q",

@@ -1,8 +1,8 @@
 """A grid of images to click: a Streamlit component (v2), with keyboard and ARIA.
 
-`st.dataframe` with an `ImageColumn` was tried first: one image a row on a canvas, so a visitor sees
-ten at a time, and a screen reader none. Here each image is a checkbox in one tab stop: arrow keys
-move, space or enter picks, Home and End jump. All images of a page come as one picture.
+`st.dataframe` with an `ImageColumn` would show one image a row, drawn on a canvas: ten at a time,
+and none to a screen reader. Here each image is a checkbox in one tab stop: arrow keys move, space
+or enter picks, Home and End jump. All images of a page come as one picture.
 """
 
 from __future__ import annotations

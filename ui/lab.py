@@ -215,6 +215,13 @@ def split(name: str, request: ForgetRequest) -> Split:
     return split_request(dataset(name), request, scores(name) if needs_scores else None)
 
 
+def case(name: str, request: ForgetRequest) -> str:
+    """Which tuned presets a run of this request uses, "class" or "random". Raises LabError."""
+    from core.experiment import case_of
+
+    return case_of(dataset(name), split(name, request))
+
+
 class Download:
     """A download in a thread of its own; read its fields from any session."""
 

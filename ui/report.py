@@ -57,11 +57,10 @@ def histograms(run: Run) -> dict[str, alt.LayerChart]:
     """The three loss histograms of a run on shared axes, by model name."""
     found = {m: e for m in MODELS if (e := getattr(run, m)) is not None}
     losses = [e.forget_losses for e in found.values()] + [e.test_losses for e in found.values()]
-    edges = charts.edges(*losses)
-    top = charts.top_share(edges, *losses)
+    top = charts.top_share(*losses)
     return {
         model: charts.histogram(
-            e.forget_losses, e.test_losses, edges, top, f"Loss histograms, {wording.SHORT[model]}"
+            e.forget_losses, e.test_losses, top, f"Loss histograms, {wording.SHORT[model]}"
         )
         for model, e in found.items()
     }

@@ -18,10 +18,17 @@ import streamlit as st
 from core.errors import LabError
 from core.forget_sets import ForgetRequest
 from core.results import Plan
-from ui import lab, links, wording
+from ui import lab, links
 from ui.links import Draft
 
 TITLE = "Forgetting Lab"
+STORY = {
+    "app.py": "Meet the model",
+    "pages/1_Choose.py": "Choose what to forget",
+    "pages/2_Unlearn.py": "Watch it forget",
+    "pages/3_Compare.py": "Compare",
+}
+"""The pages and what the links to them say: the order is the story."""
 
 
 def setup_page(title: str, icon: str) -> None:
@@ -47,6 +54,9 @@ def setup_page(title: str, icon: str) -> None:
     if st.session_state.page != title:
         st.session_state.page, st.session_state.problems = title, []
         st.session_state.compare_default = st.session_state.compare
+    with st.container(horizontal=True, gap="small", key="story"):
+        for page, label in STORY.items():
+            st.page_link(page, label=label, width="content")
     _read_address()
     for problem in st.session_state.problems:
         st.warning(problem, icon=":material/link_off:")
@@ -103,10 +113,13 @@ def choose(dataset: str, request: ForgetRequest | None) -> None:
 
 
 def settings() -> dict[str, Any]:
-    """All settings of the draft's method, those not changed as tuned for the request."""
+    """All settings of the draft's method, those not changed as tuned for the request.
+
+    Raises LabError where the images cannot be read or the request does not fit them.
+    """
     now = draft()
     method = lab.methods()[now.method]
-    start = lab.defaults(method, wording.case(now.request) if now.request else "random")
+    start = lab.defaults(method, lab.case(now.dataset, now.request) if now.request else "random")
     return start | {k: v for k, v in now.settings.items() if k in start}
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import Any
 
 import altair as alt
@@ -12,15 +12,29 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.errors import LabError
+from core.errors import LabError, StoreCorrupt
 from core.forget_sets import ForgetRequest
 from core.jobs import Job
-from core.results import MODELS, Evaluation, Losses, Measure, Probe, Run, density, overlap
+from core.results import (
+    BINS,
+    MODELS,
+    Evaluation,
+    Losses,
+    Measure,
+    Probe,
+    Run,
+    density,
+    overlap,
+    wilson,
+)
 from ui import charts, lab, report, state, wording
+from ui import story as story_of
 
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 
 
+UNSCORED = Measure(math.nan, 0.0, 1.0, 0)
+"""An attack on too few images."""
 NOT_MEASURED = ("not measured", "Not measured.")
 NO_IDEAL = (
     "none",
@@ -52,8 +66,8 @@ class Column:
         return cls(
             evaluation.forget_losses,
             evaluation.test_losses,
-            evaluation.mia,
-            evaluation.mia_class_matched,
+            evaluation.mia or UNSCORED,
+            evaluation.mia_class_matched or UNSCORED,
             evaluation.forget_accuracy,
             evaluation.retained_test_accuracy,
         )
@@ -67,21 +81,12 @@ class Column:
         return cls(
             probe.forget_losses,
             probe.test_losses,
-            _wilson(probe.mia, min(n, m)),
+            UNSCORED if probe.mia is None else wilson(probe.mia * min(n, m), min(n, m)),
             None,
-            _wilson(probe.forget_accuracy, n),
-            _wilson(probe.test_accuracy, m),
+            wilson(probe.forget_accuracy * n, n),
+            wilson(probe.test_accuracy * m, m),
             rough=True,
         )
-
-
-def _wilson(share: float, n: int) -> Measure:
-    """A share of n images with Wilson's 95 % interval."""
-    if not n or not np.isfinite(share):
-        return Measure(float("nan"), float("nan"), float("nan"), n)
-    z, middle = 1.96, (share + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
-    half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return Measure(share, max(0.0, middle - half), min(1.0, middle + half), n)
 
 
 def columns_of(run: Run) -> dict[str, Column]:
@@ -94,28 +99,24 @@ def three_columns(
     request: ForgetRequest,
     key: str,
     missing: Mapping[str, tuple[str, str]] | None = None,
-    edges: charts.Edges | None = None,
     top: float | None = None,
 ) -> None:
     """Before, after and retrained side by side: loss histogram and numbers.
 
-    missing: what to say in place of a number and of a chart that a model lacks. edges, top: fixed
-    axes, if those of the numbers shown will not do.
+    missing: what to say in place of a number and of a chart that a model lacks. top: a fixed end
+    of the y axes, if that of the numbers shown will not do.
     """
-    shared = shared_edges(columns) if edges is None else edges
-    fullest = charts.top_share(shared, *_losses(columns)) if top is None else top
+    fullest = charts.top_share(*losses_of(columns)) if top is None else top
     ideal = columns["retrained"]
     for place, (model, column) in zip(st.columns(3), columns.items(), strict=True):
         with place:
             st.markdown(f"##### {wording.COLUMNS[model]}")
             short, said = (missing or {}).get(model, NOT_MEASURED)
-            _picture(model, column, shared, fullest, said, f"{key}-{model}")
+            _picture(model, column, fullest, said, f"{key}-{model}")
             _numbers(model, column, ideal, request, short)
 
 
-def _picture(
-    model: str, column: Column, edges: charts.Edges, top: float, said: str, key: str
-) -> None:
+def _picture(model: str, column: Column, top: float, said: str, key: str) -> None:
     if column.forget_losses is None or column.test_losses is None:
         with st.container(border=True, height=charts.HEIGHT + 60):
             st.caption(said)
@@ -125,9 +126,9 @@ def _picture(
         f"Loss histograms, {wording.SHORT[model].lower()}: median loss {forget:.2f} on images to "
         f"forget and {test:.2f} on test images"
     )
-    chart = charts.histogram(column.forget_losses, column.test_losses, edges, top, text)
+    chart = charts.histogram(column.forget_losses, column.test_losses, top, text)
     draw(chart, key)
-    shared = overlap(column.forget_losses, column.test_losses, edges)
+    shared = overlap(column.forget_losses, column.test_losses)
     st.caption(f"The two shapes overlap by {wording.percent(shared)}.")
 
 
@@ -139,15 +140,14 @@ def draw(chart: alt.Chart | alt.LayerChart, key: str) -> None:
 
 
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
-    fair = wording.by_class(request) and not column.rough
     _number(wording.SPY, column.spy, ideal.spy, model, said, wording.SPY_HELP, pairs=True)
-    if fair:
+    if wording.by_class(request):
         _number(
             wording.SPY_FAIR,
             column.spy_fair,
             ideal.spy_fair,
             model,
-            said,
+            "at the end" if column.rough else said,
             wording.SPY_FAIR_HELP,
             pairs=True,
         )
@@ -164,19 +164,21 @@ def _number(
     help: str,
     pairs: bool = False,
 ) -> None:
+    """A number, its distance to the ideal's, its term and interval.
+
+    The same lines in all three columns, whatever is known: else the columns' rows part company.
+    """
     gap = None
-    if (
-        model != "retrained"
-        and measure
-        and ideal
-        and wording.known(measure)
-        and wording.known(ideal)
-    ):
-        gap = f"{wording.points(measure.value - ideal.value)} from the ideal"
+    if ideal is not None and wording.known(ideal):
+        gap = "distance not known"
+        if model == "retrained":
+            gap = "the ideal"
+        elif measure is not None and wording.known(measure):
+            gap = f"{wording.points(measure.value - ideal.value)} from the ideal"
     st.metric(
         label, wording.value(measure, said), gap, delta_color="off", delta_arrow="off", help=help
     )
-    st.caption(" · ".join(filter(None, (wording.TERMS[label], wording.interval(measure, pairs)))))
+    st.caption(f"{wording.TERMS[label]}  \n{wording.interval(measure, pairs) or 'no interval'}")
 
 
 def verdict(run: Run) -> None:
@@ -202,8 +204,7 @@ def result(run: Run, key: str) -> None:
         {"retrained": NO_IDEAL},
     )
     if run.before is not None and run.after is not None:
-        edges = shared_edges(columns_of(run))
-        shared = [overlap(e.forget_losses, e.test_losses, edges) for e in (run.before, run.after)]
+        shared = [overlap(e.forget_losses, e.test_losses) for e in (run.before, run.after)]
         st.markdown(wording.histogram_takeaway(*shared))
         _spy_chart(run, key)
     st.caption(wording.LIMITS)
@@ -232,7 +233,6 @@ def table_twin(run: Run, key: str) -> None:
         return
     with box:
         table = report.metrics_table(run)
-        table = table[table["metric"] != "overlap"]  # of other bins than those of the charts
         shown = table.assign(
             model=table["model"].map(wording.SHORT), metric=table["metric"].str.replace("_", " ")
         ).drop(columns="run")
@@ -245,32 +245,28 @@ def table_twin(run: Run, key: str) -> None:
         )
         columns = columns_of(run)
         st.dataframe(
-            bars_table(columns, shared_edges(columns)),
+            bars_table(columns),
             hide_index=True,
             alt="The bars of the histograms",
             column_config=bars_config(columns),
         )
 
 
-def shared_edges(columns: Mapping[str, Column]) -> charts.Edges:
-    """Bins that all histograms of these columns share."""
-    return charts.edges(*_losses(columns))
-
-
-def _losses(columns: Mapping[str, Column]) -> list[Losses]:
+def losses_of(columns: Mapping[str, Column]) -> list[Losses]:
+    """Every loss that the columns' histograms show."""
     both = [x for c in columns.values() for x in (c.forget_losses, c.test_losses)]
     return [x for x in both if x is not None]
 
 
-def bars_table(columns: Mapping[str, Column], edges: charts.Edges) -> pd.DataFrame:
+def bars_table(columns: Mapping[str, Column]) -> pd.DataFrame:
     """The histograms' bars, one row a bin; models without a histogram are left out."""
-    table: dict[str, Any] = {"loss from": edges[:-1].round(4), "to": edges[1:].round(4)}
+    table: dict[str, Any] = {"loss from": BINS[:-1].round(6), "to": BINS[1:].round(6)}
     for model, column in columns.items():
         for name, losses in zip(
             _bars(model), (column.forget_losses, column.test_losses), strict=True
         ):
             if losses is not None:
-                table[name] = density(losses, edges)
+                table[name] = density(losses)
     return pd.DataFrame(table)
 
 
@@ -326,6 +322,34 @@ def exports(run: Run, link: str, key: str) -> None:
                 key=f"{key}-html",
                 on_click="ignore",
                 icon=":material/description:",
+            )
+
+
+def story() -> None:
+    """What the anchor gives back, if it was measured: the sentence, and its numbers as a table."""
+    try:
+        rows = story_of.rows_of(lab.SHIPPED / "story.json")
+        text = story_of.finding(rows)
+    except LabError as error:
+        state.say(error)
+        return
+    if not text:
+        return
+    with st.container(border=True, key="story-finding"):
+        st.markdown(f"##### {story_of.QUESTION}")
+        st.markdown(text)
+        st.caption(
+            "The class automobile of CIFAR-10 was forgotten. The anchor penalises the distance to "
+            "the original weights (anchored fine-tuning). Measured by benchmarks/story.py."
+        )
+        with st.expander("The same as a table"):
+            shown = pd.DataFrame(story_of.table(rows))
+            percent = st.column_config.NumberColumn(format="percent")
+            st.dataframe(
+                shown,
+                hide_index=True,
+                alt="What the anchor and a lower rate give back",
+                column_config=dict.fromkeys(shown.columns[2:], percent),
             )
 
 
@@ -388,12 +412,31 @@ def service_or_stop() -> None:
     """Opens the store; where it is damaged says so, offers a new one, and ends the page."""
     try:
         lab.queue()
-    except LabError as error:
+    except StoreCorrupt as error:
         state.say(error)
         if st.button("Put the damaged database aside and start a new one", key="set-aside"):
-            lab.set_store_aside()
-            st.rerun()
+            try:
+                lab.set_store_aside()
+            except LabError as another:
+                state.say(another)
+            else:
+                st.rerun()
         st.stop()
+    except LabError as error:
+        state.say(error)
+        st.button("Try again", key="try-again")
+        st.stop()
+
+
+def data_or_stop(error: LabError) -> None:
+    """Says why there are no images to work with, offers the digits, and ends the page."""
+    state.say(error)
+    if state.draft().dataset != "digits" and st.button(
+        "Use digits instead", key="use-digits", type="primary"
+    ):
+        state.choose("digits", None)
+        st.switch_page(CHOOSE)
+    st.stop()
 
 
 def lost_runs() -> None:
@@ -415,10 +458,9 @@ def lost_runs() -> None:
 
 
 def keep_watch(shown: str | None = None) -> None:
-    """In the sidebar: this session's runs go on, and the way to them. shown: not this one."""
+    """Above the page: this session's runs go on, and the way to them. shown: not this one."""
     if any(job.id != shown for job in _own_jobs()):
-        with st.sidebar:
-            st.fragment(_watch_view, run_every=2.0)(shown)
+        st.fragment(_watch_view, run_every=2.0)(shown)
 
 
 def _own_jobs() -> list[Job]:

@@ -120,11 +120,6 @@ PRESETS = (
 )
 
 
-def case(request: ForgetRequest) -> str:
-    """Which tuned presets fit a request: "class" for whole classes, else "random"."""
-    return "class" if request.kind == "classes" and request.fraction is None else "random"
-
-
 def by_class(request: ForgetRequest) -> bool:
     """Whether the spy must be given test images of the same classes for a fair question."""
     return request.kind == "classes"

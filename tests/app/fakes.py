@@ -13,8 +13,6 @@ from core.errors import LabError
 from core.forget_sets import ForgetRequest
 from core.results import AttackMeasure, Evaluation, Measure, Plan, Probe, Run, Snapshot
 
-NAN = float("nan")
-
 
 def losses(n: int, share_right: float, seed: int, scale: float = 1.0) -> np.ndarray:
     """Cross-entropy losses as a trained network has them: most near 0, a tail of mistakes."""
@@ -38,9 +36,9 @@ def evaluation(
     def share(value: float, count: int = n) -> Measure:
         return Measure(value, value - 0.01, value + 0.01, count)
 
-    def attack(value: float) -> AttackMeasure:
+    def attack(value: float) -> AttackMeasure | None:
         if n < 10:
-            return AttackMeasure(NAN, NAN, NAN, n, "none")
+            return None
         side = direction if abs(value - 0.5) > 0.012 else "none"
         return AttackMeasure(value, value - 0.012, value + 0.012, n, side)
 
@@ -137,13 +135,15 @@ def class_run(id: str = "run-class", dataset: str = "digits") -> Run:
 class Runner:
     """Stands where `experiment.run_plan` does: snapshots up to `hold`, then waits for `release`.
 
-    fail: raises this instead of finishing. slow: seconds between steps.
+    fail: raises this instead of finishing. slow: seconds between steps. measured: what the record
+    "running" says of before and retrained, which comes ahead of the steps; empty: it does not come.
     """
 
     hold: int = 20
     total: int = 40
     slow: float = 0.0
     fail: Exception | None = None
+    measured: dict[str, object] = field(default_factory=dict)
     release: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
 
@@ -160,6 +160,8 @@ class Runner:
                 yield run(run_id, plan, "partial", steps_done=step, total_steps=self.total)
                 return
             yield snapshot(step, self.total, with_probe=step % 10 == 0)
+            if step == 0 and self.measured:
+                yield run(run_id, plan, "running", after=None, replay=(), **self.measured)
             threading.Event().wait(self.slow)
             if step == self.hold:
                 self.reached.set()

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.results import Measure
+from core.results import BINS, Measure
 from tests.app import fakes
 from ui import charts
-
-EDGES = np.geomspace(1e-4, 4, 41)
 
 
 def spec(chart) -> dict:
@@ -21,16 +19,14 @@ def spec(chart) -> dict:
 
 def test_histogram_fixes_domains_and_colours() -> None:
     found = spec(
-        charts.histogram(
-            fakes.losses(500, 0.99, 1), fakes.losses(500, 0.87, 2), EDGES, 0.9, "words"
-        )
+        charts.histogram(fakes.losses(500, 0.99, 1), fakes.losses(500, 0.87, 2), 0.9, "words")
     )
     assert found["description"] == "words"
     fill, outline = found["layer"]
     for layer in (fill, outline):
         assert layer["encoding"]["x"]["scale"]["domain"] == [
-            pytest.approx(1e-4),
-            pytest.approx(4.0),
+            pytest.approx(1e-5),
+            pytest.approx(30.0),
         ]
         assert layer["encoding"]["x"]["scale"]["type"] == "log"
         assert layer["encoding"]["y"]["scale"]["domain"] == [0.0, 0.9]
@@ -44,24 +40,23 @@ def test_histogram_fixes_domains_and_colours() -> None:
 
 
 def test_bars_add_up_and_keep_what_lies_beyond() -> None:
-    rows = charts.histogram_rows({"a": np.array([0.1, 3.9, 99.0, np.inf], "float32")}, EDGES)
+    rows = charts.histogram_rows({"a": np.array([0.1, 29.0, 99.0, np.inf], "float32")})
     bars = rows[rows["left"] < rows["right"]]
     assert bars["share"].sum() == pytest.approx(1)
     assert bars["share"].iloc[-1] == pytest.approx(0.75)
-    assert len(rows) == 41
+    assert len(rows) == len(BINS)
 
 
-def test_edges_are_shared_and_never_empty() -> None:
-    nothing = charts.edges(np.zeros(3, "float32"))
-    assert (nothing[0], nothing[-1]) == (pytest.approx(1e-4), pytest.approx(1.0))
-    both = charts.edges(np.full(9, 6.0, "float32"), np.array([0.0, np.inf, np.nan], "float32"))
-    assert both[-1] == pytest.approx(6.0)
-    assert charts.top_share(EDGES, np.zeros(3, "float32")) == 1.0
+def test_the_y_axis_holds_the_fullest_bin() -> None:
+    assert charts.top_share(np.zeros(3, "float32")) == 1.0
+    half = np.array([0.01, 0.01, 0.1, 1.0], "float32")
+    assert charts.top_share(half) == 0.5
+    assert charts.top_share(np.geomspace(1e-5, 30, 400).astype("float32")) == 0.2
 
 
 def test_overlaid_keeps_the_sets_colour() -> None:
     a = fakes.losses(100, 0.9, 1)
-    found = spec(charts.overlaid(("x", a), ("y", a), charts.TEST, EDGES, 1.0, "words"))
+    found = spec(charts.overlaid(("x", a), ("y", a), charts.TEST, 1.0, "words"))
     scale = found["layer"][1]["encoding"]["color"]["scale"]
     assert scale == {"domain": ["A: x", "B: y"], "range": [charts.TEST, charts.TEST]}
 

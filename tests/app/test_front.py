@@ -27,6 +27,16 @@ def test_shows_a_finished_run_cases_and_one_primary_button(open_page: Open, ship
     assert {"preset-random", "preset-class", "preset-memorised"} <= {b.key for b in at.button}
 
 
+def test_the_story_is_the_navigation(open_page: Open) -> None:
+    at = open_page()
+    assert [link.label for link in at.get("page_link")] == [
+        "Meet the model",
+        "Choose what to forget",
+        "Watch it forget",
+        "Compare",
+    ]
+
+
 def test_class_run_explains_the_trap(open_page: Open, ship) -> None:
     ship(fakes.class_run("trap", "cifar10"))
     at = open_page()

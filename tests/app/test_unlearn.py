@@ -83,7 +83,7 @@ def test_running_shows_progress_columns_and_the_way_back(open_page: Open, runner
     assert at.progress[0].text == "Step 20 of 40, about 10 s left"
     assert at.progress[0].value == 50
     assert len(at.get("vega_lite_chart")) == 3  # before, after so far, training loss
-    assert "Shown at the end" in texts(at)
+    assert "Measuring" in texts(at)
     assert at.query_params["run"] == at.session_state["run"]
     assert at.query_params["owner"] == at.session_state["owner"]
     before, after = [m for m in at.metric if m.label.startswith("Spy")][:2]
@@ -93,6 +93,35 @@ def test_running_shows_progress_columns_and_the_way_back(open_page: Open, runner
     scales = [s["layer"][0]["encoding"] for s in specs]
     assert scales[0]["x"]["scale"] == scales[1]["x"]["scale"]
     assert scales[0]["y"]["scale"] == scales[1]["y"]["scale"]
+
+
+def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Open, runner) -> None:
+    runner.measured = {"before": fakes.evaluation(mia=0.571), "retrained": None}
+    at = start(open_page, runner)
+    assert at.progress
+    assert "No model was retrained without exactly these images" in texts(at)
+    assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["57.1 %", "54.5 %", "none"]
+    runner.release.set()
+    assert lab.queue().join(10)
+    at.run()
+    assert not at.exception
+    assert "It looks forgotten to this spy" in texts(at)
+
+
+def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, runner) -> None:
+    ideal = fakes.evaluation(0.0, 0.87, 0.96, 0.50, direction="forget higher")
+    runner.measured = {"before": fakes.evaluation(), "retrained": ideal}
+    at = open_page(PAGE, data="digits", forget="class:1")
+    at.button(key="start").click().run()
+    assert runner.reached.wait(10)
+    at.run()
+    fair = [m for m in at.metric if m.label == "Spy's score, same classes"]
+    assert [m.value for m in fair] == ["58.0 %", "at the end", "50.0 %"]
+    assert [m.delta for m in fair] == [
+        "+8.0 points from the ideal",
+        "distance not known",
+        "the ideal",
+    ]
 
 
 def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(open_page: Open, runner) -> None:
@@ -124,7 +153,7 @@ def test_second_session_waits_and_sees_its_place(open_page: Open, runner) -> Non
 def test_other_pages_show_the_way_back(open_page: Open, runner) -> None:
     at = start(open_page, runner)
     at.switch_page("pages/1_Choose.py").run()
-    assert at.sidebar.progress[0].text == "Your run: step 20 of 40"
+    assert at.progress[0].text == "Your run: step 20 of 40"
     assert at.button(key=f"go-{at.session_state['run']}")
 
 

@@ -18,7 +18,7 @@ from core import __main__ as cli
 from core import checkpoints
 from core.checkpoints import load_file_as, load_model
 from core.folders import cache_folder
-from core.unlearners import METHODS, describe
+from core.unlearners import METHODS, describe, make
 from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,9 +77,7 @@ def test_unlearn_writes_what_scripts_rely_on(
         assert all(0 <= value <= 1 for value in found[name].values())
     assert found["retrained"] is None
     assert set(found["seconds"]) == {"unlearning", "measuring"}
-    assert found["settings"] == {
-        "epochs": 3.0, "learning_rate": 0.1, "momentum": 0.9, "batch_size": 16,
-    }  # fmt: skip
+    assert found["settings"] == make("fine_tune", {"epochs": 3, "batch_size": 16}).settings()
     assert found["data"]["dataset"] == "birds"
     assert (found["data"]["forget"], found["data"]["retain"], found["data"]["test"]) == (12, 48, 30)
     assert {"python", "torch", "threads"} <= set(found["versions"])

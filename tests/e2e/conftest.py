@@ -18,6 +18,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+PATIENCE_MS = 120_000
+"""How long the browser waits for anything: a loaded machine takes many seconds to import torch."""
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
@@ -32,7 +34,15 @@ class Server:
     def stop(self) -> None:
         """Ends it, and waits until it has ended."""
         self.process.terminate()
-        self.process.wait(20)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends it at once, as a crash would (SIGKILL)."""
+        self.process.kill()
+        self.process.wait(60)
 
 
 def start_server(cache: Path, **environment: str) -> Server:
@@ -51,7 +61,7 @@ def start_server(cache: Path, **environment: str) -> Server:
         stdout=log, stderr=log,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
-    for _ in range(240):
+    for _ in range(480):
         try:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
                 if answer.status == 200:
@@ -94,8 +104,9 @@ def browser():
         if os.environ.get("CI") == "true":
             pytest.fail(f"{why}, and CI needs it.")
         pytest.skip(f"{why}.")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
@@ -111,7 +122,7 @@ def visit(browser) -> Iterator[Callable]:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         page.locator("h1").first.wait_for()
         return page
