@@ -9,7 +9,7 @@ from core.errors import LabError
 from core.run_files import RunSummary
 from ui import lab, links, state, widgets, wording
 
-state.setup_page(state.TITLE, ":material/cleaning_services:")
+state.setup_page(state.TITLE)
 widgets.service_or_stop()
 widgets.keep_watch()
 

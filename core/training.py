@@ -93,7 +93,8 @@ class TrainingProgress:
 @dataclass(frozen=True)
 class Trained:
     """The last item of `train`. learned: (n,) for each image the mean over epochs of the
-    probability that the network gave its label when it met it in training; low is learned late."""
+    probability that the network gave its label when it met it in training; low is learned late.
+    seconds: of training, those of earlier processes that this one went on from included."""
 
     model: Classifier
     learned: NDArray[np.float32]
@@ -159,24 +160,26 @@ def train(
     per_epoch = images.steps(recipe.batch_size)
     total = recipe.epochs * per_epoch
     order = torch.randperm(len(images), generator=generator)
-    learned = torch.zeros(len(images))
-    step = _restore(state_file, identity, model, optimiser, generator, order, learned)
-    resumed_at, started, saved = step, time.perf_counter(), time.perf_counter()
+    state = _State(model, optimiser, generator, order, torch.zeros(len(images)))
+    if state_file:
+        state.restore(state_file, identity)
+    resumed_at, before, started = state.step, state.seconds, time.perf_counter()
+    saved = started
     correct = seen = 0
     model.train()
     try:
-        while step < total:
-            epoch, position = divmod(step, per_epoch)
+        while state.step < total:
+            epoch, position = divmod(state.step, per_epoch)
             if position == 0:
                 correct = seen = 0
-                if step:
+                if state.step:
                     order.copy_(torch.randperm(len(images), generator=generator))
             chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
             x, y = images.batch(chosen, device)
             if epoch < recipe.epochs - recipe.clean_epochs:
                 x = augment(x, recipe.crop, generator)
             for group in optimiser.param_groups:
-                group["lr"] = recipe.rate(step, total)
+                group["lr"] = recipe.rate(state.step, total)
             with training_precision(device):
                 logits = model(x)
             loss = F.cross_entropy(logits.float(), y)
@@ -185,33 +188,33 @@ def train(
             optimiser.step()
             with torch.no_grad():
                 right = logits.float().softmax(1).gather(1, y[:, None])[:, 0].cpu()
-                learned[chosen] += right / recipe.epochs
+                state.learned[chosen] += right / recipe.epochs
                 correct += int((logits.argmax(1) == y).sum())
                 seen += len(y)
-            step += 1
+            state.step += 1
             now = time.perf_counter()
+            state.seconds = before + now - started
             if state_file and now - saved > save_every:
-                _save(state_file, identity, step, model, optimiser, generator, order, learned)
+                state.save(state_file, identity)
                 saved = now
-            done = step - resumed_at
+            done = state.step - resumed_at
             yield TrainingProgress(
-                step,
+                state.step,
                 total,
                 epoch,
                 float(loss.detach()),
                 correct / seen,
                 now - started,
-                (now - started) / done * (total - step) if done >= 3 else None,
+                (now - started) / done * (total - state.step) if done >= 3 else None,
                 resumed_at,
             )
     except GeneratorExit:
         if state_file:
-            _save(state_file, identity, step, model, optimiser, generator, order, learned)
+            state.save(state_file, identity)
         raise
-    seconds = time.perf_counter() - started
     if state_file:
-        _save(state_file, identity, step, model, optimiser, generator, order, learned)
-    yield Trained(model.eval(), learned.numpy(), seconds)
+        state.save(state_file, identity)
+    yield Trained(model.eval(), state.learned.numpy(), state.seconds)
     if state_file:
         state_file.unlink(missing_ok=True)
 
@@ -248,62 +251,65 @@ def _identity(architecture: str, images: Images, recipe: Recipe, seed: int, clas
     return json.dumps(fields, sort_keys=True)
 
 
-def _save(
-    file: Path,
-    identity: str,
-    step: int,
-    model: Classifier,
-    optimiser: torch.optim.SGD,
-    generator: torch.Generator,
-    order: Tensor,
-    learned: Tensor,
-) -> None:
-    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    for name, weight in model.named_parameters():
-        momentum = optimiser.state[weight].get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{name}"] = momentum
-    tensors |= {"generator": generator.get_state(), "order": order, "learned": learned}
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        temporary,
-        metadata={"identity": identity, "step": str(step)},
-    )
-    os.replace(temporary, file)
+@dataclass
+class _State:
+    """All that a training goes on from. Loading fills the tensors and objects in place."""
 
+    model: Classifier
+    optimiser: torch.optim.SGD
+    generator: torch.Generator
+    order: Tensor
+    learned: Tensor
+    step: int = 0
+    seconds: float = 0.0
 
-def _restore(
-    file: Path | None,
-    identity: str,
-    model: Classifier,
-    optimiser: torch.optim.SGD,
-    generator: torch.Generator,
-    order: Tensor,
-    learned: Tensor,
-) -> int:
-    """Loads a saved state into these; the number of steps that are done (0: nothing to go on)."""
-    if file is None or not file.exists():
-        return 0
-    try:
-        with safe_open(file, framework="pt") as saved:
-            if saved.metadata().get("identity") != identity:
-                return 0
-            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
-            step = int(saved.metadata()["step"])
-    except (SafetensorError, OSError, KeyError, ValueError, AttributeError):
-        return 0
-    model.load_state_dict(
-        {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
-    )
-    for name, weight in model.named_parameters():
-        if (saved_momentum := tensors.get(f"momentum.{name}")) is not None:
-            # With the parameter's strides (channels last), which SGD's arithmetic relies on.
-            momentum = torch.empty_like(weight)
-            momentum.copy_(saved_momentum)
-            optimiser.state[weight]["momentum_buffer"] = momentum
-    generator.set_state(tensors["generator"])
-    order.copy_(tensors["order"])
-    learned.copy_(tensors["learned"])
-    return step
+    def save(self, file: Path, identity: str) -> None:
+        """Writes all of it, atomically."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, weight in self.model.named_parameters():
+            momentum = self.optimiser.state[weight].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{name}"] = momentum
+        tensors |= {
+            "generator": self.generator.get_state(),
+            "order": self.order,
+            "learned": self.learned,
+        }
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+            temporary,
+            metadata={
+                "identity": identity,
+                "step": str(self.step),
+                "seconds": str(self.seconds),
+            },
+        )
+        os.replace(temporary, file)
+
+    def restore(self, file: Path, identity: str) -> None:
+        """Takes over what the file holds; leaves everything as it is where there is no file, it
+        belongs to another training, or it cannot be read."""
+        try:
+            with safe_open(file, framework="pt") as saved:
+                about = saved.metadata()
+                if about.get("identity") != identity:
+                    return
+                tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
+                step, seconds = int(about["step"]), float(about.get("seconds", 0))
+        except (SafetensorError, OSError, KeyError, ValueError, AttributeError):
+            return
+        self.step, self.seconds = step, seconds
+        self.model.load_state_dict(
+            {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
+        )
+        for name, weight in self.model.named_parameters():
+            if (saved_momentum := tensors.get(f"momentum.{name}")) is not None:
+                # With the parameter's strides (channels last), which SGD's arithmetic relies on.
+                momentum = torch.empty_like(weight)
+                momentum.copy_(saved_momentum)
+                self.optimiser.state[weight]["momentum_buffer"] = momentum
+        self.generator.set_state(tensors["generator"])
+        self.order.copy_(tensors["order"])
+        self.learned.copy_(tensors["learned"])

@@ -17,7 +17,7 @@ WAYS = {
 PAGE = 60
 FOLLOW = "The network keeps everything else."
 
-state.setup_page("Choose", ":material/checklist:")
+state.setup_page("Choose")
 widgets.service_or_stop()
 widgets.keep_watch()
 st.title("Choose what to forget")

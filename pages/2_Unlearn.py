@@ -12,7 +12,7 @@ from ui import charts, lab, state, widgets, wording
 from ui.links import Draft
 from ui.settings import setting
 
-state.setup_page("Unlearn", ":material/visibility:")
+state.setup_page("Unlearn")
 widgets.service_or_stop()
 widgets.keep_watch(st.session_state.run)
 st.title("Watch it forget")
@@ -259,8 +259,8 @@ def rolling(latest: Snapshot) -> str:
         return ""
     return (
         f"Right now (median loss of {len(latest.rolling_forget)} + {len(latest.rolling_test)} "
-        f"images): to forget {np.median(latest.rolling_forget):.2f}, test "
-        f"{np.median(latest.rolling_test):.2f}."
+        f"images): to forget {wording.loss(np.median(latest.rolling_forget))}, test "
+        f"{wording.loss(np.median(latest.rolling_test))}."
     )
 
 
@@ -332,8 +332,8 @@ def replay(run: Run) -> None:
     n, m = len(probe.forget_losses), len(probe.test_losses)
     text = (
         f"At step {frames[at].step:,} of {run.total_steps:,} the sample's median loss is "
-        f"{np.median(probe.forget_losses):.2f} on images to forget and "
-        f"{np.median(probe.test_losses):.2f} on test images ({n:,} + {m:,} images)."
+        f"{wording.loss(np.median(probe.forget_losses))} on images to forget and "
+        f"{wording.loss(np.median(probe.test_losses))} on test images ({n:,} + {m:,} images)."
     )
     chart = charts.histogram(
         probe.forget_losses, probe.test_losses, charts.top_share(*losses), text
@@ -358,7 +358,7 @@ def replay(run: Run) -> None:
         [s.step for s in frames],
         scores,
         run.total_steps,
-        "Spy's score (sample)",
+        "Spy's score",
         said,
         (low - 0.02, high + 0.02),
         references,

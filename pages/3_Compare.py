@@ -11,7 +11,7 @@ from core.results import BINS, Run, density, overlap
 from core.run_files import RunSummary
 from ui import charts, lab, report, state, widgets, wording
 
-state.setup_page("Compare", ":material/compare:")
+state.setup_page("Compare")
 widgets.service_or_stop()
 widgets.keep_watch()
 st.title("Compare finished runs")

@@ -142,8 +142,9 @@ def spy_scores(measures: dict[str, Measure | None], description: str) -> alt.Lay
     y = alt.Y("model:N", title=None, sort=list(SHORT.values()), axis=alt.Axis(labelLimit=160))
     base = alt.Chart(rows)
     x_title = "Spy's score (50 % is a coin flip)"
+    axis = alt.Axis(format="%", tickCount=6)
     bars = base.mark_rule(strokeWidth=4, color=NEUTRAL, opacity=0.6).encode(
-        x=alt.X("low:Q", scale=scale, title=x_title, axis=alt.Axis(format="%")), x2="high:Q", y=y
+        x=alt.X("low:Q", scale=scale, title=x_title, axis=axis), x2="high:Q", y=y
     )
     dots = base.mark_point(size=120, filled=True, color=NEUTRAL, opacity=1).encode(
         x=alt.X("score:Q", scale=scale, title=x_title),
@@ -178,12 +179,14 @@ def line(
     """
     rows = pd.DataFrame({"step": list(steps), "value": list(values)})
     low, high = domain or (0.0, max([*rows["value"].dropna(), 1e-3]) * 1.05)
-    x = alt.X("step:Q", title="Step", scale=alt.Scale(domain=[0, max(1, total)], nice=False))
+    steps_axis = alt.Axis(tickMinStep=1, tickCount=8, format=",d")
+    scale = alt.Scale(domain=[0, max(1, total)], nice=False)
+    x = alt.X("step:Q", title="Step", axis=steps_axis, scale=scale)
     y = alt.Y(
         "value:Q",
         title=title,
         scale=alt.Scale(domain=[float(low), float(high)], nice=False),
-        axis=alt.Axis(format="%") if percent else alt.Axis(),
+        axis=alt.Axis(format="%", tickCount=5) if percent else alt.Axis(tickCount=5),
     )
     form = ".1%" if percent else ".3f"
     layers: list[Any] = [
@@ -211,7 +214,7 @@ def line(
     if mark is not None:
         here = alt.Chart(pd.DataFrame({"step": [mark]}))
         layers.append(here.mark_rule(color=FORGET, strokeWidth=2).encode(x=x))
-    return alt.layer(*layers).properties(height=180, description=description)
+    return alt.layer(*layers).properties(height=240, description=description)
 
 
 def class_counts(

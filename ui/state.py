@@ -13,7 +13,9 @@ import secrets
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.errors import LabError
 from core.forget_sets import ForgetRequest
@@ -31,14 +33,23 @@ STORY = {
 """The pages and what the links to them say: the order is the story."""
 
 
-def setup_page(title: str, icon: str) -> None:
+def _icon() -> NDArray[np.uint8]:
+    """Two overlapping shapes, (32, 32, 3). A named icon would be fetched from another host."""
+    icon = np.full((32, 32, 3), 255, np.uint8)
+    icon[4:22, 2:20] = (213, 94, 0)
+    icon[10:28, 12:30] = (0, 114, 178)
+    icon[10:22, 12:20] = (28, 39, 51)
+    return icon
+
+
+def setup_page(title: str) -> None:
     """The first call of every page; may be called again without harm.
 
     title: also the page's name in its address.
     """
     st.set_page_config(
         page_title=title if title == TITLE else f"{title} · {TITLE}",
-        page_icon=icon,
+        page_icon=_icon(),
         layout="wide",
         menu_items={"About": "Forgetting Lab shows machine unlearning, and whether it worked."},
     )
@@ -91,7 +102,9 @@ def share_link(with_draft: bool = True, **extra: str) -> str:
     """The address of this page with the draft and `extra`, and never with the owner's token."""
     params = links.to_params(draft(), lab.keep_request) if with_draft else {}
     place = "" if st.session_state.page == TITLE else st.session_state.page
-    return f"{(st.context.url or '').rstrip('/')}/{place}?{urlencode(params | extra, safe=':,')}"
+    # The address that Streamlit knows may end with the page's own name.
+    root = (st.context.url or "").rstrip("/").removesuffix(f"/{place}").rstrip("/")
+    return f"{root}/{place}?{urlencode(params | extra, safe=':,')}"
 
 
 def draft() -> Draft:

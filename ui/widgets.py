@@ -35,6 +35,7 @@ CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_C
 
 UNSCORED = Measure(math.nan, 0.0, 1.0, 0)
 """An attack on too few images."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
 NOT_MEASURED = ("not measured", "Not measured.")
 NO_IDEAL = (
     "none",
@@ -118,13 +119,13 @@ def three_columns(
 
 def _picture(model: str, column: Column, top: float, said: str, key: str) -> None:
     if column.forget_losses is None or column.test_losses is None:
-        with st.container(border=True, height=charts.HEIGHT + 60):
+        with st.container(border=True, height=charts.HEIGHT + 40):
             st.caption(said)
         return
     forget, test = np.median(column.forget_losses), np.median(column.test_losses)
     text = (
-        f"Loss histograms, {wording.SHORT[model].lower()}: median loss {forget:.2f} on images to "
-        f"forget and {test:.2f} on test images"
+        f"Loss histograms, {wording.SHORT[model].lower()}: median loss {wording.loss(forget)} on "
+        f"images to forget and {wording.loss(test)} on test images"
     )
     chart = charts.histogram(column.forget_losses, column.test_losses, top, text)
     draw(chart, key)
@@ -178,7 +179,7 @@ def _number(
     st.metric(
         label, wording.value(measure, said), gap, delta_color="off", delta_arrow="off", help=help
     )
-    st.caption(f"{wording.TERMS[label]}  \n{wording.interval(measure, pairs) or 'no interval'}")
+    st.caption(f"{wording.TERMS[label]}  \n{wording.interval(measure, pairs) or NO_BREAK}")
 
 
 def verdict(run: Run) -> None:

@@ -130,6 +130,11 @@ def known(measure: Measure | None) -> bool:
     return measure is not None and math.isfinite(measure.value)
 
 
+def loss(value: float) -> str:
+    """A loss in nats with two digits that count: 0.0031 -> "0.0031"."""
+    return "below 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
 def percent(fraction: float) -> str:
     """0.613 -> "61.3 %"."""
     return f"{100 * fraction:.1f} %"
@@ -261,7 +266,10 @@ def trap(run: Run) -> str | None:
     after = run.after
     if not by_class(run.plan.request) or after is None:
         return None
-    if not (known(after.mia) and known(after.mia_class_matched)):
+    plain, fair = after.mia, after.mia_class_matched
+    if plain is None or fair is None or not (known(plain) and known(fair)):
+        return None
+    if plain.low <= fair.high:  # the two questions have the same answer: no trap here
         return None
     text = (
         f"**The trap.** Asked to tell the forgotten images from *all* test images, the spy scores "

@@ -93,9 +93,16 @@ def test_trap_only_for_classes() -> None:
         assert number in text
 
 
+def test_no_trap_where_both_questions_have_the_same_answer() -> None:
+    run = fakes.class_run()
+    assert wording.trap(replace(run, after=fakes.evaluation(mia=0.68, matched=0.69))) is None
+
+
 def test_words_for_numbers() -> None:
     assert wording.value(None, "measuring") == "measuring"
     assert wording.value(fakes.evaluation(n=5).mia) == "too few images"
+    assert wording.loss(0.00312) == "0.0031"
+    assert wording.loss(2e-6) == "below 0.0001"
     assert wording.duration(20) == "20 s"
     assert wording.duration(None) == "time left not known yet"
     assert wording.place(1) == "next in line"

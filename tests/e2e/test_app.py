@@ -61,6 +61,8 @@ def finished(server: Server, browser) -> tuple[str, list[str]]:
     start_run(page)
     found = numbers(page)
     run = parameters(page)["run"]
+    link = urlparse(page.locator("[data-testid=stCode]").inner_text().strip())
+    assert (link.path, parse_qs(link.query)["run"]) == ("/Unlearn", [run])
     page.context.close()
     return run, found
 
