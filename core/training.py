@@ -58,7 +58,7 @@ class Recipe:
         return self.learning_rate * min(done / self.warmup, (1 - done) / (1 - self.warmup))
 
 
-_DIGITS = Recipe(epochs=40, clean_epochs=40, batch_size=32, learning_rate=0.05, weight_decay=1e-4)
+_DIGITS = Recipe(epochs=24, clean_epochs=24, batch_size=32, learning_rate=0.05)
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("compact", "cifar10"): Recipe(),
     ("compact", "digits"): _DIGITS,

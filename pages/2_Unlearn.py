@@ -186,7 +186,7 @@ def stop_button(job: Job) -> None:
     if not lab.owned(job, st.session_state.owner):
         st.caption("Somebody else started this run; only they can stop it.")
         return
-    label = "Stopping…" if job.stopping else "Stop"
+    label = "Stopping…" if job.stopping else "Stop the run"
     if st.button(label, key="stop", icon=":material/stop_circle:", disabled=job.stopping):
         try:
             lab.cancel(job.id, st.session_state.owner)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
+from PIL import Image
 
 from core.errors import LabError
 from core.forget_sets import ForgetRequest
@@ -33,13 +33,13 @@ STORY = {
 """The pages and what the links to them say: the order is the story."""
 
 
-def _icon() -> NDArray[np.uint8]:
-    """Two overlapping shapes, (32, 32, 3). A named icon would be fetched from another host."""
+def _icon() -> Image.Image:
+    """Two overlapping shapes, 32 x 32. A named icon would be fetched from another host."""
     icon = np.full((32, 32, 3), 255, np.uint8)
     icon[4:22, 2:20] = (213, 94, 0)
     icon[10:28, 12:30] = (0, 114, 178)
     icon[10:22, 12:20] = (28, 39, 51)
-    return icon
+    return Image.fromarray(icon)
 
 
 def setup_page(title: str) -> None:

@@ -35,7 +35,7 @@ CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_C
 
 UNSCORED = Measure(math.nan, 0.0, 1.0, 0)
 """An attack on too few images."""
-NO_BREAK = "\N{NO-BREAK SPACE}"
+NO_BREAK = "&nbsp;"
 NOT_MEASURED = ("not measured", "Not measured.")
 NO_IDEAL = (
     "none",

@@ -42,7 +42,7 @@ METHODS: dict[str, type[Unlearner]] = _discover()
 def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "random") -> Unlearner:
     """A method with its settings; what is not given is its preset for the case, else its default.
 
-    case: "random" or "class". Values may be text, as a shell or a link gives them. Raises
+    case: "random", "class" or "digits". Values may be text, as a shell or a link gives them. Raises
     UnknownMethod or BadSetting.
     """
     if name not in METHODS:

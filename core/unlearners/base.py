@@ -80,8 +80,8 @@ def parameter(
     """A hyper-parameter: a dataclass field with what a person needs to set it.
 
     low, high: inclusive range. log: whether a slider should be logarithmic.
-    presets: the tuned values by case, {"random": value, "class": value}, where they differ from the
-    default.
+    presets: the tuned values by case ("random", "class", or "digits" for that small data set)
+    where they differ from the default.
     """
     metadata = {
         "label": label,

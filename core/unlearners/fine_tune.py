@@ -32,7 +32,13 @@ class FineTune(Unlearner):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = parameter(
-        1.2, "Passes", "How often each image to keep is seen again.", 0.01, 50, log=True
+        1.2,
+        "Passes",
+        "How often each image to keep is seen again.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 8.0},
     )
     learning_rate: float = parameter(
         0.15,
@@ -41,9 +47,12 @@ class FineTune(Unlearner):
         1e-5,
         1.0,
         log=True,
+        presets={"digits": 0.2},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
+    batch_size: int = parameter(
+        128, "Batch size", "Images a step.", 8, 1024, log=True, presets={"digits": 32}
+    )
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator
@@ -76,7 +85,7 @@ class AnchoredFineTune(FineTune):
     paper = "Course report, CS 726, section 6; the proximal step: Parikh & Boyd 2014"
 
     anchor: float = parameter(
-        0.01,
+        0.002,
         "Anchor strength",
         "How strongly the weights are pulled back to where they were.",
         0,

@@ -11,7 +11,7 @@ import pytest
 from core.errors import BadRequest
 from core.forget_sets import ForgetRequest
 from tests.app import fakes
-from ui import links, report, wording
+from ui import links, report, widgets, wording
 from ui.links import Draft
 from ui.settings import log_scale
 
@@ -100,7 +100,7 @@ def test_no_trap_where_both_questions_have_the_same_answer() -> None:
 
 def test_words_for_numbers() -> None:
     assert wording.value(None, "measuring") == "measuring"
-    assert wording.value(fakes.evaluation(n=5).mia) == "too few images"
+    assert wording.value(widgets.UNSCORED) == "too few images"
     assert wording.loss(0.00312) == "0.0031"
     assert wording.loss(2e-6) == "below 0.0001"
     assert wording.duration(20) == "20 s"

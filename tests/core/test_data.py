@@ -22,6 +22,7 @@ from PIL import Image
 from core import data, sources
 from core.data import CIFAR10_CLASSES, available, load_dataset
 from core.errors import BadRequest, DataCorrupt, DataMissing
+from core.forget_sets import ForgetRequest, split
 
 
 def pictures(count: int, seed: int) -> np.ndarray:
@@ -225,8 +226,15 @@ def test_digits() -> None:
     assert min(digits.test_labels.bincount().tolist()) >= 85
     # The shipped digits models and runs belong to exactly these bytes.
     assert digits.fingerprint == (
-        "b7a8ae0fde953befd2331b010853f4dad813e2353094d6a8d71e136098fde7b1"
+        "b3471eff6fef2ca00a1acce1c5abc62aa602b869f798cd67bc2d3271fb94e9cd"
     )
+
+
+def test_a_random_tenth_of_the_digits_is_not_just_the_wrong_ones() -> None:
+    digits = load_dataset("digits")
+    assert digits.wrong_labels is not None
+    tenth = split(digits, ForgetRequest.random(0.1)).forget
+    assert 0.1 < digits.wrong_labels.numpy()[tenth].mean() < 0.3
 
 
 def test_exactly_the_marked_digits_are_wrong() -> None:
