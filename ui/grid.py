@@ -134,7 +134,14 @@ def image_grid(
     images: uint8 (n, 3, 32, 32). ids, names: (n,) what each is. picked: those shown as picked now.
     """
     page = f"{label}:{','.join(map(str, ids))}"
+    here = set(map(int, ids))
     last: Any = (st.session_state.get(key) or {}).get("change") or {}
+    # The state outlives the click: applied again, it would undo what Python changed since.
+    click, applied = (page, last.get("sequence")), f"{key}-applied"
+    new: set[int] | None = None
+    if last.get("page") == page and st.session_state.get(applied) != click:
+        new = {int(i) for i in last["picked"]} & here
+    shown = set(picked) if new is None else (set(picked) - here) | new
     _grid(
         key=key,
         data={
@@ -142,16 +149,13 @@ def image_grid(
             "across": min(len(ids), ACROSS),
             "ids": list(map(int, ids)),
             "names": list(names),
-            "picked": sorted(map(int, picked)),
+            "picked": sorted(map(int, shown)),
             "label": label,
             "page": page,
             "sequence": last.get("sequence", 0) if last.get("page") == page else 0,
         },
         on_change_change=lambda: None,
     )
-    # The state outlives the click: applied again, it would undo what Python changed since.
-    click, applied = (page, last.get("sequence")), f"{key}-applied"
-    if last.get("page") != page or st.session_state.get(applied) == click:
-        return None
-    st.session_state[applied] = click
-    return {int(i) for i in last["picked"]} & set(map(int, ids))
+    if new is not None:
+        st.session_state[applied] = click
+    return new

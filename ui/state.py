@@ -55,6 +55,7 @@ def setup_page(title: str) -> None:
     )
     if "draft" not in st.session_state:
         st.session_state.draft = Draft(dataset="cifar10" if lab.available("cifar10") else "digits")
+        st.session_state.written = st.session_state.draft
         st.session_state.problems = []
         st.session_state.address = {}
         st.session_state.run = None
@@ -77,11 +78,14 @@ def _read_address() -> None:
     params = st.query_params.to_dict()
     if not params or params == st.session_state.address:
         return
+    # A click that changed the draft may carry an address from before our last change of it.
+    if draft() != st.session_state.written:
+        return
     st.session_state.address = params
     found, problems = links.from_params(params, draft(), lab.find_request)
     runs, more = links.run_ids(params.get("run"))
     compare, still_more = links.run_ids(params.get("runs"))
-    st.session_state.draft = found
+    st.session_state.draft = st.session_state.written = found
     st.session_state.run = runs[0] if runs else None
     if "runs" in params:
         st.session_state.compare = st.session_state.compare_default = compare
@@ -93,7 +97,7 @@ def _read_address() -> None:
 def write_address(**extra: str) -> None:
     """Makes the address say what the session holds, and `extra` (empty ones left out)."""
     params = links.to_params(draft(), lab.keep_request) | {k: v for k, v in extra.items() if v}
-    st.session_state.address = params
+    st.session_state.address, st.session_state.written = params, draft()
     if st.query_params.to_dict() != params:
         st.query_params.from_dict(params)
 
