@@ -171,8 +171,13 @@ def places(run: str) -> tuple[str, ...]:
 
 def settle(page: Page) -> None:
     """Waits until the script has ended and its charts are drawn."""
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.wait_for_timeout(1000)
+    at_rest = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
+    at_rest.wait_for()
+    page.wait_for_timeout(1500)  # the images' grid answers with a second run of the script
+    at_rest.wait_for()
+    # What a running script has not drawn again is faded meanwhile.
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
+    page.wait_for_timeout(500)
 
 
 def test_narrow_screen_has_no_sideways_scroll(
