@@ -109,7 +109,7 @@ def test_every_field_can_be_drawn(name: str) -> None:
         assert about["low"] <= field.default <= about["high"]
         assert not about["log"] or about["high"] > 0
         assert isinstance(field.default, (int, float))
-        assert set(about["presets"]) <= {"random", "class"}
+        assert set(about["presets"]) <= {"random", "class", "digits"}
         for preset in about["presets"].values():
             assert about["low"] <= preset <= about["high"]
             assert type(preset) is type(field.default)
