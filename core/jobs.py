@@ -269,6 +269,7 @@ class JobQueue:
                     continue
                 job = self._running = self._waiting.pop(0)
                 job.state = "running"
+                self._changed.notify_all()
             run, error = self._drain(job)
             with self._changed:
                 # The state last: who sees that it has ended finds everything else in place.
