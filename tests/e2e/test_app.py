@@ -16,7 +16,7 @@ from tests.e2e.conftest import PATIENCE_MS, Server, Start
 
 pytestmark = pytest.mark.timeout(900)
 
-LONG = "data=digits&forget=class:3&set=epochs:50.0,batch_size:64"
+LONG = "data=digits&forget=class:3&set=epochs:50.0,batch_size:16"
 SHORT = "data=digits&forget=class:7&method=neg_grad"
 STEP = re.compile(r"Step [\d,]+ of [\d,]+")
 DONE = "What this spy cannot see"
@@ -76,7 +76,7 @@ def test_front_page_at_once(server: Server, visit: Visit) -> None:
 
 
 def test_pick_a_class_watch_it_stop_reload(server: Server, visit: Visit) -> None:
-    page = visit(f"{server.address}/Choose?data=digits&set=epochs:50.0,batch_size:64")
+    page = visit(f"{server.address}/Choose?data=digits&set=epochs:50.0,batch_size:16")
     page.get_by_role("radio", name="Whole classes").click()
     page.get_by_role("button", name="3", exact=True).click()
     expect(page.get_by_text("Every 3 image: ")).to_be_visible()
@@ -154,7 +154,7 @@ def test_a_crash_is_said_and_links_work_on_a_fresh_server(start: Start, visit: V
     expect(front.get_by_text(re.compile("This run was cut off at step"))).to_be_visible()
     front.get_by_role("button", name="Set it up again").click()
     expect(front.get_by_role("button", name="Start forgetting")).to_be_visible()
-    assert parameters(front)["set"] == "batch_size:64,epochs:50.0"
+    assert parameters(front)["set"] == "batch_size:16,epochs:50.0"
 
 
 def places(run: str) -> tuple[str, ...]:
