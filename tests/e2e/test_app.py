@@ -228,5 +228,6 @@ def test_cifar10_once(start: Start, visit: Visit, cifar10_folder: Path) -> None:
     page.get_by_role("button", name="Start forgetting").click(timeout=300_000)
     expect(page.get_by_text(STEP).first).to_be_visible(timeout=300_000)
     expect(page.get_by_text(DONE)).to_be_visible(timeout=600_000)
-    expect(page.get_by_text("The trap.")).to_be_visible()
-    expect(page.get_by_text("50,000 training")).to_be_visible()
+    found = numbers(page)
+    assert len(found) >= 9, found
+    assert all(value.endswith("%") for value in found), found
