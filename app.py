@@ -10,8 +10,7 @@ from core.run_files import RunSummary
 from ui import lab, links, state, widgets, wording
 
 state.setup_page(state.TITLE)
-widgets.service_or_stop()
-widgets.keep_watch()
+notices = st.container()
 
 st.title("Can a neural network forget?")
 st.markdown(
@@ -21,7 +20,7 @@ st.markdown(
     "what to forget, watch the network forget it, and let a spy test whether the photos can "
     "still be told from ones it never saw."
 )
-widgets.lost_runs()
+losses = st.container()
 
 
 def shown_run(preset: wording.Preset) -> RunSummary | None:
@@ -71,6 +70,13 @@ if ready:
         state.say(error)
 else:
     st.info("This copy ships no finished run. Make one: choose what to forget.")
+
+# The store comes after the result: a visitor sees that before the database has been opened.
+with notices:
+    widgets.service_or_stop()
+    widgets.keep_watch()
+with losses:
+    widgets.lost_runs()
 
 if st.button("Choose what to forget", type="primary", key="start", icon=":material/arrow_forward:"):
     st.switch_page(widgets.CHOOSE)

@@ -1,7 +1,7 @@
 """The one door from the screens to `core`.
 
-Whatever imports torch or scikit-learn is imported inside the function that needs it: the front page
-calls none of those. Shared objects live once a process, in Streamlit's resource cache.
+Whatever imports torch, scikit-learn or SQLAlchemy is imported inside the function that needs it: the
+front page calls none of the first two, and the store only once its result is drawn. Shared objects live once a process, in Streamlit's resource cache.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
 from core.results import Evaluation, Plan, Run
 from core.run_files import RunSummary, run_from_files, shipped_runs
-from core.store import Store
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
     from core.jobs import Job, JobQueue
+    from core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ DOWNLOAD_MB = 163
 def queue() -> JobQueue:
     """The queue of this process, with its store. Raises LabError; the next call tries again."""
     from core.jobs import JobQueue
+    from core.store import Store
 
     return JobQueue(Store(shipped=SHIPPED / "runs"))
 
@@ -56,6 +57,8 @@ def lost() -> list[RunSummary]:
 
 def set_store_aside() -> None:
     """Starts a new database beside a damaged one."""
+    from core.store import Store
+
     Store.reset_aside().close()
     queue.clear()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
@@ -14,7 +14,6 @@ import streamlit as st
 
 from core.errors import LabError, StoreCorrupt
 from core.forget_sets import ForgetRequest
-from core.jobs import Job
 from core.results import (
     BINS,
     MODELS,
@@ -29,6 +28,9 @@ from core.results import (
 )
 from ui import charts, lab, report, state, wording
 from ui import story as story_of
+
+if TYPE_CHECKING:
+    from core.jobs import Job
 
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 
@@ -127,10 +129,18 @@ def _picture(model: str, column: Column, top: float, said: str, key: str) -> Non
         f"Loss histograms, {wording.SHORT[model].lower()}: median loss {wording.loss(forget)} on "
         f"images to forget and {wording.loss(test)} on test images"
     )
-    chart = charts.histogram(column.forget_losses, column.test_losses, top, text)
-    draw(chart, key)
+    spec = _histogram(column.forget_losses, column.test_losses, top, text)
+    st.vega_lite_chart(spec, alt=text, key=key)
     shared = overlap(column.forget_losses, column.test_losses)
     st.caption(f"The two shapes overlap by {wording.percent(shared)}.")
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _histogram(forget: Losses, test: Losses, top: float, description: str) -> dict[str, Any]:
+    """The chart's Vega-Lite: made once, however many ticks of a live view show it."""
+    spec: dict[str, Any] = charts.histogram(forget, test, top, description).to_dict()
+    del spec["description"]
+    return spec
 
 
 def draw(chart: alt.Chart | alt.LayerChart, key: str) -> None:
