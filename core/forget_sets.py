@@ -184,10 +184,11 @@ class ForgetRequest:
             raise BadRequest("This forget request is not valid JSON.") from error
 
     def describe(self) -> str:
-        """In plain words: "10 % of all training images, drawn at random", say."""
+        """In plain words: "a random 10 % of the training images", say."""
         if self.kind == "random":
-            amount = f"{self.count:,}" if self.fraction is None else f"{100 * self.fraction:g} % of"
-            return f"{amount} training image{'s' * (self.count != 1)} drawn at random"
+            if self.fraction is not None:
+                return f"a random {100 * self.fraction:g} % of the training images"
+            return f"{self.count:,} random training image{'s' * (self.count != 1)}"
         if self.kind == "classes":
             share = "every" if self.fraction is None else f"{100 * self.fraction:g} % of the"
             return f"{share} {' and '.join(self.classes)} image" + (

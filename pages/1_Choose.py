@@ -264,8 +264,8 @@ except LabError as error:
 
 count, total = len(split.forget), len(labels)
 st.markdown(
-    f"**{now.request.describe().capitalize()}: {count:,} of {total:,} training images** "
-    f"({wording.percent(count / total)}). {FOLLOW}"
+    f"**{now.request.describe().capitalize()}**: {count:,} of {total:,}, or "
+    f"{wording.percent(count / total)}. {FOLLOW}"
 )
 if count < 10:
     st.caption("With fewer than ten images the spy's score cannot be measured; the accuracies can.")

@@ -237,7 +237,7 @@ def class_counts(
                 title="Training images",
                 scale=alt.Scale(domain=[0, int(max(totals))], nice=False),
             ),
-            y=alt.Y("class:N", title=None, sort=list(names)),
+            y=alt.Y("class:N", title=None, sort=list(names), axis=alt.Axis(labelOverlap=False)),
             color=alt.Color(
                 "part:N",
                 scale=alt.Scale(domain=["forget", "keep"], range=[FORGET, RETAIN]),
@@ -246,5 +246,5 @@ def class_counts(
             order=alt.Order("part:N"),
             tooltip=["class:N", "part:N", alt.Tooltip("images:Q", format=",")],
         )
-        .properties(height=max(120, 22 * len(names)), description=description)
+        .properties(height=100 + 22 * len(names), description=description)
     )

@@ -172,8 +172,8 @@ def direction(measure: Measure | None) -> str:
     if not known(measure):
         return ""
     return {
-        "forget lower": "The model is less surprised by them than by new images.",
-        "forget higher": "The model is more surprised by them than by new images: too much "
+        "forget lower": "The images to forget still surprise the network less than new ones do.",
+        "forget higher": "The images to forget surprise the network more than new ones do: too much "
         "forgetting gives them away as well.",
         "none": "No better than a coin flip can explain.",
     }.get(getattr(measure, "direction", ""), "")

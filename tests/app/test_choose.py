@@ -17,7 +17,7 @@ def test_empty_says_what_to_do(open_page: Open) -> None:
     assert not at.exception
     assert at.session_state["draft"].request == ForgetRequest.random(0.1)
     assert at.query_params["forget"] == "random:0.1"
-    assert "90 of 897 training images" in texts(at)
+    assert "90 of 897, or 10.0 %" in texts(at)
 
 
 def test_classes_with_a_share(open_page: Open) -> None:
@@ -39,7 +39,7 @@ def test_random_keeps_seed_in_the_link(open_page: Open) -> None:
 def test_picked_images_are_counted_and_shown(open_page: Open) -> None:
     at = open_page(PAGE, data="digits", forget="indices:1,5,9")
     assert at.session_state["choose-way"] == "indices"
-    assert "3 of 897 training images" in texts(at)
+    assert "3 of 897, or 0.3 %" in texts(at)
     assert "fewer than ten images" in texts(at)
 
 

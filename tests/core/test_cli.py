@@ -200,7 +200,7 @@ def test_runs_lists_and_shows(birds: Path, capsys: pytest.CaptureFixture[str]) -
     assert core("runs") == 0
     [line] = [row for row in capsys.readouterr().out.splitlines() if report["id"] in row]
     assert "fine_tune" in line
-    assert "12 training images drawn at random" in line
+    assert "12 random training images" in line
     assert core("runs", "--json", "-") == 0
     listed = json.loads(capsys.readouterr().out)
     assert report in listed

@@ -295,8 +295,8 @@ def test_the_json_form_is_small_and_frozen():
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (ForgetRequest.random(0.1), "10 % of training images drawn at random"),
-        (ForgetRequest.random(1), "1 training image drawn at random"),
+        (ForgetRequest.random(0.1), "a random 10 % of the training images"),
+        (ForgetRequest.random(1), "1 random training image"),
         (ForgetRequest.of_classes("cat", "dog"), "every cat and dog image"),
         (ForgetRequest.of_classes("cat", fraction=0.5), "50 % of the cat images"),
         (ForgetRequest.most_memorised(1500), "the 1,500 most memorised training images"),
