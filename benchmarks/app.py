@@ -2,7 +2,7 @@
 
 Starts the real server with CIFAR-10 and drives it with a real browser.
 
-    python benchmarks/app.py --data ../shared/data/cifar10
+    python -m benchmarks.app --data ../shared/data/cifar10
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> None:
             page.get_by_text("Finished").first.wait_for(timeout=600_000)
             found["peak_resident_mb"] = _resident(server.pid, "VmHWM")
             browser.close()
-        found["command"] = "python benchmarks/app.py --data ../shared/data/cifar10"
+        found["command"] = "python -m benchmarks.app --data ../shared/data/cifar10"
         text = json.dumps(found, indent=2)
         (RESULTS / "app.json").write_text(text + "\n")
         print(text)

@@ -4,20 +4,19 @@ costs, and what came out. The runs are the ones that the app ships (`--ship`).
 Retraining's time is its steps times the rate measured in the same run. A method and case whose line
 is in the log is not run again.
 
-    python benchmarks/methods.py --data ../shared/data/cifar10 --ship
+    python -m benchmarks.methods --data ../shared/data/cifar10 --ship
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.bench import CLASS, MEMORISED, RANDOM, RESULTS, Log
 from core import checkpoints
 from core.__main__ import report
 from core.data import ImageDataset, load_dataset
@@ -29,9 +28,8 @@ from core.results import Plan, Run
 from core.run_files import run_to_files
 from core.unlearners import METHODS, make
 
-RESULTS = Path(__file__).parent / "results"
-LOG = RESULTS / "methods.jsonl"
-CASES = ("random:0.1", "class:automobile", "memorised:500")
+LOG = Log("methods.jsonl")
+CASES = (RANDOM, CLASS, MEMORISED)
 RATE_STEPS = 60
 
 
@@ -45,14 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset("cifar10", options.data)
     for case, method in itertools.product(options.cases, options.methods):
-        if not any((line["case"], line["method"]) == (case, method) for line in _lines()):
+        if not LOG.has({"case": case, "method": method}):
             _run(case, method, dataset, options.ship)
     (RESULTS / "methods.md").write_text(_table())
     print(_table())
-
-
-def _lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
 
 
 def _run(case: str, method: str, dataset: ImageDataset, ship: bool) -> None:
@@ -71,8 +65,7 @@ def _run(case: str, method: str, dataset: ImageDataset, ship: bool) -> None:
                 "settings": found["settings"],
                 **{name: found[name] for name in ("before", "after", "retrained", "versions")},
             }
-            with LOG.open("a") as log:
-                log.write(json.dumps(line) + "\n")
+            LOG.add(line)
             print(case, method, found["seconds"], found["after"], flush=True)
 
 
@@ -113,7 +106,7 @@ def _table() -> str:
     rows = [
         "# Methods on CIFAR-10, compact, default settings, seed 0",
         "",
-        "`python benchmarks/methods.py --data ../shared/data/cifar10 --ship`; percent. Time: of "
+        "`python -m benchmarks.methods --data ../shared/data/cifar10 --ship`; percent. Time: of "
         "unlearning, without measuring; share: of retraining (its steps at the rate measured just "
         "before); live view: what it cost beside, as a share of unlearning.",
         "",
@@ -121,7 +114,7 @@ def _table() -> str:
         "| --- |" + " --- |" * (len(header) - 1),
     ]
     for case in CASES:
-        lines = [line for line in _lines() if line["case"] == case]
+        lines = [line for line in LOG.lines() if line["case"] == case]
         for name in ("before", "retrained"):
             if lines and lines[0][name]:
                 rows.append(_row(case, name, lines[0][name]))

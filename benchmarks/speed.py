@@ -3,7 +3,7 @@
 Pairs of (matrix multiply, training, evaluation) are interleaved in one run, so that what else the
 machine does hits all alike; the median of the ratios is what counts.
 
-    python benchmarks/speed.py
+    python -m benchmarks.speed
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def main() -> None:
 
     median = {name: statistics.median(values) for name, values in rates.items()}
     found = {
-        "command": "python benchmarks/speed.py",
+        "command": "python -m benchmarks.speed",
         "model": options.model,
         "pairs": options.pairs,
         "multiply_adds_per_image": per_image_flops // 2,

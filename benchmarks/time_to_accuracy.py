@@ -3,7 +3,7 @@
 Trains the shipped base's recipe once more and measures the test accuracy after each epoch, off the
 clock. The weights are not kept.
 
-    python benchmarks/time_to_accuracy.py --data ../shared/data/cifar10
+    python -m benchmarks.time_to_accuracy --data ../shared/data/cifar10
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
         print(epochs[-1], flush=True)
     reached = [row["seconds"] for row in epochs if row["test"] >= options.accuracy]
     result = {
-        "command": "python benchmarks/time_to_accuracy.py --data ../shared/data/cifar10",
+        "command": "python -m benchmarks.time_to_accuracy --data ../shared/data/cifar10",
         "accuracy": options.accuracy,
         "seconds_to_accuracy": reached[0] if reached else None,
         "seconds_in_all": epochs[-1]["seconds"],

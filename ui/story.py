@@ -38,7 +38,7 @@ def rows_of(file: Path) -> list[Row]:
         return []
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise LabError(
-            f"The measurements in {file} cannot be read.", "Run benchmarks/story.py again."
+            f"The measurements in {file} cannot be read.", "Run python -m benchmarks.story again."
         ) from error
     return list(rows)
 

@@ -1,0 +1,170 @@
+"""What the benchmarks share: one base model, a method run on a copy of it, and what it did."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core import checkpoints
+from core.data import load_dataset
+from core.errors import LabError
+from core.evaluation import Outcome, evaluate, per_image
+from core.experiment import case_of, offered_data
+from core.forget_sets import ForgetRequest, Split, split
+from core.models import Classifier, best_device
+from core.provenance import versions
+from core.references import find_reference, outcomes
+from core.results import Evaluation
+from core.unlearners import make
+
+RESULTS = Path(__file__).parent / "results"
+RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
+METRICS = (
+    "forget_accuracy",
+    "retain_accuracy",
+    "test_accuracy",
+    "retained_test_accuracy",
+    "mia",
+    "mia_class_matched",
+)
+
+
+class Log:
+    """A file with one JSON object a line, so that a script can be broken off and started anew."""
+
+    def __init__(self, name: str) -> None:
+        self.file = RESULTS / name
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Everything in it."""
+        if not self.file.exists():
+            return []
+        return [json.loads(line) for line in self.file.read_text().splitlines()]
+
+    def has(self, key: Mapping[str, Any]) -> bool:
+        """Whether a line holds all of these."""
+        return any(all(line.get(k) == v for k, v in key.items()) for line in self.lines())
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Appends one line."""
+        with self.file.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+
+class Bench:
+    """The compact base of a data set. retain_sample: retain accuracy is measured on so many
+    retained images, drawn once; on all of them by default."""
+
+    def __init__(
+        self, dataset: str, folder: Path | None = None, retain_sample: int | None = None
+    ) -> None:
+        self.dataset = load_dataset(dataset, folder)
+        self.base = checkpoints.find("compact", dataset)
+        self.scores = checkpoints.memorisation_scores("compact", dataset)
+        self.device = best_device()
+        self.retain_sample = retain_sample
+
+    def split(self, request: ForgetRequest) -> Split:
+        """The index sets of a request on this data."""
+        return split(self.dataset, request, self.scores)
+
+    def plan(
+        self, method: str, request: ForgetRequest, changed: Mapping[str, Any], seed: int = 0
+    ) -> dict[str, Any]:
+        """What names a trial: method, request, all settings, seed; JSON-ready."""
+        settings = make(
+            method, dict(changed), case_of(self.dataset, self.split(request))
+        ).settings()
+        return {
+            "method": method,
+            "request": request.to_dict(),
+            "settings": settings,
+            "seed": seed,
+        }
+
+    def trial(self, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs and measures one; a method that gives up has its reason under "error"."""
+        request = ForgetRequest.from_dict(plan["request"])
+        parts = self.split(request)
+        method = make(plan["method"], plan["settings"])
+        data = offered_data(self.dataset, parts, method.needs, self.base)
+        seen = parts
+        if self.retain_sample:
+            some = np.random.default_rng(0).permutation(parts.retain)[: self.retain_sample]
+            seen = dataclasses.replace(parts, retain=np.sort(some))
+        model = self.base.load(self.device)
+        before = self._numbers(outcomes(self.base, model, self.dataset), seen)
+        retrained = None
+        if reference := find_reference("compact", self.dataset, parts):
+            known = outcomes(reference, reference.load(self.device), self.dataset)
+            retrained = self._numbers(known, seen)
+        line = dict(plan)
+        clock = time.perf_counter()
+        try:
+            for _ in method.run(model, data, torch.Generator().manual_seed(plan["seed"])):
+                pass
+        except LabError as error:
+            line["error"] = str(error)
+        seconds = time.perf_counter() - clock
+        after = self._numbers(self._outcomes(model, seen), seen)
+        return line | {
+            "before": before,
+            "after": after,
+            "retrained": retrained,
+            "gap": average_gap(after, retrained, request) if retrained else None,
+            "seconds": {"unlearning": round(seconds, 2)},
+            "versions": versions(self.device),
+        }
+
+    def _outcomes(self, model: Classifier, parts: Split) -> tuple[Outcome, Outcome]:
+        """Only the training images that `parts` names are measured; the rest stays empty."""
+        data = self.dataset
+        chosen = np.concatenate([parts.forget, parts.retain])
+        which = torch.from_numpy(chosen)
+        found = per_image(model, data.train_images[which], data.train_labels[which])
+        n = len(data.train_labels)
+        train = Outcome(np.full(n, np.nan, np.float32), np.full(n, -1, np.int64))
+        train.losses[chosen], train.predictions[chosen] = found.losses, found.predictions
+        return train, per_image(model, data.test_images, data.test_labels)
+
+    def _numbers(self, measured: tuple[Outcome, Outcome], parts: Split) -> dict[str, float]:
+        data = self.dataset
+        return numbers(evaluate(*measured, data.train_labels, data.test_labels, parts))
+
+
+def numbers(evaluation: Evaluation) -> dict[str, float]:
+    """What a log keeps, as fractions; what could not be measured is left out."""
+    found = evaluation.metrics()
+    return {name: measure["value"] for name in METRICS if (measure := found[name])}
+
+
+def average_gap(
+    after: Mapping[str, float], retrained: Mapping[str, float], request: ForgetRequest
+) -> float:
+    """In points: the mean absolute difference to the retrained reference in forget, retain and test
+    accuracy and simple MIA; for whole classes in retained test accuracy and class-matched MIA."""
+    by_class = request.kind == "classes"
+    names = (
+        "forget_accuracy",
+        "retain_accuracy",
+        "retained_test_accuracy" if by_class else "test_accuracy",
+        "mia_class_matched" if by_class else "mia",
+    )
+    return round(100 * float(np.mean([abs(after[n] - retrained[n]) for n in names])), 3)
+
+
+def summary(line: Mapping[str, Any]) -> str:
+    """One line for the screen."""
+    found = {key: round(value, 3) for key, value in line["after"].items()}
+    changed = {k: v for k, v in line["settings"].items() if k not in ("momentum", "batch_size")}
+    return (
+        f"{line['method']} seed {line['seed']} {changed}: gap {line['gap']} {found} "
+        f"{line['seconds']['unlearning']} s {line.get('error', '')}"
+    )
