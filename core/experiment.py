@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from core.evaluation import Outcome, evaluate, per_image
 from core.forget_sets import Indices, Split, split
 from core.models import Classifier, best_device, training_precision
 from core.provenance import versions
+from core.records import stored_records
 from core.references import (
     evaluate_outcomes,
     find_reference,
@@ -77,7 +78,10 @@ def run_plan(
     base = checkpoints.find(plan.model, plan.dataset, plan.base)
     _check_data(base, dataset)
     model = base.load(device)
-    data = offered_data(dataset, parts, method.needs, base)
+    data = offered_data(
+        dataset, parts, method.needs, base, stored_records(base, model, dataset, method.needs)
+    )
+    method.check(data)
     watcher = _Watcher(dataset, parts, plan.seed)
 
     started_measuring = time.perf_counter()
@@ -172,7 +176,11 @@ def case_of(dataset: ImageDataset, parts: Split) -> str:
 
 
 def offered_data(
-    dataset: ImageDataset, parts: Split, needs: frozenset[Need], base: Checkpoint
+    dataset: ImageDataset,
+    parts: Split,
+    needs: frozenset[Need],
+    base: Checkpoint,
+    records: Mapping[Need, Callable[..., Any]] | None = None,
 ) -> UnlearningData:
     """The parts of the training data that a method declared, and how the base was trained."""
     every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
@@ -187,7 +195,18 @@ def offered_data(
         architecture=architecture,
         classes=len(dataset.class_names),
         recipe=Recipe(**recipe) if recipe else recipe_for(architecture, dataset.name),
+        forgotten_classes=forgotten_classes(dataset, parts),
+        records=records or {},
     )
+
+
+def forgotten_classes(dataset: ImageDataset, parts: Split) -> tuple[int, ...]:
+    """The classes to forget where the forget set is exactly all images of these, else empty."""
+    labels = dataset.train_labels.numpy()
+    gone = np.unique(labels[parts.forget])
+    if np.isin(gone, labels[parts.retain]).any():
+        return ()
+    return tuple(gone.tolist())
 
 
 def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict[str, Any]:

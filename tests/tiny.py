@@ -5,15 +5,20 @@ The modules that use them ask for the fixture `small_compact` of `tests/conftest
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 import torch
 
 from core.data import ImageDataset
+from core.features import features
 from core.models import Classifier
 from core.subsets import Images
 from core.training import Recipe, Trained, train
+from core.unlearners.base import Need
 
 WIDTHS = (8, 8, 8)
 """Of `Compact`, in place of its own."""
@@ -58,6 +63,14 @@ def trained(on: Images, recipe: Recipe = RECIPE, seed: int = 0) -> Trained:
     *_, last = train("compact", on, recipe, seed)
     assert isinstance(last, Trained)
     return last
+
+
+def records(
+    base: Classifier, every: Images, needs: Collection[Need]
+) -> dict[Need, Callable[..., Any]]:
+    """What is stored of a network once, as far as a method needs it."""
+    found: dict[Need, Callable[..., Any]] = {"features": functools.partial(features, base)}
+    return {name: record for name, record in found.items() if name in needs}
 
 
 def same(first: Classifier, second: Classifier) -> bool:

@@ -10,18 +10,21 @@ the data that it declares.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
+from torch import Tensor
 
-from core.errors import BadSetting
+from core.errors import BadRequest, BadSetting
 from core.models import Classifier
 from core.subsets import Images
 from core.training import Recipe
 
-Need = Literal["retain", "forget"]
+Need = Literal["retain", "forget", "features", "importance", "shards"]
+"""The images to keep; those to forget; and what is stored once a model: the features of all
+training images, the importance of each weight, and the shards of a SISA ensemble."""
 Group = Literal[
     "exact", "retrain-like", "forget-only", "weight-editing", "teacher-student", "second-order"
 ]
@@ -51,6 +54,10 @@ class UnlearningData:
     classes: int
     recipe: Recipe
     """How the original model was trained; exact methods repeat it."""
+    forgotten_classes: tuple[int, ...] = ()
+    """The classes to forget where the forget set is exactly all images of these, else empty."""
+    records: Mapping[Need, Callable[..., Any]] = dataclasses.field(default_factory=dict)
+    """What is stored once a model, each under the need that declares it."""
 
     def _part(self, name: Need) -> Images:
         if name not in self.parts:
@@ -66,6 +73,18 @@ class UnlearningData:
     def forget(self) -> Images:
         """The training images to forget."""
         return self._part("forget")
+
+    def record(self, name: Need) -> Callable[..., Any]:
+        """What gives a stored record of the original model: `features(part) -> float32 (n, d)`,
+        `importance(kind) -> {parameter name: Tensor}`."""
+        if name not in self.records:
+            raise UndeclaredRead(f"This method reads {name!r} without declaring it.")
+        return self.records[name]
+
+    def features(self, part: Images) -> Tensor:
+        """The original model's penultimate features of a part: float32 (n, d), in its order."""
+        found: Tensor = self.record("features")(part)
+        return found
 
 
 def parameter(
@@ -99,7 +118,8 @@ class Unlearner:
     """Base of all methods. Subclasses are frozen dataclasses that set the class attributes below.
 
     name: the registry's key. label: for a screen. group: see `Group`. needs: the parts of the data
-    that it reads. suits: what it was designed for. sentence: for a visitor. paper: the source.
+    that that it reads. suits: what it was designed for. draws: whether the seed makes a difference.
+    sentence: for a visitor. paper: the source. paper: the source.
     """
 
     name: ClassVar[str]
@@ -107,6 +127,7 @@ class Unlearner:
     group: ClassVar[Group]
     needs: ClassVar[frozenset[Need]]
     suits: ClassVar[Suits] = "both"
+    draws: ClassVar[bool] = True
     sentence: ClassVar[str]
     paper: ClassVar[str]
 
@@ -122,6 +143,14 @@ class Unlearner:
                 )
             if isinstance(field.default, int) and not isinstance(value, int):
                 raise BadSetting(f"{field.name} of {self.name} must be a whole number.")
+
+    def check(self, data: UnlearningData) -> None:
+        """Raises BadRequest where the method does not apply to what is to be forgotten."""
+        if self.suits == "classes" and not data.forgotten_classes:
+            raise BadRequest(
+                f"{self.label} forgets whole classes, and this choice is something else.",
+                "Choose one or more classes entirely, or another method.",
+            )
 
     def settings(self) -> dict[str, Any]:
         """Every hyper-parameter and its value, JSON-ready."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import math
@@ -54,10 +55,14 @@ def descend(
     momentum: float = 0.9,
     after_step: Callable[[float], None] | None = None,
     phase: str = "unlearning",
+    optimiser: torch.optim.Optimizer | None = None,
 ) -> Iterator[Step]:
-    """`total` steps of SGD with Nesterov momentum on these losses, the rate falling along a cosine
-    from `learning_rate` to 0. after_step gets the rate that was used. Raises Diverged."""
-    optimiser = make_optimiser(model, learning_rate, momentum)
+    """`total` steps on these losses, the rate falling along a cosine from `learning_rate` to 0.
+
+    optimiser: SGD with Nesterov momentum over the trainable weights by default. after_step gets the
+    rate that was used. Raises Diverged.
+    """
+    optimiser = optimiser or make_optimiser(model, learning_rate, momentum)
     for done, loss in enumerate(itertools.islice(losses, total)):
         rate = learning_rate * 0.5 * (1 + math.cos(math.pi * done / total))
         for group in optimiser.param_groups:
@@ -74,6 +79,15 @@ def descend(
                 "A lower learning rate helps.",
             )
         yield Step(done + 1, total, value, phase)
+
+
+def in_phases(*phases: tuple[int, Iterator[Step]]) -> Iterator[Step]:
+    """One after the other, numbered through. Each: how many steps it has, and the steps."""
+    whole, before = sum(total for total, _ in phases), 0
+    for total, steps in phases:
+        for step in steps:
+            yield dataclasses.replace(step, done=before + step.done, total=whole)
+        before += total
 
 
 def freeze_batchnorm(model: Classifier) -> None:

@@ -1,45 +1,50 @@
 """What every registered method has to hold, whatever it does inside.
 
-A new method is met by all of this as soon as it is registered; only if its defaults are out of
-scale for the small network here does it need an entry in `SETTINGS`.
+A new method is met by all of this as soon as it is registered. Where its defaults are out of scale
+for the small network here, its test in tests/fidelity names others: `SMALL = {name: settings}`.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
+import importlib
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
-from core.errors import BadSetting, UnknownMethod
+from core.errors import BadRequest, BadSetting, UnknownMethod
+from core.experiment import forgotten_classes
 from core.forget_sets import ForgetRequest, Split, split
 from core.models import Classifier
 from core.subsets import Images
 from core.unlearners import METHODS, describe, make
 from core.unlearners.base import Need, Step, UndeclaredRead, UnlearningData
-from tests import tiny
+from tests import fidelity, tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7},
-    "anchored_fine_tune": {
-        "epochs": 10,
-        "batch_size": 16,
-        "learning_rate": 0.7,
-        "anchor": 1e-3,
-    },
-    "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.004},
-    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.02, "beta": 0.7},
-}
+
+def _small_settings() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(Path(fidelity.__file__).parent.glob("test_*.py")):
+        module = importlib.import_module(f"{fidelity.__name__}.{file.stem}")
+        found |= getattr(module, "SMALL", {})
+    return found
+
+
+SETTINGS = _small_settings()
 """For a network of a few thousand weights and 64 images; others run with defaults."""
 
 DATA = tiny.dataset()
-PARTS: Split = split(DATA, ForgetRequest.random(16))
+SCATTERED: Split = split(DATA, ForgetRequest.random(16))
+CLASS: Split = split(DATA, ForgetRequest.of_classes("a"))
+EVERYTHING = tiny.images(DATA)
 
 every_method = pytest.mark.parametrize("name", list(METHODS))
 
@@ -50,32 +55,53 @@ def base(small_compact: None) -> Classifier:
     return tiny.trained(tiny.images(DATA)).model
 
 
-@pytest.fixture(scope="module")
-def retrained(small_compact: None) -> Classifier:
-    return tiny.trained(tiny.images(DATA, PARTS.retain), seed=1).model
+@functools.cache
+def retrained(by_class: bool) -> Classifier:
+    parts = CLASS if by_class else SCATTERED
+    return tiny.trained(tiny.images(DATA, parts.retain), seed=1).model
+
+
+def parts_of(name: str) -> Split:
+    """What a method is asked to forget here: what it is meant for."""
+    return CLASS if METHODS[name].suits == "classes" else SCATTERED
 
 
 def offered(
-    needs: frozenset[Need] | set[Need],
+    name: str,
+    base: Classifier,
+    without: Need | None = None,
     images: torch.Tensor = DATA.train_images,
     labels: torch.Tensor = DATA.train_labels,
+    parts: Split | None = None,
 ) -> UnlearningData:
-    """The named parts of the data, and no other."""
-    indices: dict[Need, np.ndarray[Any, Any]] = {"retain": PARTS.retain, "forget": PARTS.forget}
-    parts = {need: Images(images, labels, torch.from_numpy(indices[need])) for need in needs}
-    return UnlearningData(parts, "compact", 10, tiny.RECIPE)
+    """What a method needs and no more, or one need fewer."""
+    parts = parts or parts_of(name)
+    needs = METHODS[name].needs - {without}
+    indices: dict[Need, np.ndarray[Any, Any]] = {"retain": parts.retain, "forget": parts.forget}
+    return UnlearningData(
+        {
+            need: Images(images, labels, torch.from_numpy(chosen))
+            for need, chosen in indices.items()
+            if need in needs
+        },
+        "compact",
+        10,
+        tiny.RECIPE,
+        forgotten_classes=forgotten_classes(DATA, parts),
+        records=tiny.records(base, EVERYTHING, needs),
+    )
 
 
 def unlearn(
     name: str, base: Classifier, data: UnlearningData | None = None, seed: int = 0
 ) -> tuple[Classifier, list[Step]]:
     method, model = make(name, SETTINGS.get(name)), copy.deepcopy(base)
-    data = data or offered(method.needs)
+    data = data or offered(name, base)
     return model, list(method.run(model, data, torch.Generator().manual_seed(seed)))
 
 
-def forget_loss(model: Classifier) -> float:
-    chosen = torch.from_numpy(PARTS.forget)
+def forget_loss(model: Classifier, parts: Split) -> float:
+    chosen = torch.from_numpy(parts.forget)
     with torch.inference_mode():
         logits = copy.deepcopy(model).eval()(DATA.train_images[chosen])
     return float(torch.nn.functional.cross_entropy(logits, DATA.train_labels[chosen]))
@@ -90,7 +116,7 @@ def test_it_describes_itself(name: str) -> None:
     assert method.name == name
     assert dataclasses.is_dataclass(method)
     assert method.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert method.needs <= {"retain", "forget"}
+    assert method.needs <= set(get_args(Need))
     assert method.suits in ("samples", "classes", "both")
     assert method.label
     assert method.sentence.endswith(".")
@@ -176,7 +202,7 @@ def test_same_seed_same_bits(name: str, base: Classifier) -> None:
     first, again = unlearn(name, base)[0], unlearn(name, base)[0]
     assert tiny.same(first, again)
     assert not tiny.same(first, base)
-    assert not tiny.same(first, unlearn(name, base, seed=1)[0])
+    assert tiny.same(first, unlearn(name, base, seed=1)[0]) != METHODS[name].draws
     assert torch.equal(torch.get_rng_state(), draws)
 
 
@@ -196,18 +222,29 @@ def test_it_reads_what_it_declares(name: str, base: Classifier) -> None:
     needs = METHODS[name].needs
     for missing in needs:
         with pytest.raises(UndeclaredRead, match=missing):
-            unlearn(name, base, offered(needs - {missing}))
+            unlearn(name, base, offered(name, base, without=missing))
 
 
 @every_method
 def test_it_reads_nothing_else(name: str, base: Classifier) -> None:
     """All that it does not declare is replaced by random bytes."""
-    needs = METHODS[name].needs
-    read = np.concatenate([getattr(PARTS, need) for need in needs])
+    parts = parts_of(name)
+    read = np.concatenate(
+        [getattr(parts, need) for need in METHODS[name].needs & {"retain", "forget"}]
+    )
     other = tiny.dataset(seed=9)
     images, labels = other.train_images.clone(), other.train_labels.clone()
     images[read], labels[read] = DATA.train_images[read], DATA.train_labels[read]
-    assert tiny.same(unlearn(name, base)[0], unlearn(name, base, offered(needs, images, labels))[0])
+    poisoned = offered(name, base, images=images, labels=labels)
+    assert tiny.same(unlearn(name, base)[0], unlearn(name, base, poisoned)[0])
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].suits == "classes"])
+def test_a_method_for_classes_refuses_scattered_images(name: str, base: Classifier) -> None:
+    method = make(name)
+    method.check(offered(name, base))
+    with pytest.raises(BadRequest, match="forgets whole classes"):
+        method.check(offered(name, base, parts=SCATTERED))
 
 
 @every_method
@@ -233,12 +270,12 @@ def test_it_ends_within_a_batch_and_leaves_nothing(name: str, base: Classifier) 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Images, "batch", count)
-        steps = method.run(model, offered(method.needs), torch.Generator().manual_seed(0))
+        steps = method.run(model, offered(name, base), torch.Generator().manual_seed(0))
         next(steps)
         next(steps)
         before = read
         next(steps)
-        assert read - before <= len(method.needs)  # a step is one batch of each part
+        assert read - before <= 2  # a step is at most one batch of each part
         steps.close()
     kept = copy.deepcopy(model)
     assert next(steps, None) is None
@@ -252,10 +289,12 @@ def test_it_ends_within_a_batch_and_leaves_nothing(name: str, base: Classifier) 
 
 
 @every_method
-def test_it_forgets(name: str, base: Classifier, retrained: Classifier) -> None:
+def test_it_forgets(name: str, base: Classifier) -> None:
     """The loss on what is to be forgotten goes from that of the network that learned it by heart
     toward that of one that never saw it."""
-    before, goal = forget_loss(base), forget_loss(retrained)
+    parts = parts_of(name)
+    goal = forget_loss(retrained(METHODS[name].suits == "classes"), parts)
+    before = forget_loss(base, parts)
     assert before < 0.3 < goal
-    after = forget_loss(unlearn(name, base)[0])
+    after = forget_loss(unlearn(name, base)[0], parts)
     assert after > before + 0.1 * (goal - before)

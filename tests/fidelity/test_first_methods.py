@@ -25,6 +25,12 @@ pytestmark = pytest.mark.usefixtures("small_compact")
 
 DATA = tiny.dataset()
 PARTS = split(DATA, ForgetRequest.random(16))
+SMALL = {
+    "fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7},
+    "anchored_fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7, "anchor": 1e-3},
+    "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.004},
+    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.02, "beta": 0.7},
+}
 STEPS = {"batch_size": 16, "learning_rate": 0.05}
 
 
