@@ -1,7 +1,8 @@
 """The one door from the screens to `core`.
 
-Whatever imports torch, scikit-learn or SQLAlchemy is imported inside the function that needs it: the
-front page calls none of the first two, and the store only once its result is drawn. Shared objects live once a process, in Streamlit's resource cache.
+Whatever imports torch, scikit-learn or SQLAlchemy is imported inside the function that needs it:
+the front page calls none of the first two, and the store only once its result is drawn. Shared
+objects live once a process, in Streamlit's resource cache.
 """
 
 from __future__ import annotations

@@ -173,8 +173,8 @@ def direction(measure: Measure | None) -> str:
         return ""
     return {
         "forget lower": "The images to forget still surprise the network less than new ones do.",
-        "forget higher": "The images to forget surprise the network more than new ones do: too much "
-        "forgetting gives them away as well.",
+        "forget higher": "The images to forget surprise the network more than new ones do: "
+        "too much forgetting gives them away as well.",
         "none": "No better than a coin flip can explain.",
     }.get(getattr(measure, "direction", ""), "")
 
