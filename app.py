@@ -59,7 +59,7 @@ if ready:
     )
     summary = ready[case]
     st.caption(
-        f"{wording.method_name(summary.plan.method)} was told to forget "
+        f"{lab.method_label(summary.plan.method)} was told to forget "
         f"{summary.plan.request.describe()} of CIFAR-10. It took "
         f"{wording.duration(summary.seconds.get('unlearning'))}. The further the two shapes "
         "overlap, the less the network gives away."

@@ -1,7 +1,5 @@
 """Watch it forget: pick a method, start it, follow it live, and read off whether it worked."""
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -98,7 +96,8 @@ def set_up() -> None:
         format_func=lambda name: f"{methods[name]['label']} ({methods[name]['group']})",
     )
     st.markdown(method["sentence"])
-    st.caption(f"It reads {reads(method)}. Source: {method['paper']}.")
+    st.caption(f"It reads {wording.needs(method['needs'])}. Source: {method['paper']}.")
+    st.page_link(widgets.METHODS, label="All methods, and what they cost", icon=":material/list:")
     if now.method == "anchored_fine_tune":
         widgets.story()
     try:
@@ -124,17 +123,24 @@ def set_up() -> None:
         if now.settings and st.button("Back to the defaults", key="defaults"):
             state.change(settings={})
             st.rerun()
-    if st.button("Start forgetting", type="primary", key="start", icon=":material/play_arrow:"):
+    fits = method["suits"] != "classes" or lab.whole_classes(now.dataset, now.request)
+    if not fits:
+        st.warning(
+            f"{method['label']} forgets whole classes only. Take another method, or choose a whole "
+            "class to forget.",
+            icon=":material/category:",
+        )
+    if st.button(
+        "Start forgetting",
+        type="primary",
+        key="start",
+        icon=":material/play_arrow:",
+        disabled=not fits,
+    ):
         start(state.plan())
     with st.expander("A link to this set-up"):
         st.code(state.share_link(), language=None, wrap_lines=True)
         st.caption("Who opens it sees these settings. It starts nothing.")
-
-
-def reads(method: dict[str, Any]) -> str:
-    """What a method needs, in words."""
-    words = {"retain": "the images to keep", "forget": "the images to forget"}
-    return " and ".join(words.get(need, need) for need in method["needs"]) or "no images"
 
 
 # Live
@@ -279,7 +285,7 @@ def finished(run: Run) -> None:
     link = state.share_link(run=run.id)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**{wording.method_name(run.plan.method)}** was told to forget "
+            f"**{lab.method_label(run.plan.method)}** was told to forget "
             f"{run.plan.request.describe()} of {wording.DATASETS.get(run.plan.dataset, 'the data')}"
             f". It took {wording.duration(run.seconds.get('unlearning'))}, measuring not counted."
         )
@@ -405,7 +411,7 @@ mine = job.alive and lab.owned(job, st.session_state.owner)
 state.write_address(run=run_id, owner=st.session_state.owner if mine else "")
 if job.alive:
     st.markdown(
-        f"**{wording.method_name(job.plan.method)}** forgets {job.plan.request.describe()}, from "
+        f"**{lab.method_label(job.plan.method)}** forgets {job.plan.request.describe()}, from "
         f"{wording.DATASETS.get(job.plan.dataset, job.plan.dataset)}."
     )
     st.fragment(live, run_every=TICK)(run_id)

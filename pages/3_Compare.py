@@ -53,7 +53,7 @@ def spy(summary: RunSummary, model: str) -> float | None:
 
 table = pd.DataFrame(
     {
-        "method": [wording.method_name(s.plan.method) for s in summaries],
+        "method": [lab.method_label(s.plan.method) for s in summaries],
         "forgot": [s.plan.request.describe() for s in summaries],
         "data": [s.plan.dataset for s in summaries],
         "spy before": [spy(s, "before") for s in summaries],
@@ -134,7 +134,7 @@ if titles[0] == titles[1]:
         f"{title} (seed {run.plan.seed})"
         for title, run in zip(titles, (first, second), strict=True)
     ]
-short = [wording.method_name(run.plan.method) for run in (first, second)]
+short = [lab.method_label(run.plan.method) for run in (first, second)]
 losses = [x for e in (first.after, second.after) for x in (e.forget_losses, e.test_losses)]
 top = charts.top_share(*losses)
 left, right = st.columns(2)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import os
+import sys
 import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
 from core.results import Evaluation, Plan, Run
 from core.run_files import RunSummary, run_from_files, shipped_runs
+from ui import wording
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
@@ -173,6 +176,36 @@ def _methods() -> list[dict[str, Any]]:
     return list(describe())
 
 
+@st.cache_data(show_spinner=False, ttl="10m")
+def measured_methods() -> list[dict[str, Any]]:
+    """What `benchmarks.methods` measured: one row a method and case; none where nothing ships.
+
+    Each row: method, case, gap (points), spy, forget_accuracy, retained_test_accuracy, share (of
+    retraining), all fractions, and seconds. Raises LabError for a damaged file.
+    """
+    file = SHIPPED / "methods.json"
+    try:
+        rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        for row in rows:
+            float(row["gap"]), float(row["seconds"]), str(row["method"]), str(row["case"])
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LabError(
+            f"The measurements in {file} cannot be read.",
+            "Run python -m benchmarks.methods again.",
+        ) from error
+    return rows
+
+
+def method_label(name: str) -> str:
+    """A method's name on a screen. Before anything has imported the methods (and torch with them)
+    it is made from the registry's key."""
+    if "core.unlearners" in sys.modules and name in (known := methods()):
+        return str(known[name]["label"])
+    return wording.method_name(name)
+
+
 def defaults(method: dict[str, Any], case: str) -> dict[str, Any]:
     """A method's settings for a case, tuned presets first."""
     return {p["name"]: p.get("presets", {}).get(case, p["default"]) for p in method["parameters"]}
@@ -224,6 +257,13 @@ def case(name: str, request: ForgetRequest) -> str:
     from core.experiment import case_of
 
     return case_of(dataset(name), split(name, request))
+
+
+def whole_classes(name: str, request: ForgetRequest) -> bool:
+    """Whether a request is for all images of one or more classes. Raises LabError."""
+    from core.experiment import forgotten_classes
+
+    return bool(forgotten_classes(dataset(name), split(name, request)))
 
 
 class Download:

@@ -29,6 +29,7 @@ STORY = {
     "pages/1_Choose.py": "Choose what to forget",
     "pages/2_Unlearn.py": "Watch it forget",
     "pages/3_Compare.py": "Compare",
+    "pages/4_Methods.py": "Methods",
 }
 """The pages and what the links to them say: the order is the story."""
 

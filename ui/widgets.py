@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from core.jobs import Job
 
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
+METHODS = "pages/4_Methods.py"
 
 
 UNSCORED = Measure(math.nan, 0.0, 1.0, 0)

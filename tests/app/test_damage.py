@@ -14,7 +14,13 @@ from tests.app.conftest import Open
 from tests.app.test_front import texts
 from ui import lab
 
-PAGES = ("app.py", "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py")
+PAGES = (
+    "app.py",
+    "pages/1_Choose.py",
+    "pages/2_Unlearn.py",
+    "pages/3_Compare.py",
+    "pages/4_Methods.py",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
