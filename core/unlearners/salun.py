@@ -1,0 +1,82 @@
+"""SalUn, saliency unlearning: random labels, but only the weights that matter most for the forget
+set may move."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from core.models import Classifier
+from core.training import make_optimiser
+from core.unlearners._saliency import add_gradients, hold, smallest
+from core.unlearners.base import Step, UnlearningData, parameter
+from core.unlearners.descent import batches, cross_entropy, descend, in_phases
+from core.unlearners.random_labels import RandomLabels
+
+
+@dataclass(frozen=True)
+class SalUn(RandomLabels):
+    """theta <- theta0 + m * (theta' - theta0) after every step, theta' the step of random labels
+    and m = 1 for the share of weights with the largest |grad CE(F)| at theta0, else 0.
+
+    The gradient is the mean over F, in evaluation mode; the largest are chosen among all trained
+    parameters together. Masking the update rather than the gradient keeps momentum and weight decay
+    from moving a masked-out weight. BatchNorm's running statistics are measured, not trained, and
+    follow the retain images.
+    """
+
+    name = "salun"
+    label = "SalUn (salient weights)"
+    sentence = (
+        "Finds the weights that matter most for the images to forget and teaches made-up labels "
+        "to those alone; an image that was taught a wrong answer can still stand out."
+    )
+    paper = "Fan et al., ICLR 2024, arXiv 2310.12508"
+
+    rehearsal: float = parameter(
+        0.15,
+        "Rehearsal",
+        "How much of the images to keep is seen after each pass, 1 for all of them.",
+        0.01,
+        5,
+        log=True,
+        presets={"digits": 1.0},
+    )
+    share: float = parameter(
+        0.5, "Share of weights", "How many of the weights may move, 1 for all of them.", 0.001, 1
+    )
+    weight_decay: float = parameter(
+        5e-4, "Weight decay", "How strongly the weights that may move shrink to 0.", 0, 0.1
+    )
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        weights = list(model.parameters())
+        saliency = [torch.zeros_like(weight) for weight in weights]
+        looked_at = batches(data.forget, "saliency", self.batch_size, generator, model)
+        forget_losses = (
+            cross_entropy(model, x, y) * (len(y) / len(data.forget)) for x, y in looked_at
+        )
+        looks = data.forget.steps(self.batch_size)
+        losses, total = self.losses(model, data, generator)
+
+        def relabel() -> Iterator[Step]:
+            originals = [weight.detach().clone() for weight in weights]
+            fixed = smallest([gradient.abs() for gradient in saliency], 1 - self.share)
+            free = [~mask for mask in fixed]
+            yield from descend(
+                model,
+                losses,
+                total,
+                self.learning_rate,
+                after_step=lambda _: hold(weights, originals, free),
+                optimiser=make_optimiser(
+                    model, self.learning_rate, self.momentum, self.weight_decay
+                ),
+            )
+
+        finding = add_gradients(model, forget_losses, looks, saliency, "finding salient weights")
+        yield from in_phases((looks, finding), (total, relabel()))
