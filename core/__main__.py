@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="compact", help="compact or resnet18")
+    parser.add_argument("--model", default="compact", help="compact, resnet18 or sisa")
     parser.add_argument("--dataset", default="cifar10", help="cifar10, digits, or a name")
     parser.add_argument("--data", type=Path, help="folder with the images")
 

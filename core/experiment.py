@@ -39,7 +39,7 @@ from core.results import Losses, Plan, Probe, Run, Snapshot
 from core.subsets import Images
 from core.training import Recipe, recipe_for
 from core.unlearners import make
-from core.unlearners.base import Need, Step, UnlearningData
+from core.unlearners.base import Need, Step, Unlearner, UnlearningData
 
 PROBE_IMAGES = 500
 ROLLING_IMAGES = 32
@@ -77,6 +77,7 @@ def run_plan(
     method = make(plan.method, plan.settings, case_of(dataset, parts))
     base = checkpoints.find(plan.model, plan.dataset, plan.base)
     _check_data(base, dataset)
+    _check_model(base, method)
     model = base.load(device)
     data = offered_data(
         dataset, parts, method.needs, base, stored_records(base, model, dataset, method.needs)
@@ -231,6 +232,15 @@ def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
         raise BadRequest(
             f"The {base.manifest['architecture']} model was trained on other images than these.",
             "Train one on them: python -m core train",
+        )
+
+
+def _check_model(base: Checkpoint, method: Unlearner) -> None:
+    """An ensemble has no single head or features, and what retrains it is its own method."""
+    if base.manifest["architecture"] == "sisa" and "shards" not in method.needs:
+        raise BadRequest(
+            f"{method.label} changes a single network, and this model is an ensemble of several.",
+            "Choose the method sisa, or the model compact.",
         )
 
 

@@ -1,14 +1,17 @@
-"""The classifiers: `compact`, made for two CPU cores, and torchvision's `resnet18`.
+"""The classifiers: `compact`, made for two CPU cores, torchvision's `resnet18`, and the `sisa`
+ensemble of narrower `compact` networks.
 
-Both take uint8 images (N, 3, 32, 32) and give logits (N, classes): normalisation is their own first
-step, so no caller can get it wrong. Both have `features` (N, d), a linear `head` over them, and
-`stages`, their parts from input to output.
+All take uint8 images (N, 3, 32, 32) and give logits (N, classes): normalisation is their own first
+step, so no caller can get it wrong. The single networks have `features` (N, d), a linear `head`
+over them, and `stages`, their parts from input to output.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -18,7 +21,7 @@ from torch import Tensor, nn
 
 from core.errors import BadRequest
 
-ARCHITECTURES = ("compact", "resnet18")
+ARCHITECTURES = ("compact", "resnet18", "sisa")
 
 # Per channel, of the CIFAR-10 training pixels in [0, 1]; as in the challenge's starting kit.
 MEAN = (0.4914, 0.4822, 0.4465)
@@ -80,10 +83,11 @@ class Compact(Classifier):
     WIDTHS = (64, 192, 256)
     FEATURE_SCALE = 0.25  # keeps the first logits, sums of 256 maxima, near unit size
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, narrower: int = 1) -> None:
+        """narrower: what the widths are divided by."""
         super().__init__()
         self.stem = nn.Conv2d(3, 24, 2)
-        widths = (24, *self.WIDTHS)
+        widths = (24, *(width // narrower for width in self.WIDTHS))
         self.blocks = nn.ModuleList(map(Block, widths, widths[1:]))
         self.head = nn.Linear(widths[-1], classes)
 
@@ -132,6 +136,27 @@ class ResNet18(Classifier):
         return [net.conv1, net.bn1, net.layer1, net.layer2, net.layer3, net.layer4, net.fc]
 
 
+class Sisa(Classifier):
+    """The ensemble of SISA training (Bourtoule et al. 2021, arXiv 1912.03817): each member has
+    learned one shard of the images, see `core.sisa`. It has no features, stages or head of its own.
+
+    The vote is the mean of the members' class probabilities (section IV of the paper names it
+    beside the majority, whose loss would be infinite where no member is right). Its logits are the
+    vote's logarithm, so that softmax(logits) is the vote.
+    """
+
+    SHARDS = 4
+    NARROWER = 2  # four networks of half the width cost about what one `compact` does
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(Compact(classes, self.NARROWER) for _ in range(self.SHARDS))
+
+    def forward(self, images: Tensor) -> Tensor:
+        votes = torch.stack([member(images).float().log_softmax(1) for member in self.members])
+        return votes.logsumexp(0) - math.log(len(self.members))
+
+
 def check_architecture(name: str) -> None:
     """Raises BadRequest for an unknown architecture."""
     if name not in ARCHITECTURES:
@@ -149,10 +174,15 @@ def build_model(
     """A new network with random weights, drawn from `generator` alone (on the CPU, so that a seed
     gives the same start on every device). Raises BadRequest for an unknown architecture."""
     check_architecture(architecture)
+    kinds: dict[str, Callable[[int], Classifier]] = {
+        "compact": Compact,
+        "resnet18": ResNet18,
+        "sisa": Sisa,
+    }
     seed = int(torch.randint(2**31, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Compact(classes) if architecture == "compact" else ResNet18(classes)
+        model = kinds[architecture](classes)
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -1,11 +1,13 @@
-"""What is computed once a base model and kept on this machine: the features of its training images.
+"""What is stored once a base model: the features of its training images, computed and kept on this
+machine, and the states of a SISA ensemble, which its training kept beside the weights.
 
-Kept in the cache folder under the hash of the weights and the fingerprint of the images; a file
-that cannot be read is computed again.
+Features are kept in the cache folder under the hash of the weights and the fingerprint of the
+images; a file that cannot be read is computed again.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ from core.data import ImageDataset
 from core.features import features
 from core.folders import cache_folder
 from core.models import Classifier
+from core.sisa import stored
 from core.subsets import Images
 from core.unlearners.base import Need
 
@@ -29,7 +32,8 @@ def stored_records(
 ) -> dict[Need, Callable[..., Any]]:
     """The records among a method's needs, ready to be read: those not yet kept are computed now."""
     every: dict[Need, Callable[[Checkpoint, Classifier, ImageDataset], Callable[..., Any]]] = {
-        "features": _features
+        "features": _features,
+        "shards": lambda base, model, dataset: functools.partial(stored, base),
     }
     return {name: make(base, model, dataset) for name, make in every.items() if name in needs}
 

@@ -28,6 +28,7 @@ from core.forget_sets import ForgetRequest, Split, split
 from core.models import Classifier
 from core.provenance import versions
 from core.results import Evaluation
+from core.sisa import TrainedShards, save_states, train_sisa
 from core.subsets import Images
 from core.training import Recipe, Trained, TrainingProgress, train
 
@@ -70,10 +71,13 @@ def train_model(
             state.unlink(missing_ok=True)
             yield kept
             return
-        for progress in train(
-            architecture, images, recipe, seed, classes=len(dataset.class_names), device=device,
-            state_file=state,
-        ):  # fmt: skip
+        about: dict[str, Any] = {"classes": len(dataset.class_names), "device": device}
+        progresses: Iterator[TrainingProgress | Trained] = (
+            train_sisa(images, recipe, seed, folder=state.with_suffix(".slices"), **about)
+            if architecture == "sisa"
+            else train(architecture, images, recipe, seed, state_file=state, **about)
+        )
+        for progress in progresses:
             if isinstance(progress, TrainingProgress):
                 yield progress
             else:
@@ -111,6 +115,8 @@ def _keep(
         accuracy["forget"] = float(np.mean(right[parts.forget]))
         accuracy["retain"] = float(np.mean(right[parts.retain]))
         extra = {"request": without.to_dict(), "forget_digest": parts.digest}
+    if isinstance(trained, TrainedShards):
+        extra |= save_states(trained, folder, role)
     manifest = {
         **manifest_of(architecture, dataset, recipe, seed, trained.seconds),
         **extra,

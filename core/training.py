@@ -64,6 +64,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("compact", "digits"): _DIGITS,
     ("resnet18", "cifar10"): Recipe(epochs=30, clean_epochs=6, learning_rate=0.1, crop=4),
     ("resnet18", "digits"): _DIGITS,
+    ("sisa", "cifar10"): Recipe(),
+    ("sisa", "digits"): _DIGITS,
 }
 """What trains a base model and its retrained references, by architecture and data set."""
 
@@ -133,6 +135,7 @@ def train(
     classes: int = 10,
     device: torch.device | str = "cpu",
     into: Classifier | None = None,
+    start: Classifier | None = None,
     state_file: Path | None = None,
     save_every: float = 20.0,
 ) -> Iterator[TrainingProgress | Trained]:
@@ -140,6 +143,8 @@ def train(
 
     into: a network of that architecture that is overwritten with the new one from the start, so
     that its owner can watch; a new object without it.
+    start: a network to go on with, in place of a new one; not together with a state file, which
+    would not know its weights.
     state_file: where the state is saved, atomically, every `save_every` seconds and on leaving
     early; a later call with the same arguments goes on from there and ends bit-equal to an unbroken
     one (same machine, versions and thread count). Once `Trained` was yielded it is removed when the
@@ -149,11 +154,11 @@ def train(
     device = torch.device(device)
     identity = _identity(architecture, images, recipe, seed, classes)
     generator = torch.Generator().manual_seed(seed)
-    model = build_model(architecture, classes, generator, device)
+    model = start or build_model(architecture, classes, generator, device)
     if into is not None:
         into.load_state_dict(model.state_dict())
         model = into
-    if isinstance(model, Compact):
+    if isinstance(model, Compact) and start is None:
         some = torch.randperm(len(images), generator=generator)[:5000]
         model.whiten(images.batch(some, device)[0])
     optimiser = make_optimiser(model, recipe.learning_rate, recipe.momentum, recipe.weight_decay)

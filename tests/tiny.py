@@ -15,7 +15,8 @@ import torch
 
 from core.data import ImageDataset
 from core.features import features
-from core.models import Classifier
+from core.models import Classifier, Sisa, build_model
+from core.sisa import State, Stored, shards_of, train_shards
 from core.subsets import Images
 from core.training import Recipe, Trained, train
 from core.unlearners.base import Need
@@ -25,6 +26,9 @@ WIDTHS = (8, 8, 8)
 
 RECIPE = Recipe(epochs=24, clean_epochs=20, batch_size=16, learning_rate=0.1)
 """Enough for the small network to learn `dataset()` by heart."""
+
+SHARDS = Recipe(epochs=32, clean_epochs=32, batch_size=8, learning_rate=0.1)
+"""Enough for each member of a small ensemble to learn its shard by heart."""
 
 SHORT = Recipe(epochs=4, clean_epochs=2, batch_size=16, learning_rate=0.1)
 
@@ -65,11 +69,25 @@ def trained(on: Images, recipe: Recipe = RECIPE, seed: int = 0) -> Trained:
     return last
 
 
+@functools.cache
+def ensemble(on: Images, recipe: Recipe, seed: int) -> tuple[Sisa, Stored]:
+    """Trains a small SISA ensemble; also gives what it kept."""
+    model = build_model("sisa", generator=torch.Generator().manual_seed(0))
+    assert isinstance(model, Sisa)
+    states: dict[str, State] = {}
+    shards = shards_of(on, recipe, seed, 10)
+    list(train_shards(model, shards, recipe, seed, states.get, states.__setitem__))
+    return model, Stored(seed, states.get)
+
+
 def records(
     base: Classifier, every: Images, needs: Collection[Need]
 ) -> dict[Need, Callable[..., Any]]:
     """What is stored of a network once, as far as a method needs it."""
-    found: dict[Need, Callable[..., Any]] = {"features": functools.partial(features, base)}
+    found: dict[Need, Callable[..., Any]] = {
+        "features": functools.partial(features, base),
+        "shards": lambda: ensemble(every, SHARDS, 0)[1],
+    }
     return {name: record for name, record in found.items() if name in needs}
 
 

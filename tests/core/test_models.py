@@ -21,6 +21,9 @@ from core.models import (
     multiply_adds,
 )
 
+SINGLE = [name for name in ARCHITECTURES if name != "sisa"]
+"""Those that are one network, with a head over features."""
+
 
 def pictures(n: int, seed: int = 0) -> Tensor:
     draw = torch.Generator().manual_seed(seed)
@@ -31,7 +34,7 @@ def new(architecture: str, classes: int = 10, seed: int = 0) -> Classifier:
     return build_model(architecture, classes, torch.Generator().manual_seed(seed)).eval()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SINGLE)
 def test_uint8_in_logits_out(architecture: str) -> None:
     model, x = new(architecture, classes=7), pictures(3)
     with torch.inference_mode():
@@ -52,7 +55,7 @@ def test_normalisation_is_inside() -> None:
     assert not {"mean", "std"} & set(model.state_dict())
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SINGLE)
 def test_stages_hold_every_weight_once(architecture: str) -> None:
     model = new(architecture)
     staged = [id(p) for stage in model.stages() for p in stage.parameters()]
@@ -68,7 +71,7 @@ def test_weights_come_from_the_generator_alone(architecture: str) -> None:
     assert torch.equal(torch.get_rng_state(), before)
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)]
     assert all(same)
-    assert not torch.equal(first.head.weight, other.head.weight)
+    assert not torch.equal(*(list(model.parameters())[-2] for model in (first, other)))
 
 
 def test_an_unknown_architecture() -> None:
@@ -113,6 +116,14 @@ def test_what_compact_costs() -> None:
     model = new("compact")
     assert 1.4e6 < sum(p.numel() for p in model.parameters()) < 1.6e6
     assert 85e6 < multiply_adds(model) < 95e6
+
+
+def test_what_an_ensemble_costs() -> None:
+    """About what one network does; each of its members has learned another shard."""
+    model = new("sisa", classes=7)
+    assert 0.8 < multiply_adds(model) / multiply_adds(new("compact")) < 1.3
+    with torch.inference_mode():
+        assert model(pictures(3)).shape == (3, 7)
 
 
 def test_the_stem_whitens_patches() -> None:
