@@ -1,13 +1,12 @@
-"""What is stored once a base model: the features of its training images, computed and kept on this
-machine, and the states of a SISA ensemble, which its training kept beside the weights.
+"""What is stored once a base model: the features of its training images and the importance of its
+weights, computed and kept on this machine.
 
-Features are kept in the cache folder under the hash of the weights and the fingerprint of the
-images; a file that cannot be read is computed again.
+Features and importance are kept in the cache folder under the hash of the weights and the
+fingerprint of the images; a file that cannot be read is computed again.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +14,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.checkpoints import Checkpoint
 from core.data import ImageDataset
 from core.features import features
 from core.folders import cache_folder
+from core.importance import KINDS, Kind, importance
 from core.models import Classifier
-from core.sisa import stored
 from core.subsets import Images
 from core.unlearners.base import Need
+
+IMPORTANCE_IMAGES = 5_000
+"""Of the training images, drawn once with seed 0, or all where there are fewer: what the importance
+of the weights "to all images" is measured on."""
 
 
 def stored_records(
@@ -33,7 +38,7 @@ def stored_records(
     """The records among a method's needs, ready to be read: those not yet kept are computed now."""
     every: dict[Need, Callable[[Checkpoint, Classifier, ImageDataset], Callable[..., Any]]] = {
         "features": _features,
-        "shards": lambda base, model, dataset: functools.partial(stored, base),
+        "importance": _importance,
     }
     return {name: make(base, model, dataset) for name, make in every.items() if name in needs}
 
@@ -65,3 +70,37 @@ def _features(
         os.replace(temporary, file)
     kept = found
     return lambda part: torch.from_numpy(np.array(kept[part.indices.numpy()]))
+
+
+def _importance(
+    base: Checkpoint, model: Classifier, dataset: ImageDataset
+) -> Callable[[Kind], dict[str, Tensor]]:
+    """Of every parameter, float32, as `core.importance` defines each kind, over a fixed sample of
+    `IMPORTANCE_IMAGES`. Both kinds are made at once, before a method's clock starts."""
+    order = torch.randperm(len(dataset.train_labels), generator=torch.Generator().manual_seed(0))
+    sample = Images(dataset.train_images, dataset.train_labels, order[:IMPORTANCE_IMAGES])
+    shapes = {name: weight.shape for name, weight in model.named_parameters()}
+    found: dict[Kind, dict[str, Tensor]] = {}
+    for kind in KINDS:
+        kept = record_file(base, dataset, f"importance-{kind}-{IMPORTANCE_IMAGES}", "safetensors")
+        beside = base.weights.with_name(kept.name)
+        values = _read_importance(beside, shapes) or _read_importance(kept, shapes)
+        if values is None:
+            *_, measured = importance(model, sample, kind)
+            values = {name: value.cpu().contiguous() for name, value in measured.items()}
+            temporary = kept.with_name(f".{os.getpid()}.{kept.name}")
+            save_file(values, temporary)
+            os.replace(temporary, kept)
+        found[kind] = values
+    return found.__getitem__
+
+
+def _read_importance(file: Path, shapes: dict[str, torch.Size]) -> dict[str, Tensor] | None:
+    """What the file holds, if it is the importance of parameters of these shapes."""
+    try:
+        values = load_file(file)
+    except (SafetensorError, OSError):
+        return None
+    if {name: value.shape for name, value in values.items()} != shapes:
+        return None
+    return {name: value.float() for name, value in values.items()}

@@ -15,6 +15,7 @@ import torch
 
 from core.data import ImageDataset
 from core.features import features
+from core.importance import Kind, importance
 from core.models import Classifier, Sisa, build_model
 from core.sisa import State, Stored, shards_of, train_shards
 from core.subsets import Images
@@ -78,6 +79,12 @@ def ensemble(on: Images, recipe: Recipe, seed: int) -> tuple[Sisa, Stored]:
     shards = shards_of(on, recipe, seed, 10)
     list(train_shards(model, shards, recipe, seed, states.get, states.__setitem__))
     return model, Stored(seed, states.get)
+
+
+def importance_of(base: Classifier, every: Images, kind: Kind) -> dict[str, torch.Tensor]:
+    """The importance of every parameter to these images."""
+    *_, found = importance(base, every, kind)
+    return found
 
 
 def records(
