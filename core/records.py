@@ -1,5 +1,6 @@
 """What is stored once a base model: the features of its training images and the importance of its
-weights, computed and kept on this machine.
+weights, computed and kept on this machine, and the states of a SISA ensemble, which its training
+kept beside the weights.
 
 Features and importance are kept in the cache folder under the hash of the weights and the
 fingerprint of the images; a file that cannot be read is computed again.
@@ -7,6 +8,7 @@ fingerprint of the images; a file that cannot be read is computed again.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,7 @@ from core.features import features
 from core.folders import cache_folder
 from core.importance import KINDS, Kind, importance
 from core.models import Classifier
+from core.sisa import stored
 from core.subsets import Images
 from core.unlearners.base import Need
 
@@ -39,6 +42,7 @@ def stored_records(
     every: dict[Need, Callable[[Checkpoint, Classifier, ImageDataset], Callable[..., Any]]] = {
         "features": _features,
         "importance": _importance,
+        "shards": lambda base, model, dataset: functools.partial(stored, base),
     }
     return {name: make(base, model, dataset) for name, make in every.items() if name in needs}
 

@@ -93,6 +93,7 @@ def records(
     """What is stored of a network once, as far as a method needs it."""
     found: dict[Need, Callable[..., Any]] = {
         "features": functools.partial(features, base),
+        "importance": functools.partial(importance_of, base, every),
         "shards": lambda: ensemble(every, SHARDS, 0)[1],
     }
     return {name: record for name, record in found.items() if name in needs}
