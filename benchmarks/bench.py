@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import RESULTS
 from core import checkpoints
 from core.data import load_dataset
 from core.errors import LabError
@@ -24,7 +25,6 @@ from core.references import find_reference, outcomes
 from core.results import Evaluation
 from core.unlearners import make
 
-RESULTS = Path(__file__).parent / "results"
 RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
 METRICS = (
     "forget_accuracy",

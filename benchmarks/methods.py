@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.bench import CLASS, MEMORISED, RANDOM, RESULTS, Log
+from benchmarks import RESULTS
+from benchmarks.bench import CLASS, MEMORISED, RANDOM, Log
 from core import checkpoints
 from core.__main__ import report
 from core.data import ImageDataset, load_dataset

@@ -17,7 +17,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import CLASS, RESULTS, Bench, Log
+from benchmarks import RESULTS
+from benchmarks.bench import CLASS, Bench, Log
 from core.folders import SHIPPED
 from core.forget_sets import ForgetRequest
 
