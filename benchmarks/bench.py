@@ -123,6 +123,19 @@ class Bench:
             "versions": versions(self.device),
         }
 
+    def retraining_seconds(self, request: ForgetRequest, steps: int = 30) -> float:
+        """What retraining would take now: its steps times the rate of some of them."""
+        retrain = make("retrain")
+        data = offered_data(self.dataset, self.split(request), retrain.needs, self.base)
+        running = retrain.run(self.base.load(self.device), data, torch.Generator().manual_seed(0))
+        total = next(running).total
+        for _ in range(4):
+            next(running)
+        clock = time.perf_counter()
+        for _ in range(steps):
+            next(running)
+        return (time.perf_counter() - clock) / steps * total
+
     def _outcomes(self, model: Classifier, parts: Split) -> tuple[Outcome, Outcome]:
         """Only the training images that `parts` names are measured; the rest stays empty."""
         data = self.dataset
