@@ -32,7 +32,7 @@ class FineTune(Unlearner):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = parameter(
-        1.2,
+        1.0,
         "Passes",
         "How often each image to keep is seen again.",
         0.01,
