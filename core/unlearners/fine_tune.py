@@ -85,7 +85,7 @@ class AnchoredFineTune(FineTune):
     paper = "Course report, CS 726, section 6; the proximal step: Parikh & Boyd 2014"
 
     anchor: float = parameter(
-        0.002,
+        0.001,
         "Anchor strength",
         "How strongly the weights are pulled back to where they were.",
         0,
