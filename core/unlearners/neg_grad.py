@@ -31,7 +31,7 @@ class NegGrad(Unlearner):
     paper = "Golatkar et al., CVPR 2020, arXiv 1911.04933 (as a baseline)"
 
     epochs: float = parameter(
-        2.0,
+        1.5,
         "Passes",
         "How often each image to forget is seen.",
         0.01,
@@ -40,13 +40,13 @@ class NegGrad(Unlearner):
         presets={"digits": 10.0},
     )
     learning_rate: float = parameter(
-        5e-4,
+        1.1e-3,
         "Learning rate",
         "How far each step climbs: a little too much ruins the model.",
         1e-6,
         1.0,
         log=True,
-        presets={"digits": 0.004},
+        presets={"class": 3.2e-4, "digits": 0.004},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
