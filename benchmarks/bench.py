@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import RESULTS
 from core import checkpoints
 from core.data import load_dataset
 from core.errors import LabError
@@ -24,7 +25,6 @@ from core.references import find_reference, outcomes
 from core.results import Evaluation
 from core.unlearners import make
 
-RESULTS = Path(__file__).parent / "results"
 RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
 METRICS = (
     "forget_accuracy",
@@ -122,6 +122,19 @@ class Bench:
             "seconds": {"unlearning": round(seconds, 2)},
             "versions": versions(self.device),
         }
+
+    def retraining_seconds(self, request: ForgetRequest, steps: int = 30) -> float:
+        """What retraining would take now: its steps times the rate of some of them."""
+        retrain = make("retrain")
+        data = offered_data(self.dataset, self.split(request), retrain.needs, self.base)
+        running = retrain.run(self.base.load(self.device), data, torch.Generator().manual_seed(0))
+        total = next(running).total
+        for _ in range(4):
+            next(running)
+        clock = time.perf_counter()
+        for _ in range(steps):
+            next(running)
+        return (time.perf_counter() - clock) / steps * total
 
     def _outcomes(self, model: Classifier, parts: Split) -> tuple[Outcome, Outcome]:
         """Only the training images that `parts` names are measured; the rest stays empty."""

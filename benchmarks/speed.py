@@ -13,11 +13,11 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
+from benchmarks import RESULTS
 from core.evaluation import per_image
 from core.models import best_device, build_model, multiply_adds, training_precision
 from core.provenance import versions
@@ -25,7 +25,6 @@ from core.training import augment, make_optimiser
 
 SIZE = 2048
 BATCH = 128
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:

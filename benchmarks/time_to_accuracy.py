@@ -15,14 +15,13 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import RESULTS
 from core.data import load_dataset
 from core.evaluation import per_image
 from core.models import best_device, build_model
 from core.provenance import versions
 from core.subsets import Images
 from core.training import Trained, TrainingProgress, recipe_for, train
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:

@@ -32,22 +32,22 @@ class FineTune(Unlearner):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = parameter(
-        1.2,
+        0.75,
         "Passes",
         "How often each image to keep is seen again.",
         0.01,
         50,
         log=True,
-        presets={"digits": 8.0},
+        presets={"class": 1.0, "digits": 8.0},
     )
     learning_rate: float = parameter(
-        0.15,
+        0.13,
         "Learning rate",
         "How far each step moves: larger forgets more and costs accuracy.",
         1e-5,
         1.0,
         log=True,
-        presets={"digits": 0.2},
+        presets={"class": 0.15, "digits": 0.2},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(
@@ -85,7 +85,7 @@ class AnchoredFineTune(FineTune):
     paper = "Course report, CS 726, section 6; the proximal step: Parikh & Boyd 2014"
 
     anchor: float = parameter(
-        0.002,
+        0.001,
         "Anchor strength",
         "How strongly the weights are pulled back to where they were.",
         0,

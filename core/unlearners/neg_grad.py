@@ -31,22 +31,22 @@ class NegGrad(Unlearner):
     paper = "Golatkar et al., CVPR 2020, arXiv 1911.04933 (as a baseline)"
 
     epochs: float = parameter(
-        2.0,
+        1.5,
         "Passes",
         "How often each image to forget is seen.",
         0.01,
         50,
         log=True,
-        presets={"digits": 10.0},
+        presets={"class": 2.0, "digits": 10.0},
     )
     learning_rate: float = parameter(
-        5e-4,
+        1.1e-3,
         "Learning rate",
         "How far each step climbs: a little too much ruins the model.",
         1e-6,
         1.0,
         log=True,
-        presets={"digits": 0.004},
+        presets={"class": 2e-4, "digits": 0.004},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
@@ -77,13 +77,13 @@ class NegGradPlus(Unlearner):
     paper = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
 
     epochs: float = parameter(
-        5.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        3.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        0.01, "Learning rate", "How far each step moves.", 1e-5, 1.0, log=True
+        0.02, "Learning rate", "How far each step moves.", 1e-5, 1.0, log=True
     )
     beta: float = parameter(
-        0.97, "Balance", "1 only keeps, 0 only forgets; most of the weight is on keeping.", 0, 1
+        0.95, "Balance", "1 only keeps, 0 only forgets; most of the weight is on keeping.", 0, 1
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)
