@@ -21,6 +21,7 @@ from core.experiment import case_of, offered_data
 from core.forget_sets import ForgetRequest, Split, split
 from core.models import Classifier, best_device
 from core.provenance import versions
+from core.records import stored_records
 from core.references import find_reference, outcomes
 from core.results import Evaluation
 from core.unlearners import make
@@ -94,12 +95,14 @@ class Bench:
         request = ForgetRequest.from_dict(plan["request"])
         parts = self.split(request)
         method = make(plan["method"], plan["settings"])
-        data = offered_data(self.dataset, parts, method.needs, self.base)
+        model = self.base.load(self.device)
+        records = stored_records(self.base, model, self.dataset, method.needs)
+        data = offered_data(self.dataset, parts, method.needs, self.base, records)
+        method.check(data)
         seen = parts
         if self.retain_sample:
             some = np.random.default_rng(0).permutation(parts.retain)[: self.retain_sample]
             seen = dataclasses.replace(parts, retain=np.sort(some))
-        model = self.base.load(self.device)
         before = self._numbers(outcomes(self.base, model, self.dataset), seen)
         retrained = None
         if reference := find_reference("compact", self.dataset, parts):
