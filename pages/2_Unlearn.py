@@ -98,6 +98,11 @@ def set_up() -> None:
     st.markdown(method["sentence"])
     st.caption(f"It reads {wording.needs(method['needs'])}. Source: {method['paper']}.")
     st.page_link(widgets.METHODS, label="All methods, and what they cost", icon=":material/list:")
+    if lab.model_for(method) == lab.ENSEMBLE:
+        st.caption(
+            "It works on a model of its own, an ensemble that was trained in parts; its numbers do "
+            "not compare with those of other methods."
+        )
     if now.method == "anchored_fine_tune":
         widgets.story()
     try:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MODEL = "compact"
+MODEL, ENSEMBLE = "compact", "sisa"
 DOWNLOAD_MB = 163
 
 
@@ -204,6 +204,14 @@ def method_label(name: str) -> str:
     if "core.unlearners" in sys.modules and name in (known := methods()):
         return str(known[name]["label"])
     return wording.method_name(name)
+
+
+def model_for(method: dict[str, Any], wanted: str = MODEL) -> str:
+    """The architecture that a method works on: the one wanted, but the ensemble for a method that
+    needs its shards, and for no other."""
+    if "shards" in method["needs"]:
+        return ENSEMBLE
+    return MODEL if wanted == ENSEMBLE else wanted
 
 
 def defaults(method: dict[str, Any], case: str) -> dict[str, Any]:

@@ -157,7 +157,8 @@ def plan() -> Plan:
     assert now.request is not None
     known = {parameter["name"] for parameter in lab.methods()[now.method]["parameters"]}
     changed = {name: value for name, value in now.settings.items() if name in known}
-    return Plan(now.model, now.dataset, now.request, now.method, changed, now.seed)
+    model = lab.model_for(lab.methods()[now.method], now.model)
+    return Plan(model, now.dataset, now.request, now.method, changed, now.seed)
 
 
 def say(error: LabError) -> None:

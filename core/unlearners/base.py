@@ -76,7 +76,7 @@ class UnlearningData:
 
     def record(self, name: Need) -> Callable[..., Any]:
         """What gives a stored record of the original model: `features(part) -> float32 (n, d)`,
-        `importance(kind) -> {parameter name: Tensor}`."""
+        `importance(kind) -> {parameter name: Tensor}`, `shards() -> core.sisa.Stored`."""
         if name not in self.records:
             raise UndeclaredRead(f"This method reads {name!r} without declaring it.")
         return self.records[name]
