@@ -322,6 +322,9 @@ def _methods(options: argparse.Namespace) -> int:
             group = method["group"]
             print(f"\n{group}")
         print(f"  {method['name']:20} {method['label']}: {method['sentence']}")
+        needs = ", ".join(method["needs"]) or "nothing"
+        suits = "samples and classes" if method["suits"] == "both" else method["suits"]
+        print(f"    reads {needs}; for {suits}; {method['paper']}")
         for parameter in method["parameters"]:
             limits = f"{parameter['low']:g} to {parameter['high']:g}"
             print(f"    --set {parameter['name']}={parameter['default']:<10} {limits}")
