@@ -1,0 +1,154 @@
+"""AMUN: fine-tuning on adversarial neighbours of the forget images, under their wrong labels.
+
+Ebrahimpour-Boroojeny et al., ICML 2025. Beside each forget image (x, y) is put the nearest image
+that the original model takes for something else, with that wrong label: between the two the model
+becomes unsure, as one is of an image that it never saw, and little else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.models import Classifier
+from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
+from core.unlearners.boundary import WHITE, pixel_gradient
+from core.unlearners.descent import (
+    batches,
+    cross_entropy,
+    descend,
+    freeze_batchnorm,
+    in_phases,
+    steps_for,
+    stream,
+)
+
+RADII = 8
+"""How many radii are tried, each twice the last."""
+NONE_FOUND = -100
+"""The label that cross-entropy passes over."""
+
+
+def nearest_adversarial(
+    model: Classifier, images: Tensor, labels: Tensor, radius: float, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Projected gradient ascent on CE within an L2 ball that doubles until the label is wrong.
+
+    images: uint8 (n, 3, s, s). radius: the first one, L2 in pixel units of [0, 1]. steps: within
+    each ball, of length radius / steps. The search goes on from where the smaller ball left it and
+    stops at the first point with a wrong label: at most one step beyond the boundary it crossed.
+    The model must be in evaluation mode.
+
+    Returns offsets float32 (n, 3, s, s) in pixel levels, such that images + offsets are in
+    [0, 255], and the wrong labels int64 (n,), `NONE_FOUND` where no radius sufficed. An image that
+    the model gets wrong as it is has the offset 0.
+    """
+    origins = images.float()
+    offsets = torch.zeros_like(origins)
+    wrong = torch.full_like(labels, NONE_FOUND)
+    left = torch.arange(len(images), device=images.device)
+    for step in range(RADII * steps):
+        ball = WHITE * radius * 2 ** (step // steps)
+        gradient, logits = pixel_gradient(model, origins[left] + offsets[left], labels[left])
+        predicted = logits.argmax(1)
+        fooled = predicted != labels[left]
+        wrong[left[fooled]] = predicted[fooled]
+        left, gradient = left[~fooled], gradient[~fooled]
+        if len(left) == 0:
+            break
+        # A confident image's gradient is tiny and still points the way.
+        direction = F.normalize(gradient.flatten(1), eps=1e-30).view_as(gradient)
+        moved = offsets[left] + ball / steps * direction
+        length = moved.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        inside = moved * (ball / length.clamp_min(ball))
+        offsets[left] = (origins[left] + inside).clamp(0, WHITE) - origins[left]
+    return offsets, wrong
+
+
+@dataclass(frozen=True)
+class Amun(Unlearner):
+    """theta <- theta - eta grad CE over F, A and as many images of R, A the nearest adversarial
+    neighbour of each image of F with the label that f0 gives it.
+
+    The paper's fine-tuning on R, F and A, with R drawn as often as F in place of all of it. The
+    neighbours are fed as the float pixels that the search found, kept as half-precision offsets:
+    rounded to whole levels, which moves an image by .06, one in forty of CIFAR-10's is no longer
+    taken for something else. An image and its neighbour come in the same batch; neither feeds
+    BatchNorm's running statistics.
+    """
+
+    name = "amun"
+    label = "AMUN"
+    group = "retrain-like"
+    needs = frozenset({"retain", "forget"})
+    suits = "samples"
+    sentence = (
+        "Finds for each image to forget the smallest change that fools the model, and teaches the "
+        "fooled answer for it beside the true one, until the model is unsure of both."
+    )
+    paper = "Ebrahimpour-Boroojeny et al., ICML 2025, arXiv 2503.00917"
+
+    epochs: float = parameter(
+        1.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+    )
+    learning_rate: float = parameter(
+        0.02, "Learning rate", "How far each step moves.", 1e-5, 1.0, log=True
+    )
+    radius: float = parameter(
+        0.2,
+        "First search radius",
+        "Where the search for the smallest change begins; it doubles until the model is fooled.",
+        0.01,
+        10,
+        log=True,
+    )
+    attack_steps: int = parameter(
+        3, "Steps a radius", "More find a smaller change and take longer.", 1, 50, log=True
+    )
+    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
+    batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        forget = data.forget
+        device = next(model.parameters()).device
+        offsets = torch.zeros(len(forget), *forget.images.shape[1:], dtype=torch.float16)
+        wrong = torch.full((len(forget),), NONE_FOUND)
+
+        def attack() -> Iterator[Step]:
+            model.eval()
+            order = torch.arange(len(forget))
+            for done, positions in enumerate(order.split(self.batch_size)):  # type: ignore[no-untyped-call]
+                x, y = forget.batch(positions, device)
+                found = nearest_adversarial(model, x, y, self.radius, self.attack_steps)
+                offsets[positions] = found[0].to("cpu", torch.float16)
+                wrong[positions] = found[1].cpu()
+                yield Step(done + 1, forget.steps(self.batch_size), phase="fooling the model")
+
+        def losses() -> Iterator[Tensor]:
+            retain = batches(data.retain, "retain", self.batch_size, generator, model)
+            order = stream(generator, "forget")
+            while True:
+                everything = torch.randperm(len(forget), generator=order)
+                for positions in everything.split(self.batch_size):  # type: ignore[no-untyped-call]
+                    x, y = next(retain)
+                    model.train()
+                    kept, size = cross_entropy(model, x, y), len(y)
+                    x, y = forget.batch(positions, device)
+                    neighbours = x + offsets[positions].to(device, torch.float32)
+                    labels = torch.cat([y, wrong[positions].to(device)])
+                    count = int((labels != NONE_FOUND).sum())
+                    freeze_batchnorm(model)
+                    unsure = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
+                    yield (size * kept + count * unsure) / (size + count)
+
+        total = steps_for(forget, self.epochs, self.batch_size)
+        yield from in_phases(
+            (forget.steps(self.batch_size), attack()),
+            (total, descend(model, losses(), total, self.learning_rate, self.momentum)),
+        )
