@@ -72,7 +72,7 @@ class ForgetContrastStrengthen(Unlearner):
         presets={"digits": 1.0},
     )
     forget_rate: float = parameter(
-        1e-3,
+        1e-4,
         "Forgetting rate",
         "How far each step moves that makes the network undecided.",
         1e-6,
@@ -80,10 +80,10 @@ class ForgetContrastStrengthen(Unlearner):
         log=True,
     )
     contrast_rate: float = parameter(
-        3e-4,
+        3e-6,
         "Contrast rate",
-        "How far each step moves that drives the images to forget away.",
-        1e-6,
+        "How far each step moves that drives the images to forget away; the pull is strong.",
+        1e-8,
         1.0,
         log=True,
     )

@@ -30,7 +30,13 @@ SMALL = {
     "ct": {"epochs": 10, "batch_size": 16, "learning_rate": 0.1},
     "msg": {"epochs": 10, "batch_size": 16, "learning_rate": 0.1},
     "cfw": {"epochs": 10, "batch_size": 16, "learning_rate": 0.1},
-    "fcs": {"rehearsal": 2, "batch_size": 16, "forget_rate": 0.05, "learning_rate": 0.05},
+    "fcs": {
+        "rehearsal": 2,
+        "batch_size": 16,
+        "forget_rate": 0.05,
+        "contrast_rate": 3e-4,
+        "learning_rate": 0.05,
+    },
 }
 ONE_STEP = {"epochs": 0.01, "batch_size": 64, "learning_rate": 1e-5, "momentum": 0}
 """One batch of all images at a rate that moves hardly anything."""
