@@ -121,12 +121,13 @@ class RandomLabels(Unlearner):
 
 @dataclass(frozen=True)
 class Amnesiac(Unlearner):
-    """Adam on CE(F, y') + CE(R), one batch of each a step, y' drawn evenly from the labels that an
-    image does not have.
+    """Adam on the mean cross-entropy of the relabelled training set, (n_F CE(F, y') + n_R CE(R)) /
+    N, y' drawn evenly from the labels that an image does not have.
 
     The first of the paper's two methods; its second subtracts training updates that nobody stored
-    here. There the two sets are shuffled into one; here each step takes as many images of either,
-    so that a pass over F need not be a pass over R.
+    here. There the two sets are shuffled into one; here each step takes a batch of either and
+    weighs it by its set's share, the same loss on average, so that a pass over F need not be a pass
+    over R.
     """
 
     name = "amnesiac"
@@ -155,7 +156,7 @@ class Amnesiac(Unlearner):
         1e-6,
         0.1,
         log=True,
-        presets={"digits": 1e-3},
+        presets={"digits": 5e-4},
     )
     batch_size: int = parameter(
         128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
@@ -167,13 +168,14 @@ class Amnesiac(Unlearner):
         relabelled = wrong_label(data.forget, data.classes, generator)
         forget = batches(relabelled, "forget", self.batch_size, generator, model)
         retain = batches(data.retain, "retain", self.batch_size, generator, model)
+        share = len(data.forget) / (len(data.forget) + len(data.retain))
 
         def losses() -> Iterator[Tensor]:
             while True:
                 model.train()
-                loss = cross_entropy(model, *next(retain))
+                loss = (1 - share) * cross_entropy(model, *next(retain))
                 freeze_batchnorm(model)
-                yield loss + cross_entropy(model, *next(forget))
+                yield loss + share * cross_entropy(model, *next(forget))
 
         total = steps_for(data.forget, self.epochs, self.batch_size)
         adam = torch.optim.Adam(model.parameters(), self.learning_rate, fused=False)

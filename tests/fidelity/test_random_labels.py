@@ -177,9 +177,9 @@ def test_the_first_step_of_amnesiac_in_closed_form(base: Classifier) -> None:
     found, steps = unlearn("amnesiac", base, epochs=1, batch_size=64, learning_rate=1e-3)
     model, data = copy.deepcopy(base), offered()
     everything = torch.arange(16), torch.arange(48)
-    retain = loss(model.train(), data.retain, everything[1])
+    retain = 48 / 64 * loss(model.train(), data.retain, everything[1])
     retain.backward()
-    forget = loss(model.eval(), wrong_label(data.forget, 10, seeded()), everything[0])
+    forget = 16 / 64 * loss(model.eval(), wrong_label(data.forget, 10, seeded()), everything[0])
     forget.backward()
     assert len(steps) == 1
     assert steps[0].loss == pytest.approx(float((forget + retain).detach()), rel=1e-3)
@@ -205,9 +205,9 @@ def test_amnesiac_written_out(base: Classifier) -> None:
     losses = []
     for _ in range(4):
         model.train()
-        now = loss(model, retain, next(retain_order))
+        now = 48 / 64 * loss(model, retain, next(retain_order))
         freeze_batchnorm(model)
-        now = now + loss(model, forget, next(forget_order))
+        now = now + 16 / 64 * loss(model, forget, next(forget_order))
         optimiser.zero_grad()
         now.backward()
         optimiser.step()
