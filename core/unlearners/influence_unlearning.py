@@ -40,7 +40,7 @@ SENTENCE = (
 )
 
 
-def _damping(default: float) -> float:
+def _damping(default: float, for_classes: float) -> float:
     found: float = parameter(
         default,
         "Damping",
@@ -48,6 +48,7 @@ def _damping(default: float) -> float:
         1e-8,
         1e3,
         log=True,
+        presets={"class": for_classes},
     )
     return found
 
@@ -102,7 +103,7 @@ class InfluenceCG(Unlearner):
     iterations: int = parameter(
         12, "Iterations", "Rounds of the solver, each one pass over the sample.", 2, 200, log=True
     )
-    damping: float = _damping(0.01)
+    damping: float = _damping(0.01, 0.1)
     scale: float = _scale(1.0)
     retain_epochs: float = _retain_epochs()
     batch_size: int = _batch_size(128)
@@ -151,7 +152,7 @@ class InfluenceWoodFisher(Unlearner):
     factors: int = parameter(
         64, "Curvature gradients", "Directions that are measured.", 2, 512, log=True
     )
-    damping: float = _damping(0.01)
+    damping: float = _damping(0.03, 0.5)
     scale: float = _scale(1.0)
     retain_epochs: float = _retain_epochs()
     batch_size: int = _batch_size(128)
