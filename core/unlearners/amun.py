@@ -110,7 +110,9 @@ class Amun(Unlearner):
         3, "Steps a radius", "More find a smaller change and take longer.", 1, 50, log=True
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)
+    batch_size: int = parameter(
+        128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
+    )
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator

@@ -49,10 +49,18 @@ class Delete(Unlearner):
         3.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        0.003, "Learning rate", "How far each step moves.", 1e-6, 1.0, log=True
+        3e-4,
+        "Learning rate",
+        "How far each step moves.",
+        1e-6,
+        1.0,
+        log=True,
+        presets={"digits": 1e-3},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(128, "Batch size", "Images a step.", 4, 1024, log=True)
+    batch_size: int = parameter(
+        128, "Batch size", "Images a step.", 4, 1024, log=True, presets={"digits": 32}
+    )
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator

@@ -75,7 +75,7 @@ class Scrub(Unlearner):
         0.1, "Share to keep", "Passes over the images to keep in each round.", 0.001, 10, log=True
     )
     forget_rate: float = parameter(
-        5e-4,
+        4e-3,
         "Forgetting rate",
         "How far each step on the images to forget moves: a little too much ruins the model.",
         1e-6,
