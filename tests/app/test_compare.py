@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from core.unlearners import METHODS
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
@@ -23,7 +24,7 @@ def test_table_lists_own_and_shipped_runs(open_page: Open, ship, keep) -> None:
     keep(fakes.run("mine", fakes.plan("class:1", "neg_grad")))
     at = open_page(PAGE)
     table = at.dataframe[0].value
-    assert list(table["method"]) == ["NegGrad", "Fine-tune"]
+    assert list(table["method"]) == [METHODS[name].label for name in ("neg_grad", "fine_tune")]
     assert table["spy after"].between(0, 1).all()
     assert "Tick two runs" in texts(at)
 
@@ -38,7 +39,7 @@ def test_a_link_overlays_two_runs(open_page: Open, ship) -> None:
     colors = [spec["layer"][1]["encoding"]["color"]["scale"] for spec in specs]
     assert colors[0]["range"] == [charts.FORGET] * 2
     assert colors[1]["range"] == [charts.TEST] * 2
-    assert colors[0]["domain"] == ["A: NegGrad", "B: Fine-tune"]
+    assert colors[0]["domain"] == [f"A: {METHODS['neg_grad'].label}", "B: Fine-tune"]
     assert at.query_params["runs"] == "two,one"
     assert len(at.get("download_button")) == 1
 

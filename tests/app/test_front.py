@@ -34,6 +34,7 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Choose what to forget",
         "Watch it forget",
         "Compare",
+        "Methods",
     ]
 
 

@@ -67,8 +67,13 @@ def model_for(shards: bool, images: Images = EVERYTHING, seed: int = 0) -> Class
 
 @pytest.fixture
 def base(name: str, small_ensemble: None) -> Classifier:
-    """The kind of model that the method is for, trained on all of `DATA`."""
-    return model_for("shards" in METHODS[name].needs)
+    """The kind of model that the method is for, trained on all of `DATA`; one for all tests."""
+    return trained_on_all("shards" in METHODS[name].needs)
+
+
+@functools.cache
+def trained_on_all(shards: bool) -> Classifier:
+    return model_for(shards)
 
 
 @functools.cache

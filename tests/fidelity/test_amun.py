@@ -27,7 +27,7 @@ from tests.fidelity.test_boundary import (
 
 pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")
 
-SMALL = {"amun": {"epochs": 10, "batch_size": 8, "learning_rate": 0.02}}
+SMALL = {"amun": {"epochs": 20, "batch_size": 8, "learning_rate": 0.04}}
 PARTS = split(DATA, ForgetRequest.random(16))
 STEPS = {"epochs": 2, "batch_size": 8, "learning_rate": 0.005}  # 16 images: two batches a pass
 

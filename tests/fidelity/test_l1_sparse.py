@@ -86,7 +86,7 @@ def test_it_sets_weights_to_exactly_zero(base: Classifier) -> None:
         return float((weights == 0).float().mean())
 
     shares = [zeros(unlearn("l1_sparse", base, gamma=g, **STEPS)[0]) for g in (0, 0.003, 0.03, 1)]
-    assert shares[0] < 0.01 < shares[1] < shares[2] < 0.99 < shares[3]
+    assert shares[0] < 0.004 < shares[1] < shares[2] < 0.99 < shares[3]
 
 
 class Regression(Classifier):

@@ -28,7 +28,7 @@ from tests.fidelity.test_boundary import (
 
 pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")
 
-SMALL = {"unsir": {"batch_size": 8, "share": 1.0, "impair_rate": 0.05}}
+SMALL = {"unsir": {"batch_size": 4, "share": 1.0, "impair_rate": 0.1, "repair_rate": 0.005}}
 SETTINGS = {"batch_size": 8, "share": 0.5, "noise_steps": 4}  # 25 of 50: four batches of each kind
 
 
