@@ -18,6 +18,7 @@ from core.models import (
     Classifier,
     Compact,
     build_model,
+    has_fast_bfloat16,
     multiply_adds,
 )
 
@@ -137,3 +138,20 @@ def test_the_stem_whitens_patches() -> None:
     assert torch.equal(out[:, :12], -out[:, 12:])
     spread = out[:, :12].T @ out[:, :12] / len(out)
     torch.testing.assert_close(spread, torch.eye(12), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "fast"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": False}, False),
+        ({}, False),
+    ],
+)
+def test_where_bfloat16_is_the_faster_one(
+    cpu: dict[str, object], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu, raising=False)
+    assert has_fast_bfloat16.__wrapped__("cpu") is fast
