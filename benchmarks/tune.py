@@ -4,20 +4,26 @@ The tuning base was trained on 45,000 images; its "test" images are the 5,000 tr
 it never saw. Retain accuracy is measured on 5,000 retained images. A trial that is in the log is
 not run again. (The first lines of the log were taken over all images, by an earlier version.)
 
+Started twice (with OMP_NUM_THREADS=1), two processes share the work.
+
     python -m benchmarks.tune --data ../shared/data/cifar10    # every method's defaults, and more
     python -m benchmarks.tune --data ../shared/data/cifar10 \\
-        --method fine_tune --forget random:0.1 --set learning_rate=0.1 --set epochs=1.2
+        --methods fine_tune --cases random:0.1 --set learning_rate=0.1 --set epochs=1.2
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from benchmarks.bench import CLASS, RANDOM, Bench, Log, summary
 from core.errors import BadRequest
+from core.folders import cache_folder
 from core.forget_sets import ForgetRequest
 from core.unlearners import METHODS
 
@@ -31,27 +37,35 @@ def main() -> None:
     """Runs what the log lacks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--method")
-    parser.add_argument("--forget", default=RANDOM)
-    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--methods", nargs="*", default=[m for m in METHODS if m not in SKIPPED])
+    parser.add_argument("--cases", nargs="*", default=[RANDOM, CLASS])
+    parser.add_argument("--set", action="append", default=[], help="in place of a default")
     options = parser.parse_args()
-    every = [name for name in METHODS if name not in SKIPPED]
-    trials = [(name, case, {}) for case in (RANDOM, CLASS) for name in every] + FURTHER
-    if options.method:
-        settings = {name: json.loads(value) for name, value in (s.split("=") for s in options.set)}
-        trials = [(options.method, options.forget, settings)]
+    settings = {name: json.loads(value) for name, value in (s.split("=") for s in options.set)}
+    trials = [(name, case, settings) for case in options.cases for name in options.methods]
+    if not settings:
+        trials += [t for t in FURTHER if t[0] in options.methods and t[1] in options.cases]
     bench, log = Bench("cifar10-tuning", options.data, retain_sample=5_000), Log("tuning.jsonl")
-    for method, request, settings in trials:
-        plan = bench.plan(method, ForgetRequest.parse(request), settings)
-        if log.has(plan):
-            continue
+    for method, request, changed in trials:
+        plan = bench.plan(method, ForgetRequest.parse(request), changed)
         try:
-            line = bench.trial(plan)
+            with FileLock(_claim(plan), timeout=0):
+                if not log.has(plan):
+                    line = bench.trial(plan)
+                    log.add(line)
+                    print(request, summary(line), flush=True)
+        except Timeout:
+            continue  # another process is at it
         except BadRequest as error:
             print(request, method, error, flush=True)
-            continue
-        log.add(line)
-        print(request, summary(line), flush=True)
+
+
+def _claim(plan: dict[str, Any]) -> Path:
+    """The file whose lock says that some process runs this trial."""
+    folder = cache_folder() / "tuning"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+    return folder / f"{name}.lock"
 
 
 if __name__ == "__main__":
