@@ -14,6 +14,7 @@ import torch
 
 from benchmarks import RESULTS
 from core import checkpoints
+from core.checkpoints import REFERENCE_SEED
 from core.data import load_dataset
 from core.errors import LabError
 from core.evaluation import Outcome, evaluate, per_image
@@ -27,6 +28,8 @@ from core.results import Evaluation
 from core.unlearners import make
 
 RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
+SECOND_SEED = 2
+"""Of a second retrained reference, which says how far apart two retrainings lie."""
 METRICS = (
     "forget_accuracy",
     "retain_accuracy",
@@ -104,10 +107,7 @@ class Bench:
             some = np.random.default_rng(0).permutation(parts.retain)[: self.retain_sample]
             seen = dataclasses.replace(parts, retain=np.sort(some))
         before = self._numbers(outcomes(self.base, model, self.dataset), seen)
-        retrained = None
-        if reference := find_reference("compact", self.dataset, parts):
-            known = outcomes(reference, reference.load(self.device), self.dataset)
-            retrained = self._numbers(known, seen)
+        retrained = self._reference(parts, seen, REFERENCE_SEED)
         line = dict(plan)
         clock = time.perf_counter()
         try:
@@ -121,10 +121,19 @@ class Bench:
             "before": before,
             "after": after,
             "retrained": retrained,
+            "retrained_again": self._reference(parts, seen, SECOND_SEED),
             "gap": average_gap(after, retrained, request) if retrained else None,
             "seconds": {"unlearning": round(seconds, 2)},
             "versions": versions(self.device),
         }
+
+    def _reference(self, parts: Split, seen: Split, seed: int) -> dict[str, float] | None:
+        """What the model retrained from this seed does, if there is one."""
+        reference = find_reference("compact", self.dataset, parts, seed)
+        if reference is None:
+            return None
+        known = outcomes(reference, reference.load(self.device), self.dataset)
+        return self._numbers(known, seen)
 
     def retraining_seconds(self, request: ForgetRequest, steps: int = 30) -> float:
         """What retraining would take now: its steps times the rate of some of them."""

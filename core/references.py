@@ -136,10 +136,15 @@ def fits(checkpoint: Checkpoint, dataset: ImageDataset) -> bool:
     return bool(order) and order == dataset.index_order
 
 
-def find_reference(architecture: str, dataset: ImageDataset, parts: Split) -> Checkpoint | None:
+def find_reference(
+    architecture: str,
+    dataset: ImageDataset,
+    parts: Split,
+    seed: int = checkpoints.REFERENCE_SEED,
+) -> Checkpoint | None:
     """The model retrained on these images without this forget set, shipped or kept by this machine,
-    if any."""
-    role = checkpoints.retrained_role(parts.digest)
+    if any. seed: another one than the default's tells how far two retrainings lie apart."""
+    role = checkpoints.retrained_role(parts.digest, seed)
     try:
         found = checkpoints.find(architecture, dataset.name, role)
     except CheckpointMissing:

@@ -1,0 +1,138 @@
+"""Faded teacher: on the images to forget the network learns what it would say of them if it
+remembered less, from a copy of itself that was fine-tuned until they faded.
+
+A method of this project. Fine-tuning at a high rate makes a network answer the forget images as it
+answers images that it never saw, and costs accuracy on all others: so its answers are kept and the
+copy is thrown away. Learning from a teacher that does not know the forget set follows Bad Teacher
+(Chundawat et al., AAAI 2023, arXiv 2205.08096), whose teacher knows nothing at all; holding on to
+what a network does by its answers on augmented images follows Beyer et al., CVPR 2022, arXiv
+2106.05237.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.models import Classifier
+from core.training import augment
+from core.unlearners.bad_teacher import divergence, frozen_copy, predict
+from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
+from core.unlearners.descent import batches, descend, in_phases, steps_for, stream
+from core.unlearners.fine_tune import FineTune
+
+
+@dataclass(frozen=True)
+class FadedTeacher(Unlearner):
+    """T = `FineTune` of a copy of theta0; then theta <- theta - eta grad (mean over R of
+    KL_t(theta0(x') || theta(x')) + mean over F of KL(T(x) || theta(x))), x' = x cropped and
+    mirrored, t the temperature.
+
+    A step takes a batch of either set through the network together: what a forget image is taught
+    then holds under the BatchNorm statistics of all images, even where F is one class. So the
+    running statistics see F too, and the weights answer for what is remembered.
+    """
+
+    name = "faded_teacher"
+    label = "Faded teacher"
+    group = "teacher-student"
+    needs = frozenset({"retain", "forget"})
+    sentence = (
+        "Lets a copy of the model forget by training hard on the images to keep, then teaches the "
+        "model itself what that copy says of the images to forget: the copy's damage stays behind."
+    )
+    paper = "This project; after Chundawat et al., AAAI 2023, arXiv 2205.08096"
+
+    fading: float = parameter(
+        0.22,
+        "Fading",
+        "How much of the images to keep the copy is trained on: more forgets more.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 4.0},
+    )
+    fading_rate: float = parameter(
+        0.25,
+        "Fading rate",
+        "How far each step of the copy moves: larger forgets more and makes it a worse teacher.",
+        1e-5,
+        1.0,
+        log=True,
+    )
+    epochs: float = parameter(
+        1.4,
+        "Passes",
+        "How often each image to forget is seen.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 6.0},
+    )
+    learning_rate: float = parameter(
+        0.03,
+        "Learning rate",
+        "How far each step of the model itself moves.",
+        1e-5,
+        1.0,
+        log=True,
+    )
+    temperature: float = parameter(
+        4.0,
+        "Temperature",
+        "Higher holds on more to the model's unlikely answers on the images to keep.",
+        0.1,
+        20,
+    )
+    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
+    batch_size: int = parameter(
+        128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
+    )
+
+    def run(
+        self, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        forget = data.forget
+        device = next(model.parameters()).device
+        original, teacher = frozen_copy(model), copy.deepcopy(model)
+        fine_tune = FineTune(self.fading, self.fading_rate, self.momentum, self.batch_size)
+        answers = torch.zeros(len(forget), data.classes)
+
+        def fading() -> Iterator[Step]:
+            for step in fine_tune.run(teacher, data, generator):
+                yield dataclasses.replace(step, phase="fading a copy")
+
+        def asking() -> Iterator[Step]:
+            teacher.eval()
+            positions = torch.arange(len(forget)).split(self.batch_size)  # type: ignore[no-untyped-call]
+            for done, some in enumerate(positions, 1):
+                with torch.no_grad():
+                    answers[some] = predict(teacher, forget.batch(some, device)[0]).cpu()
+                yield Step(done, 0, phase="asking the copy")
+
+        def losses() -> Iterator[Tensor]:
+            order, draws = stream(generator, "forget"), stream(generator, "augmentation")
+            retain = batches(data.retain, "rehearsal", self.batch_size, generator, model)
+            model.train()
+            while True:
+                everything = torch.randperm(len(forget), generator=order)
+                for some in everything.split(self.batch_size):  # type: ignore[no-untyped-call]
+                    kept = augment(next(retain)[0], data.recipe.crop, draws)
+                    with torch.no_grad():
+                        own = predict(original, kept)
+                    faded = answers[some].to(device)
+                    logits = predict(model, torch.cat([kept, forget.batch(some, device)[0]]))
+                    held = divergence(own, logits[: len(kept)], self.temperature)
+                    yield held.mean() + divergence(faded, logits[len(kept) :]).mean()
+
+        total = steps_for(forget, self.epochs, self.batch_size)
+        yield from in_phases(
+            (steps_for(data.retain, self.fading, self.batch_size), fading()),
+            (forget.steps(self.batch_size), asking()),
+            (total, descend(model, losses(), total, self.learning_rate, self.momentum)),
+        )
