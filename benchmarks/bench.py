@@ -135,7 +135,7 @@ class Bench:
         known = outcomes(reference, reference.load(self.device), self.dataset)
         return self._numbers(known, seen)
 
-    def retraining_seconds(self, request: ForgetRequest, steps: int = 30) -> float:
+    def retraining_seconds(self, request: ForgetRequest, steps: int = 12) -> float:
         """What retraining would take now: its steps times the rate of some of them."""
         retrain = make("retrain")
         data = offered_data(self.dataset, self.split(request), retrain.needs, self.base)

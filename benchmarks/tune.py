@@ -29,7 +29,36 @@ from core.unlearners import METHODS
 
 SKIPPED = ("retrain", "sisa")
 """The reference itself, and a method with a training of its own."""
-FURTHER: list[tuple[str, str, dict[str, Any]]] = []
+FURTHER: list[tuple[str, str, dict[str, Any]]] = [
+    ("influence_cg", RANDOM, {"scale": 4.0}),
+    ("influence_cg", RANDOM, {"scale": 10.0}),
+    ("delete", CLASS, {"epochs": 1.1, "learning_rate": 3e-4}),
+    ("delete", CLASS, {"epochs": 1.1, "learning_rate": 1.5e-4}),
+    ("boundary_shrink", CLASS, {"epochs": 0.6, "learning_rate": 1e-4}),
+    ("boundary_expand", CLASS, {"epochs": 1.3, "learning_rate": 1e-4}),
+    ("newton_head", CLASS, {"l2": 10.0}),
+    ("newton_head", CLASS, {"l2": 3.0}),
+    ("newton_head", RANDOM, {"l2": 0.1}),
+    ("puma", CLASS, {"scale": 10.0}),
+    ("puma", CLASS, {"scale": 40.0}),
+    ("puma", RANDOM, {"scale": 10.0}),
+    ("descent_to_delete", RANDOM, {"l2": 10_000.0, "iterations": 200}),
+    ("ssd", CLASS, {"alpha": 3.0}),
+    ("ssd", CLASS, {"alpha": 4.0, "dampening": 0.5}),
+    ("lfssd", CLASS, {"alpha": 3.0}),
+    ("random_labels", RANDOM, {"epochs": 1, "rehearsal": 0.4, "learning_rate": 0.01}),
+    ("salun", RANDOM, {"epochs": 1, "rehearsal": 0.35, "learning_rate": 0.015}),
+    ("scrub", RANDOM, {"max_rounds": 3, "forget_rate": 0.005, "retain_rate": 0.01}),
+    ("amun", RANDOM, {"learning_rate": 0.06, "attack_steps": 2}),
+    ("cf_k", RANDOM, {"blocks": 3, "epochs": 0.7, "learning_rate": 0.2}),
+    ("amnesiac", RANDOM, {"epochs": 2.5, "learning_rate": 3e-5}),
+    ("bad_teacher", RANDOM, {"learning_rate": 2e-5}),
+    ("not_negate", RANDOM, {"learning_rate": 0.07}),
+    ("ct", RANDOM, {"learning_rate": 0.07}),
+    ("cfw", RANDOM, {"learning_rate": 0.1, "noise": 0.5}),
+    ("fine_tune", RANDOM, {"epochs": 0.6, "learning_rate": 0.14}),
+    ("anchored_fine_tune", RANDOM, {"epochs": 0.6, "learning_rate": 0.16}),
+]
 """Method, request, and what is tried instead of the defaults: at most four a method and case."""
 
 

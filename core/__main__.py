@@ -310,9 +310,14 @@ def _print_table(run: Run) -> None:
 
 
 def _methods(options: argparse.Namespace) -> int:
+    from core.measured import measured_methods
     from core.unlearners import describe
 
-    methods = describe()
+    measured = measured_methods()
+    methods = [
+        {**method, "measured": [row for row in measured if row["method"] == method["name"]]}
+        for method in describe()
+    ]
     if options.json:
         _write_json(options.json, methods)
         return 0
@@ -325,9 +330,16 @@ def _methods(options: argparse.Namespace) -> int:
         needs = ", ".join(method["needs"]) or "nothing"
         suits = "samples and classes" if method["suits"] == "both" else method["suits"]
         print(f"    reads {needs}; for {suits}; {method['paper']}")
+        for row in method["measured"]:
+            print(
+                f"    on CIFAR-10, {row['case']}: {row['seconds']:.1f} s, "
+                f"{100 * row['share']:.1f} % of retraining, {row['gap']:.2f} points from it"
+            )
         for parameter in method["parameters"]:
+            line = f"--set {parameter['name']}={parameter['default']}"
+            presets = ", ".join(f"{case} {value}" for case, value in parameter["presets"].items())
             limits = f"{parameter['low']:g} to {parameter['high']:g}"
-            print(f"    --set {parameter['name']}={parameter['default']:<10} {limits}")
+            print(f"    {line:32} {limits}" + (f"; {presets}" if presets else ""))
     return 0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
 import os
 import sys
@@ -21,7 +20,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core import sources
+from core import measured, sources
 from core.errors import BadRequest, LabError
 from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
@@ -178,24 +177,8 @@ def _methods() -> list[dict[str, Any]]:
 
 @st.cache_data(show_spinner=False, ttl="10m")
 def measured_methods() -> list[dict[str, Any]]:
-    """What `benchmarks.methods` measured: one row a method and case; none where nothing ships.
-
-    Each row: method, case, gap (points), spy, forget_accuracy, retained_test_accuracy, share (of
-    retraining), all fractions, and seconds. Raises LabError for a damaged file.
-    """
-    file = SHIPPED / "methods.json"
-    try:
-        rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
-        for row in rows:
-            float(row["gap"]), float(row["seconds"]), str(row["method"]), str(row["case"])
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LabError(
-            f"The measurements in {file} cannot be read.",
-            "Run python -m benchmarks.methods again.",
-        ) from error
-    return rows
+    """What `core.measured` ships. Raises LabError for a damaged file."""
+    return measured.measured_methods(SHIPPED)
 
 
 def method_label(name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from core import __main__ as cli
-from core import checkpoints
+from core import checkpoints, measured
 from core.checkpoints import load_file_as, load_model
 from core.folders import cache_folder
 from core.unlearners import METHODS, describe, make
@@ -208,14 +208,23 @@ def test_runs_lists_and_shows(birds: Path, capsys: pytest.CaptureFixture[str]) -
     assert report["id"] in capsys.readouterr().out
 
 
-def test_methods(capsys: pytest.CaptureFixture[str]) -> None:
+def test_methods(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"method": "fine_tune", "case": "random:0.1", "gap": 2.5, "seconds": 50.0, "share": 0.06}
+    monkeypatch.setattr(measured, "measured_methods", lambda: [row])
     assert core("methods") == 0
     text = capsys.readouterr().out
     for name, method in METHODS.items():
         assert f"  {name} " in text
         assert method.label in text
+    costs = "on CIFAR-10, random:0.1: 50.0 s, 6.0 % of retraining, 2.50 points from it"
+    assert text.count(costs) == 1
+    default, presets = make("fine_tune"), make("fine_tune", case="class")
+    assert f"--set epochs={default.epochs} " in text
+    assert f"; class {presets.epochs}, digits" in text
     assert core("methods", "--json", "-") == 0
-    assert json.loads(capsys.readouterr().out) == describe()
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry.pop("measured") for entry in listed if entry["name"] == "fine_tune"] == [[row]]
+    assert [{k: v for k, v in entry.items() if k != "measured"} for entry in listed] == describe()
 
 
 def test_info(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:

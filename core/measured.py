@@ -1,0 +1,35 @@
+"""What every method cost and how near it came, as `python -m benchmarks.methods` measured it on
+CIFAR-10 and shipped it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from core.errors import LabError
+from core.folders import SHIPPED
+
+
+def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
+    """One row a method and case; none where nothing ships.
+
+    Each row: method, case (a forget request as the shell takes it), gap (mean absolute difference
+    to the retrained reference, points), spy (simple MIA; class-matched for a class),
+    forget_accuracy, retained_test_accuracy and share (of retraining time), fractions, and seconds.
+    Raises LabError for a damaged file.
+    """
+    file = folder / "methods.json"
+    try:
+        rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        for row in rows:
+            str(row["method"]), str(row["case"])
+            float(row["gap"]), float(row["seconds"]), float(row["share"])
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LabError(
+            f"The measurements in {file} cannot be read.",
+            "Run python -m benchmarks.methods again.",
+        ) from error
+    return rows
