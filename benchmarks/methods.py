@@ -111,12 +111,13 @@ def _table() -> str:
         f"| {' | '.join(header)} |",
         "| --- |" + " --- |" * (len(header) - 1),
     ]
+    said: list[str] = []
     for case in CASES:
         lines = _last(case)
         for name in ("before", "retrained", "retrained_again"):
-            if lines and (found := lines[-1][name]):
-                gap = average_gap(found, lines[-1]["retrained"], ForgetRequest.parse(case))
-                cells = [case, name.replace("_", " "), "", *_cells([found]), f"{gap:.2f}", "", ""]
+            if lines and (numbers := lines[-1][name]):
+                gap = average_gap(numbers, lines[-1]["retrained"], ForgetRequest.parse(case))
+                cells = [case, name.replace("_", " "), "", *_cells([numbers]), f"{gap:.2f}", "", ""]
                 rows.append(f"| {' | '.join(cells)} |")
         by_method: dict[str, list[dict[str, Any]]] = {}
         for line in lines:
@@ -136,7 +137,20 @@ def _table() -> str:
                 f"{100 * share:.1f} %",
             ]
             rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
+        if by_method:
+            best = min(by_method, key=lambda name: _gap(by_method[name]))
+            alone = [name for name in by_method if "retain" not in METHODS[name].needs]
+            without = min(alone, key=lambda name: _gap(by_method[name]), default=None)
+            said.append(
+                f"{case}: nearest is {best} ({_gap(by_method[best]):.2f})"
+                + (
+                    f"; of those that read no image to keep, {without} "
+                    f"({_gap(by_method[without]):.2f})."
+                    if without
+                    else "."
+                )
+            )
+    return "\n".join([*rows, "", *said]) + "\n"
 
 
 def _gap(runs: Sequence[dict[str, Any]]) -> float:

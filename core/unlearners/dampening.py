@@ -46,6 +46,7 @@ class SSD(Unlearner):
         0.01,
         1e6,
         log=True,
+        presets={"class": 3.0},
     )
     dampening: float = parameter(
         1.0,

@@ -66,7 +66,7 @@ class NewtonHead(Unlearner):
         1e-8,
         1e6,
         log=True,
-        presets={"class": 30.0},
+        presets={"class": 10.0},
     )
 
     def run(
@@ -129,6 +129,7 @@ class Puma(Unlearner):
         1e-3,
         1e3,
         log=True,
+        presets={"random": 10.0, "class": 10.0},
     )
 
     def run(
@@ -187,7 +188,13 @@ class DescentToDelete(Unlearner):
     paper = "Neel, Roth & Sharifi-Malvajerdi, ALT 2021, arXiv 2007.02923"
 
     iterations: int = parameter(
-        400, "Steps", "Passes over the stored features; more need less noise.", 3, 5000, log=True
+        400,
+        "Steps",
+        "Passes over the stored features; more need less noise.",
+        3,
+        5000,
+        log=True,
+        presets={"random": 200},
     )
     l2: float = parameter(
         2000.0,
@@ -196,7 +203,7 @@ class DescentToDelete(Unlearner):
         1e-3,
         1e6,
         log=True,
-        presets={"digits": 60.0},
+        presets={"random": 10_000.0, "digits": 60.0},
     )
     epsilon: float = parameter(
         1.0,

@@ -18,6 +18,39 @@ from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 from core.unlearners.descent import batches, cross_entropy, descend, steps_for, stream
 
 
+def _blocks(default: int) -> int:
+    found: int = parameter(
+        default, "Blocks (k)", "How many blocks are trained, counted from the output.", 1, 4
+    )
+    return found
+
+
+def _passes(default: float) -> float:
+    found: float = parameter(
+        default,
+        "Passes",
+        "How often each image to keep is seen again.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 8.0},
+    )
+    return found
+
+
+def _rate(default: float) -> float:
+    found: float = parameter(
+        default,
+        "Learning rate",
+        "How far each step moves: larger forgets more and costs accuracy.",
+        1e-5,
+        1.0,
+        log=True,
+        presets={"digits": 0.2},
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class CFk(Unlearner):
     """theta_k <- theta_k - eta grad CE(R), theta_k the parameters of the last k blocks."""
@@ -32,27 +65,9 @@ class CFk(Unlearner):
     )
     paper = "Goel et al. 2022, arXiv 2201.06640"
 
-    blocks: int = parameter(
-        2, "Blocks (k)", "How many blocks are trained, counted from the output.", 1, 4
-    )
-    epochs: float = parameter(
-        1.0,
-        "Passes",
-        "How often each image to keep is seen again.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 8.0},
-    )
-    learning_rate: float = parameter(
-        0.15,
-        "Learning rate",
-        "How far each step moves: larger forgets more and costs accuracy.",
-        1e-5,
-        1.0,
-        log=True,
-        presets={"digits": 0.2},
-    )
+    blocks: int = _blocks(3)
+    epochs: float = _passes(0.7)
+    learning_rate: float = _rate(0.2)
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(
         128, "Batch size", "Images a step.", 8, 1024, log=True, presets={"digits": 32}
@@ -89,6 +104,10 @@ class EUk(CFk):
         "Throws the last layers away and trains new ones on the images to keep: these never saw "
         "the others, but the earlier layers still know what they knew."
     )
+
+    blocks: int = _blocks(2)
+    epochs: float = _passes(1.0)
+    learning_rate: float = _rate(0.15)
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator
