@@ -169,7 +169,7 @@ def test_puma_holds_the_criterion(ridge: float) -> None:
     left = torch.outer(moves, moves) + ridge * moves.square().sum() * torch.eye(len(rest))
     weights = torch.linalg.pinv(left) @ (moves * (quality @ inverse @ removed))
     expected = w0 + (inverse @ (removed - each.T @ weights)).view_as(w0)
-    found = run("puma", w0, l2=L2, ridge=ridge, held_out=0.25)
+    found = run("puma", w0, l2=L2, ridge=ridge, held_out=0.25, scale=1.0)
     torch.testing.assert_close(found, expected)
     plain = quality @ inverse @ removed
     assert plain.abs() > 1e-3
