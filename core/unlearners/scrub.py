@@ -81,6 +81,7 @@ class Scrub(Unlearner):
         1e-6,
         1.0,
         log=True,
+        presets={"class": 1e-3},
     )
     retain_rate: float = parameter(
         0.02, "Keeping rate", "How far each step on the images to keep moves.", 1e-6, 1.0, log=True
