@@ -8,7 +8,7 @@ Both see the forget images alone. These never feed BatchNorm's running statistic
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -24,11 +24,12 @@ from core.unlearners.descent import (
     cross_entropy,
     descend,
     freeze_batchnorm,
-    in_phases,
     steps_for,
     stream,
 )
 
+UNKNOWN = -1
+"""The nearest class of an image that has not been looked at yet."""
 WHITE = 255
 """Pixel levels from 0 to 1, the unit in which perturbations are stated."""
 
@@ -85,10 +86,16 @@ class BoundaryShrink(Unlearner):
     paper = "Chen et al., CVPR 2023, arXiv 2303.11570"
 
     epochs: float = parameter(
-        1.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        0.6,
+        "Passes",
+        "How often each image to forget is seen.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 1.0},
     )
     learning_rate: float = parameter(
-        3e-4,
+        1e-4,
         "Learning rate",
         "How far each step moves.",
         1e-6,
@@ -115,28 +122,24 @@ class BoundaryShrink(Unlearner):
         forget = data.forget
         device = next(model.parameters()).device
         forgotten = torch.tensor(data.forgotten_classes, device=device)
-        relabelled = dataclasses.replace(forget, labels=forget.labels.clone())
-
-        def look() -> Iterator[Step]:
-            model.eval()
-            order = torch.arange(len(forget))
-            for done, positions in enumerate(order.split(self.batch_size)):  # type: ignore[no-untyped-call]
-                x, y = forget.batch(positions, device)
-                found = nearest_class(model, x, y, forgotten, self.epsilon)
-                relabelled.labels[forget.indices[positions]] = found.cpu()
-                yield Step(done + 1, forget.steps(self.batch_size), phase="finding the boundary")
+        original = copy.deepcopy(model).eval().requires_grad_(False)
+        nearest = torch.full((len(forget),), UNKNOWN)
 
         def losses() -> Iterator[Tensor]:
             model.train()
             freeze_batchnorm(model)
-            for x, y in batches(relabelled, "forget", self.batch_size, generator, model):
-                yield cross_entropy(model, x, y)
+            order = stream(generator, "forget")
+            while True:
+                everything = torch.randperm(len(forget), generator=order)
+                for positions in everything.split(self.batch_size):  # type: ignore[no-untyped-call]
+                    x, y = forget.batch(positions, device)
+                    if (nearest[positions] == UNKNOWN).any():
+                        found = nearest_class(original, x, y, forgotten, self.epsilon)
+                        nearest[positions] = found.cpu()
+                    yield cross_entropy(model, x, nearest[positions].to(device))
 
         total = steps_for(forget, self.epochs, self.batch_size)
-        yield from in_phases(
-            (forget.steps(self.batch_size), look()),
-            (total, descend(model, losses(), total, self.learning_rate, self.momentum)),
-        )
+        yield from descend(model, losses(), total, self.learning_rate, self.momentum)
 
 
 @dataclass(frozen=True)
@@ -161,10 +164,16 @@ class BoundaryExpand(Unlearner):
     paper = "Chen et al., CVPR 2023, arXiv 2303.11570"
 
     epochs: float = parameter(
-        2.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        1.3,
+        "Passes",
+        "How often each image to forget is seen.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 2.0},
     )
     learning_rate: float = parameter(
-        3e-4,
+        4e-5,
         "Learning rate",
         "How far each step moves.",
         1e-6,

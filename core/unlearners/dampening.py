@@ -22,6 +22,20 @@ from core.models import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 
 
+def _alpha(for_classes: float) -> float:
+    found: float = parameter(
+        2.0,
+        "Selection",
+        "How many times more a weight must matter to the images to forget than to all; lower "
+        "changes more weights.",
+        0.01,
+        1e6,
+        log=True,
+        presets={"class": for_classes},
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class SSD(Unlearner):
     """I = the mean over images of (d CE(f(x), y) / d theta)^2, the diagonal Fisher information."""
@@ -38,16 +52,7 @@ class SSD(Unlearner):
     paper = "Foster et al., AAAI 2024, arXiv 2308.07707"
     kind: ClassVar[Kind] = "squared_gradient"
 
-    alpha: float = parameter(
-        2.0,
-        "Selection",
-        "How many times more a weight must matter to the images to forget than to all; lower "
-        "changes more weights.",
-        0.01,
-        1e6,
-        log=True,
-        presets={"class": 3.0},
-    )
+    alpha: float = _alpha(3.0)
     dampening: float = parameter(
         1.0,
         "Dampening",
@@ -89,3 +94,5 @@ class LFSSD(SSD):
     )
     paper = "Foster et al., ICLR 2024 Tiny Papers, arXiv 2402.19308"
     kind: ClassVar[Kind] = "output_norm"
+
+    alpha: float = _alpha(5.0)

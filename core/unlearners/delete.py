@@ -46,10 +46,16 @@ class Delete(Unlearner):
     paper = "Zhou et al., CVPR 2025, arXiv 2503.23751"
 
     epochs: float = parameter(
-        3.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        1.0,
+        "Passes",
+        "How often each image to forget is seen.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 3.0},
     )
     learning_rate: float = parameter(
-        3e-4,
+        1.5e-4,
         "Learning rate",
         "How far each step moves.",
         1e-6,

@@ -84,7 +84,7 @@ class RandomLabels(Unlearner):
         1e-5,
         1.0,
         log=True,
-        presets={"class": 1e-3},
+        presets={"class": 3e-3},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(
