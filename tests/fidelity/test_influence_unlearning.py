@@ -32,7 +32,7 @@ SMALL: dict[str, dict[str, float]] = {
     "influence_woodfisher": {"damping": 0.07, "retain_epochs": 1.0, "batch_size": 16},
 }
 F_SIZE = 5
-WHOLE = {"samples": 50000, "iterations": 100, "retain_epochs": 1.0, "batch_size": 8}
+WHOLE = {"scale": 1.0, "samples": 50000, "iterations": 100, "retain_epochs": 1.0, "batch_size": 8}
 
 
 def offered(part: Images = PART) -> UnlearningData:
