@@ -38,10 +38,14 @@ class Images:
         self, batch_size: int, generator: torch.Generator, device: torch.device
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless batches: pass after pass in random order, `steps(batch_size)` batches each."""
+        for positions in self.shuffled_positions(batch_size, generator):
+            yield self.batch(positions, device)
+
+    def shuffled_positions(self, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """The same as positions (0 .. n-1) of this set, for what is kept beside its images."""
         while True:
             order = torch.randperm(len(self), generator=generator)
-            for positions in order.split(batch_size):  # type: ignore[no-untyped-call]
-                yield self.batch(positions, device)
+            yield from order.split(batch_size)  # type: ignore[no-untyped-call]
 
     def digest(self) -> str:
         """sha256 over the pixels, the labels and the indices of this part."""

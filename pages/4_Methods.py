@@ -66,8 +66,13 @@ if measured:
     )
     best = rows[0]
     st.markdown(
-        f"**{lab.method_label(best['method'])}** came nearest to the retrained network: "
-        f"{best['gap']:.1f} points from it on average, in {best['seconds']:.0f} s."
+        f"Of the {len(rows)} methods measured here, **{lab.method_label(best['method'])}** came "
+        f"nearest to the retrained network: {best['gap']:.1f} points from it on average, "
+        f"in {best['seconds']:.0f} s."
+        if len(rows) > 1
+        else f"**{lab.method_label(best['method'])}**, the only one measured so far, ended "
+        f"{best['gap']:.1f} points from the retrained network on average, "
+        f"in {best['seconds']:.0f} s."
     )
     st.caption(
         "Distance: the mean difference to the retrained network in accuracy on the images to "

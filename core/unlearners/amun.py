@@ -135,19 +135,17 @@ class Amun(Unlearner):
         def losses() -> Iterator[Tensor]:
             retain = batches(data.retain, "retain", self.batch_size, generator, model)
             order = stream(generator, "forget")
-            while True:
-                everything = torch.randperm(len(forget), generator=order)
-                for positions in everything.split(self.batch_size):  # type: ignore[no-untyped-call]
-                    x, y = next(retain)
-                    model.train()
-                    kept, size = cross_entropy(model, x, y), len(y)
-                    x, y = forget.batch(positions, device)
-                    neighbours = x + offsets[positions].to(device, torch.float32)
-                    labels = torch.cat([y, wrong[positions].to(device)])
-                    count = int((labels != NONE_FOUND).sum())
-                    freeze_batchnorm(model)
-                    unsure = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
-                    yield (size * kept + count * unsure) / (size + count)
+            for positions in forget.shuffled_positions(self.batch_size, order):
+                x, y = next(retain)
+                model.train()
+                kept, size = cross_entropy(model, x, y), len(y)
+                x, y = forget.batch(positions, device)
+                neighbours = x + offsets[positions].to(device, torch.float32)
+                labels = torch.cat([y, wrong[positions].to(device)])
+                count = int((labels != NONE_FOUND).sum())
+                freeze_batchnorm(model)
+                unsure = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
+                yield (size * kept + count * unsure) / (size + count)
 
         total = steps_for(forget, self.epochs, self.batch_size)
         yield from in_phases(

@@ -129,14 +129,12 @@ class BoundaryShrink(Unlearner):
             model.train()
             freeze_batchnorm(model)
             order = stream(generator, "forget")
-            while True:
-                everything = torch.randperm(len(forget), generator=order)
-                for positions in everything.split(self.batch_size):  # type: ignore[no-untyped-call]
-                    x, y = forget.batch(positions, device)
-                    if (nearest[positions] == UNKNOWN).any():
-                        found = nearest_class(original, x, y, forgotten, self.epsilon)
-                        nearest[positions] = found.cpu()
-                    yield cross_entropy(model, x, nearest[positions].to(device))
+            for positions in forget.shuffled_positions(self.batch_size, order):
+                x, y = forget.batch(positions, device)
+                if (nearest[positions] == UNKNOWN).any():
+                    found = nearest_class(original, x, y, forgotten, self.epsilon)
+                    nearest[positions] = found.cpu()
+                yield cross_entropy(model, x, nearest[positions].to(device))
 
         total = steps_for(forget, self.epochs, self.batch_size)
         yield from descend(model, losses(), total, self.learning_rate, self.momentum)

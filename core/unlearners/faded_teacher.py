@@ -119,16 +119,14 @@ class FadedTeacher(Unlearner):
             order, draws = stream(generator, "forget"), stream(generator, "augmentation")
             retain = batches(data.retain, "rehearsal", self.batch_size, generator, model)
             model.train()
-            while True:
-                everything = torch.randperm(len(forget), generator=order)
-                for some in everything.split(self.batch_size):  # type: ignore[no-untyped-call]
-                    kept = augment(next(retain)[0], data.recipe.crop, draws)
-                    with torch.no_grad():
-                        own = predict(original, kept)
-                    faded = answers[some].to(device)
-                    logits = predict(model, torch.cat([kept, forget.batch(some, device)[0]]))
-                    held = divergence(own, logits[: len(kept)], self.temperature)
-                    yield held.mean() + divergence(faded, logits[len(kept) :]).mean()
+            for some in forget.shuffled_positions(self.batch_size, order):
+                kept = augment(next(retain)[0], data.recipe.crop, draws)
+                with torch.no_grad():
+                    own = predict(original, kept)
+                faded = answers[some].to(device)
+                logits = predict(model, torch.cat([kept, forget.batch(some, device)[0]]))
+                held = divergence(own, logits[: len(kept)], self.temperature)
+                yield held.mean() + divergence(faded, logits[len(kept) :]).mean()
 
         total = steps_for(forget, self.epochs, self.batch_size)
         yield from in_phases(
