@@ -63,15 +63,19 @@ class Log:
 
 
 class Bench:
-    """The compact base of a data set. retain_sample: retain accuracy is measured on so many
+    """The base model of a data set. retain_sample: retain accuracy is measured on so many
     retained images, drawn once; on all of them by default."""
 
     def __init__(
-        self, dataset: str, folder: Path | None = None, retain_sample: int | None = None
+        self,
+        dataset: str,
+        folder: Path | None = None,
+        retain_sample: int | None = None,
+        architecture: str = "compact",
     ) -> None:
         self.dataset = load_dataset(dataset, folder)
-        self.base = checkpoints.find("compact", dataset)
-        self.scores = checkpoints.memorisation_scores("compact", dataset)
+        self.base = checkpoints.find(architecture, dataset)
+        self.scores = checkpoints.memorisation_scores(architecture, dataset)
         self.device = best_device()
         self.retain_sample = retain_sample
 
@@ -109,10 +113,10 @@ class Bench:
         before = self._numbers(outcomes(self.base, model, self.dataset), seen)
         retrained = self._reference(parts, seen, REFERENCE_SEED)
         line = dict(plan)
-        clock = time.perf_counter()
+        steps, clock = 0, time.perf_counter()
         try:
-            for _ in method.run(model, data, torch.Generator().manual_seed(plan["seed"])):
-                pass
+            for step in method.run(model, data, torch.Generator().manual_seed(plan["seed"])):
+                steps = step.done
         except LabError as error:
             line["error"] = str(error)
         seconds = time.perf_counter() - clock
@@ -124,12 +128,14 @@ class Bench:
             "retrained_again": self._reference(parts, seen, SECOND_SEED),
             "gap": average_gap(after, retrained, request) if retrained else None,
             "seconds": {"unlearning": round(seconds, 2)},
+            "steps": steps,
             "versions": versions(self.device),
         }
 
     def _reference(self, parts: Split, seen: Split, seed: int) -> dict[str, float] | None:
         """What the model retrained from this seed does, if there is one."""
-        reference = find_reference("compact", self.dataset, parts, seed)
+        architecture = str(self.base.manifest["architecture"])
+        reference = find_reference(architecture, self.dataset, parts, seed)
         if reference is None:
             return None
         known = outcomes(reference, reference.load(self.device), self.dataset)
