@@ -72,6 +72,10 @@ FURTHER: list[tuple[str, str, dict[str, Any]]] = [
     ("boundary_shrink", CLASS, {"epochs": 0.6, "learning_rate": 4e-5}),
     ("boundary_expand", CLASS, {"epochs": 1.3, "learning_rate": 4e-5}),
     ("lfssd", CLASS, {"alpha": 5.0}),
+    ("amun", CLASS, {"learning_rate": 2e-3, "attack_steps": 2}),
+    ("influence_cg", CLASS, {"scale": 10.0}),
+    ("influence_woodfisher", CLASS, {"scale": 10.0}),
+    ("amnesiac", CLASS, {"learning_rate": 2e-4}),
 ]
 """Method, request, and what is tried instead of the defaults: at most four a method and case."""
 

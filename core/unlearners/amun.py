@@ -107,7 +107,7 @@ class Amun(Unlearner):
         log=True,
     )
     attack_steps: int = parameter(
-        3, "Steps a radius", "More find a smaller change and take longer.", 1, 50, log=True
+        2, "Steps a radius", "More find a smaller change and take longer.", 1, 50, log=True
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(

@@ -32,7 +32,7 @@ class FineTune(Unlearner):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = parameter(
-        0.75,
+        0.6,
         "Passes",
         "How often each image to keep is seen again.",
         0.01,
@@ -41,7 +41,7 @@ class FineTune(Unlearner):
         presets={"class": 1.0, "digits": 8.0},
     )
     learning_rate: float = parameter(
-        0.13,
+        0.16,
         "Learning rate",
         "How far each step moves: larger forgets more and costs accuracy.",
         1e-5,

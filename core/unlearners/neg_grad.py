@@ -31,7 +31,7 @@ class NegGrad(Unlearner):
     paper = "Golatkar et al., CVPR 2020, arXiv 1911.04933 (as a baseline)"
 
     epochs: float = parameter(
-        1.5,
+        1.3,
         "Passes",
         "How often each image to forget is seen.",
         0.01,
@@ -40,7 +40,7 @@ class NegGrad(Unlearner):
         presets={"class": 2.0, "digits": 10.0},
     )
     learning_rate: float = parameter(
-        1.1e-3,
+        6e-4,
         "Learning rate",
         "How far each step climbs: a little too much ruins the model.",
         1e-6,
