@@ -115,7 +115,7 @@ def _table() -> str:
     for case in CASES:
         lines = _last(case)
         for name in ("before", "retrained", "retrained_again"):
-            if lines and (numbers := lines[-1][name]):
+            if numbers := next((line[name] for line in reversed(lines) if line[name]), None):
                 gap = average_gap(numbers, lines[-1]["retrained"], ForgetRequest.parse(case))
                 cells = [case, name.replace("_", " "), "", *_cells([numbers]), f"{gap:.2f}", "", ""]
                 rows.append(f"| {' | '.join(cells)} |")
