@@ -3,10 +3,11 @@ remembered less, from a copy of itself that was fine-tuned until they faded.
 
 A method of this project. Fine-tuning at a high rate makes a network answer the forget images as it
 answers images that it never saw, and costs accuracy on all others: so its answers are kept and the
-copy is thrown away. Learning from a teacher that does not know the forget set follows Bad Teacher
-(Chundawat et al., AAAI 2023, arXiv 2205.08096), whose teacher knows nothing at all; holding on to
-what a network does by its answers on augmented images follows Beyer et al., CVPR 2022, arXiv
-2106.05237.
+copy is thrown away. Both are trained in their last blocks alone, where images are remembered, which
+leaves time for more of the images to keep. Learning from a teacher that does not know the forget
+set follows Bad Teacher (Chundawat et al., AAAI 2023, arXiv 2205.08096), whose teacher knows nothing
+at all; holding on to what a network does by its answers on augmented images follows Beyer et al.,
+CVPR 2022, arXiv 2106.05237.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from core.training import augment
 from core.unlearners.bad_teacher import divergence, frozen_copy, predict
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 from core.unlearners.descent import batches, descend, in_phases, steps_for, stream
-from core.unlearners.fine_tune import FineTune
+from core.unlearners.last_layers import CFk, block_count, training_last
 
 
 @dataclass(frozen=True)
 class FadedTeacher(Unlearner):
-    """T = `FineTune` of a copy of theta0; then theta <- theta - eta grad (mean over R of
+    """T = `CFk` of a copy of theta0; then theta_k <- theta_k - eta grad (mean over R of
     KL_t(theta0(x') || theta(x')) + mean over F of KL(T(x) || theta(x))), x' = x cropped and
-    mirrored, t the temperature.
+    mirrored, t the temperature, theta_k the parameters of the last k blocks.
 
     A step takes a batch of either set through the network together: what a forget image is taught
     then holds under the BatchNorm statistics of all images, even where F is one class. So the
@@ -48,6 +49,7 @@ class FadedTeacher(Unlearner):
     )
     paper = "This project; after Chundawat et al., AAAI 2023, arXiv 2205.08096"
 
+    blocks: int = block_count(3)
     fading: float = parameter(
         0.22,
         "Fading",
@@ -90,8 +92,16 @@ class FadedTeacher(Unlearner):
         20,
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
+    kept_per_forgotten: float = parameter(
+        1.4,
+        "Images to keep for each to forget",
+        "How many of them a step sees: more keeps more accuracy and takes longer.",
+        0.1,
+        10,
+        log=True,
+    )
     batch_size: int = parameter(
-        128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
+        128, "Batch size", "Images to forget a step.", 8, 1024, log=True, presets={"digits": 32}
     )
 
     def run(
@@ -100,11 +110,11 @@ class FadedTeacher(Unlearner):
         forget = data.forget
         device = next(model.parameters()).device
         original, teacher = frozen_copy(model), copy.deepcopy(model)
-        fine_tune = FineTune(self.fading, self.fading_rate, self.momentum, self.batch_size)
+        cf_k = CFk(self.blocks, self.fading, self.fading_rate, self.momentum, self.batch_size)
         answers = torch.zeros(len(forget), data.classes)
 
         def fading() -> Iterator[Step]:
-            for step in fine_tune.run(teacher, data, generator):
+            for step in cf_k.run(teacher, data, generator):
                 yield dataclasses.replace(step, phase="fading a copy")
 
         def asking() -> Iterator[Step]:
@@ -117,8 +127,8 @@ class FadedTeacher(Unlearner):
 
         def losses() -> Iterator[Tensor]:
             order, draws = stream(generator, "forget"), stream(generator, "augmentation")
-            retain = batches(data.retain, "rehearsal", self.batch_size, generator, model)
-            model.train()
+            beside = max(1, round(self.kept_per_forgotten * self.batch_size))
+            retain = batches(data.retain, "rehearsal", beside, generator, model)
             for some in forget.shuffled_positions(self.batch_size, order):
                 kept = augment(next(retain)[0], data.recipe.crop, draws)
                 with torch.no_grad():
@@ -128,9 +138,13 @@ class FadedTeacher(Unlearner):
                 held = divergence(own, logits[: len(kept)], self.temperature)
                 yield held.mean() + divergence(faded, logits[len(kept) :]).mean()
 
+        def learning() -> Iterator[Step]:
+            with training_last(model, self.blocks):
+                yield from descend(model, losses(), total, self.learning_rate, self.momentum)
+
         total = steps_for(forget, self.epochs, self.batch_size)
         yield from in_phases(
             (steps_for(data.retain, self.fading, self.batch_size), fading()),
             (forget.steps(self.batch_size), asking()),
-            (total, descend(model, losses(), total, self.learning_rate, self.momentum)),
+            (total, learning()),
         )

@@ -8,7 +8,8 @@ know of the forget set, they keep.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,8 @@ from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 from core.unlearners.descent import batches, cross_entropy, descend, steps_for, stream
 
 
-def _blocks(default: int) -> int:
+def block_count(default: int) -> int:
+    """The parameter that says how many blocks are trained."""
     found: int = parameter(
         default, "Blocks (k)", "How many blocks are trained, counted from the output.", 1, 4
     )
@@ -51,6 +53,24 @@ def _rate(default: float) -> float:
     return found
 
 
+@contextmanager
+def training_last(model: Classifier, blocks: int) -> Iterator[None]:
+    """The model in training mode, but for all blocks before the last so many: these take no
+    gradient and compute as in evaluation. Afterwards all weights take gradients again."""
+    frozen = model.stages()[:-blocks]
+    parameters = [weight for stage in frozen for weight in stage.parameters()]
+    model.train()
+    try:
+        for stage in frozen:
+            stage.eval()
+        for weight in parameters:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in parameters:
+            weight.requires_grad_(True)
+
+
 @dataclass(frozen=True)
 class CFk(Unlearner):
     """theta_k <- theta_k - eta grad CE(R), theta_k the parameters of the last k blocks."""
@@ -65,7 +85,7 @@ class CFk(Unlearner):
     )
     paper = "Goel et al. 2022, arXiv 2201.06640"
 
-    blocks: int = _blocks(3)
+    blocks: int = block_count(3)
     epochs: float = _passes(0.7)
     learning_rate: float = _rate(0.2)
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
@@ -76,21 +96,11 @@ class CFk(Unlearner):
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator
     ) -> Generator[Step, None, None]:
-        frozen = model.stages()[: -self.blocks]
-        parameters = [weight for stage in frozen for weight in stage.parameters()]
-        model.train()
-        try:
-            for stage in frozen:
-                stage.eval()
-            for weight in parameters:
-                weight.requires_grad_(False)
+        with training_last(model, self.blocks):
             retain = batches(data.retain, "retain", self.batch_size, generator, model)
             losses = (cross_entropy(model, x, y) for x, y in retain)
             total = steps_for(data.retain, self.epochs, self.batch_size)
             yield from descend(model, losses, total, self.learning_rate, self.momentum)
-        finally:
-            for weight in parameters:
-                weight.requires_grad_(True)
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class EUk(CFk):
         "the others, but the earlier layers still know what they knew."
     )
 
-    blocks: int = _blocks(2)
+    blocks: int = block_count(2)
     epochs: float = _passes(1.0)
     learning_rate: float = _rate(0.15)
 

@@ -1,4 +1,4 @@
-"""Faded teacher against its loss written out; its teacher is fine-tuning's network, bit for bit."""
+"""Faded teacher against its loss written out; its teacher is CF-k's network, bit for bit."""
 
 from __future__ import annotations
 
@@ -44,18 +44,17 @@ def unlearn(base: Classifier, method: str, **settings: float) -> tuple[Classifie
 
 
 def faded_by(base: Classifier, fading: float, fading_rate: float, batch_size: int) -> Classifier:
-    """The teacher: what fine-tuning with these settings and the same seed gives."""
+    """The teacher: what CF-k with these settings and the same seed gives."""
     settings = {"epochs": fading, "learning_rate": fading_rate, "batch_size": batch_size}
-    return unlearn(base, "fine_tune", **settings)[0].eval()
+    return unlearn(base, "cf_k", blocks=3, **settings)[0].eval()
 
 
 def test_a_step_is_the_loss_written_out(base: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (bad_teacher, descent):  # in float32, where any order of the sums is the same
         monkeypatch.setattr(module, "training_precision", contextlib.nullcontext)
-    fading = {"fading": 3, "fading_rate": 0.1, "batch_size": 64}
-    found, steps = unlearn(
-        base, "faded_teacher", **fading, epochs=1, learning_rate=0.05, temperature=2.0
-    )
+    fading = {"fading": 1, "fading_rate": 0.1, "batch_size": 16}
+    learning = {"epochs": 1, "learning_rate": 0.05, "temperature": 2.0, "kept_per_forgotten": 3}
+    found, steps = unlearn(base, "faded_teacher", **fading, **learning)
     assert [step.phase for step in steps] == [
         *["fading a copy"] * 3,
         "asking the copy",
@@ -69,6 +68,9 @@ def test_a_step_is_the_loss_written_out(base: Classifier, monkeypatch: pytest.Mo
     teacher, model = faded_by(base, **fading), copy.deepcopy(base).train()
     with torch.no_grad():
         own, faded = base.eval()(kept) / 2, teacher(images[forget])
+    still = model.stages()[:-3]
+    for stage in still:
+        stage.eval().requires_grad_(False)
     logits = model(torch.cat([kept, images[forget]]))
     held = F.kl_div((logits[:48] / 2).log_softmax(1), own.softmax(1), reduction="batchmean")
     taught = F.kl_div(logits[48:].log_softmax(1), faded.softmax(1), reduction="batchmean")
