@@ -141,13 +141,13 @@ class Bench:
         known = outcomes(reference, reference.load(self.device), self.dataset)
         return self._numbers(known, seen)
 
-    def retraining_seconds(self, request: ForgetRequest, steps: int = 12) -> float:
+    def retraining_seconds(self, request: ForgetRequest, steps: int = 8) -> float:
         """What retraining would take now: its steps times the rate of some of them."""
         retrain = make("retrain")
         data = offered_data(self.dataset, self.split(request), retrain.needs, self.base)
         running = retrain.run(self.base.load(self.device), data, torch.Generator().manual_seed(0))
         total = next(running).total
-        for _ in range(4):
+        for _ in range(2):
             next(running)
         clock = time.perf_counter()
         for _ in range(steps):

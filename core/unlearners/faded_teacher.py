@@ -60,7 +60,7 @@ class FadedTeacher(Unlearner):
         presets={"digits": 4.0},
     )
     fading_rate: float = parameter(
-        0.25,
+        0.33,
         "Fading rate",
         "How far each step of the copy moves: larger forgets more and makes it a worse teacher.",
         1e-5,
@@ -77,7 +77,7 @@ class FadedTeacher(Unlearner):
         presets={"digits": 6.0},
     )
     learning_rate: float = parameter(
-        0.03,
+        0.035,
         "Learning rate",
         "How far each step of the model itself moves.",
         1e-5,
