@@ -28,8 +28,8 @@ PARTS = split(DATA, ForgetRequest.random(16))
 SMALL = {
     "fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7},
     "anchored_fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7, "anchor": 1e-3},
-    "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.004},
-    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.02, "beta": 0.7},
+    "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.002},
+    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.01, "beta": 0.7},
 }
 STEPS = {"batch_size": 16, "learning_rate": 0.05}
 
@@ -85,14 +85,14 @@ def test_the_rate_falls_along_a_cosine_from_the_chosen_one(base: Classifier) -> 
     model = copy.deepcopy(base).eval()
     losses = batches(offered().retain, "retain", 16, torch.Generator(), model)
     steps = descend(
-        model, (cross_entropy(model, x, y) for x, y in losses), 20, 0.05, after_step=rates.append
+        model, (cross_entropy(model, x, y) for x, y in losses), 20, 0.002, after_step=rates.append
     )
     assert len(list(steps)) == 20
-    np.testing.assert_allclose(rates, 0.025 * (1 + np.cos(np.pi * np.arange(20) / 20)))
+    np.testing.assert_allclose(rates, 0.001 * (1 + np.cos(np.pi * np.arange(20) / 20)))
     # Not the known fault of released code: a floor above the chosen rate, so that it rises.
-    assert rates[0] == 0.05
+    assert rates[0] == 0.002
     assert rates == sorted(rates, reverse=True)
-    assert 0 < rates[-1] < 0.001
+    assert 0 < rates[-1] < 0.0001
 
 
 def test_passes_need_not_be_whole() -> None:
