@@ -93,10 +93,16 @@ class Amun(Unlearner):
     paper = "Ebrahimpour-Boroojeny et al., ICML 2025, arXiv 2503.00917"
 
     epochs: float = parameter(
-        1.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        0.9, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        0.02, "Learning rate", "How far each step moves.", 1e-5, 1.0, log=True
+        0.02,
+        "Learning rate",
+        "How far each step moves.",
+        1e-5,
+        1.0,
+        log=True,
+        presets={"class": 2e-3},
     )
     radius: float = parameter(
         0.2,

@@ -77,13 +77,24 @@ class NegGradPlus(Unlearner):
     paper = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
 
     epochs: float = parameter(
-        3.0, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        2.8, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        0.02, "Learning rate", "How far each step moves.", 1e-5, 1.0, log=True
+        0.02,
+        "Learning rate",
+        "How far each step moves.",
+        1e-5,
+        1.0,
+        log=True,
+        presets={"class": 0.013},
     )
     beta: float = parameter(
-        0.95, "Balance", "1 only keeps, 0 only forgets; most of the weight is on keeping.", 0, 1
+        0.95,
+        "Balance",
+        "1 only keeps, 0 only forgets; most of the weight is on keeping.",
+        0,
+        1,
+        presets={"class": 0.97},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)

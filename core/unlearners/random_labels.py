@@ -142,7 +142,7 @@ class Amnesiac(Unlearner):
     paper = "Graves et al., AAAI 2021, arXiv 2010.10981"
 
     epochs: float = parameter(
-        3.0,
+        2.8,
         "Passes",
         "How often each image to forget is seen.",
         0.01,

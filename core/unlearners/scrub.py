@@ -72,10 +72,16 @@ class Scrub(Unlearner):
         2, "Forgetting rounds", "In how many of the rounds, the first ones, it forgets.", 0, 20
     )
     retain_share: float = parameter(
-        0.1, "Share to keep", "Passes over the images to keep in each round.", 0.001, 10, log=True
+        0.08,
+        "Share to keep",
+        "Passes over the images to keep in each round.",
+        0.001,
+        10,
+        log=True,
+        presets={"class": 0.1},
     )
     forget_rate: float = parameter(
-        4e-3,
+        2e-3,
         "Forgetting rate",
         "How far each step on the images to forget moves: a little too much ruins the model.",
         1e-6,
