@@ -17,6 +17,7 @@ def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
     Each row: method, case (a forget request as the shell takes it), gap (mean absolute difference
     to the retrained reference, points), spy (simple MIA; class-matched for a class),
     forget_accuracy, retained_test_accuracy and share (of retraining time), fractions, and seconds.
+    The row of "retrain" is a second retraining, from another seed.
     Raises LabError for a damaged file.
     """
     file = folder / "methods.json"

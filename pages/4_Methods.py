@@ -64,16 +64,24 @@ if measured:
             "seconds": st.column_config.NumberColumn(format="%.1f"),
         },
     )
-    best = rows[0]
-    st.markdown(
-        f"Of the {len(rows)} methods measured here, **{lab.method_label(best['method'])}** came "
-        f"nearest to the retrained network: {best['gap']:.1f} points from it on average, "
-        f"in {best['seconds']:.0f} s."
-        if len(rows) > 1
-        else f"**{lab.method_label(best['method'])}**, the only one measured so far, ended "
-        f"{best['gap']:.1f} points from the retrained network on average, "
-        f"in {best['seconds']:.0f} s."
-    )
+    faster = [row for row in rows if row["method"] != "retrain"]
+    again = next((row for row in rows if row["method"] == "retrain"), None)
+    if faster:
+        best = faster[0]
+        st.markdown(
+            f"Of the {len(faster)} faster methods measured here, "
+            f"**{lab.method_label(best['method'])}** came nearest to the retrained network: "
+            f"{best['gap']:.1f} points from it on average, in {best['seconds']:.0f} s."
+            if len(faster) > 1
+            else f"**{lab.method_label(best['method'])}**, the only one measured so far, ended "
+            f"{best['gap']:.1f} points from the retrained network on average, "
+            f"in {best['seconds']:.0f} s."
+        )
+    if again:
+        st.markdown(
+            f"Retraining once more, from other random weights, ends {again['gap']:.1f} points from "
+            "the first retraining: nearer than that cannot be told from luck."
+        )
     st.caption(
         "Distance: the mean difference to the retrained network in accuracy on the images to "
         "forget, on those to keep and on new ones, and in the spy's score (against the same class "

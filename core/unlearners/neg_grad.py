@@ -46,7 +46,7 @@ class NegGrad(Unlearner):
         1e-6,
         1.0,
         log=True,
-        presets={"class": 2e-4, "digits": 0.0015},
+        presets={"class": 1.4e-4, "digits": 0.0015},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
