@@ -93,7 +93,13 @@ class Amun(Unlearner):
     paper = "Ebrahimpour-Boroojeny et al., ICML 2025, arXiv 2503.00917"
 
     epochs: float = parameter(
-        0.9, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        0.8,
+        "Passes",
+        "How often each image to forget is seen.",
+        0.01,
+        50,
+        log=True,
+        presets={"class": 0.9},
     )
     learning_rate: float = parameter(
         0.02,

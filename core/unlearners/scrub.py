@@ -52,6 +52,19 @@ def batch_statistics(model: Classifier) -> Iterator[None]:
             layer.track_running_stats = True
 
 
+def _retain_share(default: float) -> float:
+    found: float = parameter(
+        default,
+        "Share to keep",
+        "Passes over the images to keep in each round.",
+        0.001,
+        10,
+        log=True,
+        presets={"class": 0.1},
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class Scrub(Unlearner):
     """Each round is a max pass over F, in the first `max_rounds`, and a min pass over a share of R.
@@ -71,17 +84,9 @@ class Scrub(Unlearner):
     max_rounds: int = parameter(
         2, "Forgetting rounds", "In how many of the rounds, the first ones, it forgets.", 0, 20
     )
-    retain_share: float = parameter(
-        0.08,
-        "Share to keep",
-        "Passes over the images to keep in each round.",
-        0.001,
-        10,
-        log=True,
-        presets={"class": 0.1},
-    )
+    retain_share: float = _retain_share(0.08)
     forget_rate: float = parameter(
-        2e-3,
+        3e-3,
         "Forgetting rate",
         "How far each step on the images to forget moves: a little too much ruins the model.",
         1e-6,
@@ -172,6 +177,7 @@ class ScrubRewind(Scrub):
         "wrong as images it no longer trained on: neither remembered nor suspiciously unknown."
     )
 
+    retain_share: float = _retain_share(0.065)
     held_out: int = parameter(
         1000,
         "Held-out images",
