@@ -84,7 +84,7 @@ class Scrub(Unlearner):
     max_rounds: int = parameter(
         2, "Forgetting rounds", "In how many of the rounds, the first ones, it forgets.", 0, 20
     )
-    retain_share: float = _retain_share(0.08)
+    retain_share: float = _retain_share(0.07)
     forget_rate: float = parameter(
         3e-3,
         "Forgetting rate",
