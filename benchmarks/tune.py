@@ -76,6 +76,18 @@ FURTHER: list[tuple[str, str, dict[str, Any]]] = [
     ("influence_cg", CLASS, {"scale": 10.0}),
     ("influence_woodfisher", CLASS, {"scale": 10.0}),
     ("amnesiac", CLASS, {"learning_rate": 2e-4}),
+    ("neg_grad_plus", CLASS, {"learning_rate": 0.01, "beta": 0.95}),
+    ("neg_grad_plus", CLASS, {"learning_rate": 0.03, "beta": 0.95}),
+    ("neg_grad_plus", CLASS, {"learning_rate": 0.003, "beta": 0.95}),
+    ("neg_grad_plus", CLASS, {"learning_rate": 0.006, "beta": 0.98}),
+    ("neg_grad_plus", RANDOM, {"learning_rate": 0.01, "beta": 0.95}),
+    ("neg_grad_plus", RANDOM, {"learning_rate": 0.03, "beta": 0.95}),
+    ("neg_grad_plus", RANDOM, {"learning_rate": 0.01, "beta": 0.9}),
+    ("neg_grad_plus", RANDOM, {"learning_rate": 0.006, "beta": 0.8}),
+    ("fcs", CLASS, {"forget_rate": 3e-4, "contrast_rate": 1e-5}),
+    ("bad_teacher", CLASS, {"learning_rate": 2e-4}),
+    ("amun", CLASS, {"learning_rate": 5e-3}),
+    ("fisher", CLASS, {"alpha": 1e-10}),
 ]
 """Method, request, and what is tried instead of the defaults: at most four a method and case."""
 

@@ -296,10 +296,9 @@ with right:
     widgets.draw(charts.class_counts(names, forget, totals, text), "class-bars")
     st.markdown(text)
     with st.expander("The same as a table"):
-        st.dataframe(
+        widgets.table(
             {"class": list(names), "to forget": forget, "in all": totals},
-            hide_index=True,
-            alt="Images to forget by class",
+            "Images to forget by class",
         )
 with st.expander("A link to this choice"):
     st.code(state.share_link(), language=None, wrap_lines=True)

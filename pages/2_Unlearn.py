@@ -253,15 +253,9 @@ def show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
         st.caption(f"{text}. {rolling(snapshots[-1])}")
         box = st.expander("The same as tables", key="live-tables", on_change="rerun")
         if box.open:
-            box.dataframe(
-                widgets.bars_table(columns),
-                hide_index=True,
-                alt="The bars of the histograms",
-                column_config=widgets.bars_config(columns),
-            )
-            box.dataframe(
-                {"step": steps, "training loss": values}, hide_index=True, alt="Training loss"
-            )
+            with box:
+                widgets.bars(columns)
+                widgets.table({"step": steps, "training loss": values}, "Training loss")
 
 
 def rolling(latest: Snapshot) -> str:
@@ -380,7 +374,7 @@ def replay(run: Run) -> None:
         widgets.draw(line, f"replay-line-{run.id}")
     right.markdown(said)
     with st.expander("The same as a table"):
-        st.dataframe(
+        widgets.table(
             {
                 "step": [s.step for s in frames],
                 "spy's score": scores,
@@ -391,9 +385,8 @@ def replay(run: Run) -> None:
                     float(np.median(s.probe.test_losses)) for s in frames if s.probe
                 ],
             },
-            hide_index=True,
-            alt="The looks on the way",
-            column_config={"spy's score": st.column_config.NumberColumn(format="percent")},
+            "The looks on the way",
+            percents=["spy's score"],
         )
 
 

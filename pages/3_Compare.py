@@ -66,24 +66,17 @@ table = pd.DataFrame(
         ],
         "started": [s.created[:16].replace("T", " ") for s in summaries],
     }
-).astype(dict.fromkeys(("spy before", "spy after", "spy retrained", "seconds"), float))
-percent = st.column_config.NumberColumn(format="percent")
+).astype({"seconds": float})
 st.markdown("Tick two runs in the first column. The first you tick is A, the second B.")
-event = st.dataframe(
+event = widgets.table(
     table,
-    hide_index=True,
+    "Finished runs, to choose from",
+    percents=("spy before", "spy after", "spy retrained", "right on new images"),
+    formats={"seconds": "%.1f"},
     on_select="rerun",
     selection_mode="multi-row",
     key=f"runs-{zlib.crc32(repr((ids, ticked)).encode())}",
     selection_default={"selection": {"rows": ticked}},
-    alt="Finished runs, to choose from",
-    column_config={
-        "spy before": percent,
-        "spy after": percent,
-        "spy retrained": percent,
-        "right on new images": percent,
-        "seconds": st.column_config.NumberColumn(format="%.1f"),
-    },
 )
 st.caption(
     "Spy: membership inference accuracy, 50 % is a coin flip, class-matched where whole classes "
@@ -177,22 +170,14 @@ for place, letter, title, run in zip(st.columns(2), "AB", titles, (first, second
             st.session_state.run = run.id
             st.switch_page(widgets.UNLEARN)
 with st.expander("The charts as a table"):
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "loss from": BINS[:-1].round(6),
-                "A: forget": density(first.after.forget_losses),
-                "B: forget": density(second.after.forget_losses),
-                "A: test": density(first.after.test_losses),
-                "B: test": density(second.after.test_losses),
-            }
-        ),
-        hide_index=True,
-        alt="The bars of both runs",
-        column_config={
-            f"{run}: {images}": percent for run in "AB" for images in ("forget", "test")
-        },
-    )
+    shares = {
+        "A: forget": density(first.after.forget_losses),
+        "B: forget": density(second.after.forget_losses),
+        "A: test": density(first.after.test_losses),
+        "B: test": density(second.after.test_losses),
+    }
+    loss_from = {"loss from": BINS[:-1].round(6)}
+    widgets.table(loss_from | shares, "The bars of both runs", percents=shares)
 st.caption(wording.LIMITS)
 st.markdown("##### Take it with you")
 st.code(state.share_link(False, runs=",".join(chosen)), language=None, wrap_lines=True)

@@ -2,7 +2,6 @@
 
 import itertools
 
-import pandas as pd
 import streamlit as st
 
 from core.errors import LabError
@@ -39,7 +38,7 @@ if measured:
     )
     rows = [row for row in measured if row["case"] == case]
     rows.sort(key=lambda row: row["gap"])
-    table = pd.DataFrame(
+    widgets.table(
         {
             "method": [lab.method_label(row["method"]) for row in rows],
             "distance to retrained (points)": [row["gap"] for row in rows],
@@ -48,21 +47,15 @@ if measured:
             "right on new images": [row["retained_test_accuracy"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
             "share of retraining": [row["share"] for row in rows],
-        }
-    )
-    percent = st.column_config.NumberColumn(format="percent")
-    st.dataframe(
-        table,
-        hide_index=True,
-        alt="The methods, measured",
-        column_config={
-            "spy": percent,
-            "right on images to forget": percent,
-            "right on new images": percent,
-            "share of retraining": percent,
-            "distance to retrained (points)": st.column_config.NumberColumn(format="%.2f"),
-            "seconds": st.column_config.NumberColumn(format="%.1f"),
         },
+        "The methods, measured",
+        percents=(
+            "spy",
+            "right on images to forget",
+            "right on new images",
+            "share of retraining",
+        ),
+        formats={"distance to retrained (points)": "%.2f", "seconds": "%.1f"},
     )
     faster = [row for row in rows if row["method"] != "retrain"]
     again = next((row for row in rows if row["method"] == "retrain"), None)

@@ -151,6 +151,26 @@ def draw(chart: alt.Chart | alt.LayerChart, key: str) -> None:
     st.altair_chart(named, alt=chart.description, key=key)
 
 
+def table(
+    content: pd.DataFrame | Mapping[str, Any],
+    alt: str,
+    percents: Iterable[str] = (),
+    formats: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Any:
+    """Shows a table without its index. alt: what a screen reader calls it. percents: columns of
+    shares from 0 to 1, shown in percent. formats: printf formats of other columns. options: those
+    of `st.dataframe`, whose answer this returns.
+    """
+    shown = pd.DataFrame(content)
+    percents = list(percents)
+    shown = shown.astype(dict.fromkeys(percents, float))
+    shown[percents] *= 100
+    formats = dict.fromkeys(percents, "%.1f %%") | dict(formats or {})
+    columns = {name: st.column_config.NumberColumn(format=text) for name, text in formats.items()}
+    return st.dataframe(shown, hide_index=True, alt=alt, column_config=columns, **options)
+
+
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
     _number(wording.SPY, column.spy, ideal.spy, model, said, wording.SPY_HELP, pairs=True)
     if wording.by_class(request):
@@ -244,24 +264,13 @@ def table_twin(run: Run, key: str) -> None:
     if not box.open:
         return
     with box:
-        table = report.metrics_table(run)
-        shown = table.assign(
-            model=table["model"].map(wording.SHORT), metric=table["metric"].str.replace("_", " ")
+        numbers = report.metrics_table(run)
+        shown = numbers.assign(
+            model=numbers["model"].map(wording.SHORT),
+            metric=numbers["metric"].str.replace("_", " "),
         ).drop(columns="run")
-        percent = st.column_config.NumberColumn(format="percent")
-        st.dataframe(
-            shown,
-            hide_index=True,
-            alt="All numbers of this run",
-            column_config={"value": percent, "low": percent, "high": percent},
-        )
-        columns = columns_of(run)
-        st.dataframe(
-            bars_table(columns),
-            hide_index=True,
-            alt="The bars of the histograms",
-            column_config=bars_config(columns),
-        )
+        table(shown, "All numbers of this run", percents=("value", "low", "high"))
+        bars(columns_of(run))
 
 
 def losses_of(columns: Mapping[str, Column]) -> list[Losses]:
@@ -270,26 +279,15 @@ def losses_of(columns: Mapping[str, Column]) -> list[Losses]:
     return [x for x in both if x is not None]
 
 
-def bars_table(columns: Mapping[str, Column]) -> pd.DataFrame:
-    """The histograms' bars, one row a bin; models without a histogram are left out."""
-    table: dict[str, Any] = {"loss from": BINS[:-1].round(6), "to": BINS[1:].round(6)}
+def bars(columns: Mapping[str, Column]) -> None:
+    """The histograms' bars as a table, one row a bin; models without a histogram are left out."""
+    rows: dict[str, Any] = {"loss from": BINS[:-1].round(6), "to": BINS[1:].round(6)}
+    shares: dict[str, Any] = {}
     for model, column in columns.items():
-        for name, losses in zip(
-            _bars(model), (column.forget_losses, column.test_losses), strict=True
-        ):
+        for images, losses in (("forget", column.forget_losses), ("test", column.test_losses)):
             if losses is not None:
-                table[name] = density(losses)
-    return pd.DataFrame(table)
-
-
-def bars_config(models: Iterable[str]) -> dict[str, Any]:
-    """How `bars_table` is shown: shares in percent."""
-    percent = st.column_config.NumberColumn(format="percent")
-    return {name: percent for model in models for name in _bars(model)}
-
-
-def _bars(model: str) -> tuple[str, str]:
-    return f"{wording.SHORT[model]}: forget", f"{wording.SHORT[model]}: test"
+                shares[f"{wording.SHORT[model]}: {images}"] = density(losses)
+    table(rows | shares, "The bars of the histograms", percents=shares)
 
 
 def exports(run: Run, link: str, key: str) -> None:
@@ -356,13 +354,7 @@ def story() -> None:
         )
         with st.expander("The same as a table"):
             shown = pd.DataFrame(story_of.table(rows))
-            percent = st.column_config.NumberColumn(format="percent")
-            st.dataframe(
-                shown,
-                hide_index=True,
-                alt="What the anchor and a lower rate give back",
-                column_config=dict.fromkeys(shown.columns[2:], percent),
-            )
+            table(shown, "What the anchor and a lower rate give back", percents=shown.columns[2:])
 
 
 def labels_now() -> dict[str, str]:

@@ -101,8 +101,8 @@ PRESETS = (
         {
             "cifar10": "Forget every automobile. The spy's score shoots up, yet not because "
             "anything leaked: find out what it really measures.",
-            "digits": "Forget every 1. The spy's score shoots up, yet not because anything leaked: "
-            "find out what it really measures.",
+            "digits": "Forget every image of the digit 1. The spy's score shoots up, yet not "
+            "because anything leaked: find out what it really measures.",
         },
         {"cifar10": "class:automobile", "digits": "class:1"},
     ),

@@ -1,6 +1,8 @@
 """Gradient ascent on the forget set, alone (NegGrad) or balanced by the retain set (NegGrad+).
 
-The forget images never feed BatchNorm's running statistics: those stay, or follow the retain set.
+BatchNorm keeps its running statistics, and normalises both sets by them. Were the retain set
+normalised by its own batches instead, the ascent could grow weights that only the other way of
+normalising sees: the retain loss would stay small while the network that is evaluated falls apart.
 """
 
 from __future__ import annotations
@@ -64,7 +66,10 @@ class NegGrad(Unlearner):
 
 @dataclass(frozen=True)
 class NegGradPlus(Unlearner):
-    """theta <- theta - eta grad(beta CE(R) - (1 - beta) CE(F)), one batch of each a step."""
+    """theta <- theta - eta grad(beta CE(R) - (1 - beta) CE(F)), one batch of each a step.
+
+    With beta 1 it is fine-tuning: BatchNorm then normalises by batches and its statistics follow.
+    """
 
     name = "neg_grad_plus"
     label = "NegGrad+"
@@ -105,13 +110,15 @@ class NegGradPlus(Unlearner):
         retain = batches(data.retain, "retain", self.batch_size, generator, model)
         forget = batches(data.forget, "forget", self.batch_size, generator, model)
 
+        model.train()
+        if self.beta < 1:
+            freeze_batchnorm(model)
+
         def losses() -> Iterator[Tensor]:
             while True:
                 loss = torch.zeros(())
-                model.train()
                 if self.beta > 0:
                     loss = self.beta * cross_entropy(model, *next(retain))
-                freeze_batchnorm(model)
                 if self.beta < 1:
                     loss = loss - (1 - self.beta) * cross_entropy(model, *next(forget))
                 yield loss
