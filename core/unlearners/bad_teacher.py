@@ -66,7 +66,13 @@ class BadTeacher(Unlearner):
         log=True,
     )
     learning_rate: float = parameter(
-        1e-4, "Learning rate", "How far each step of Adam moves.", 1e-6, 0.1, log=True
+        1e-4,
+        "Learning rate",
+        "How far each step of Adam moves.",
+        1e-6,
+        0.1,
+        log=True,
+        presets={"class": 2e-4},
     )
     retain_share: float = parameter(
         0.3, "Share to keep", "The part of the images to keep that is rehearsed.", 0.001, 1

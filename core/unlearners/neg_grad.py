@@ -85,13 +85,13 @@ class NegGradPlus(Unlearner):
         2.8, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
-        0.02,
+        0.01,
         "Learning rate",
         "How far each step moves.",
         1e-5,
         1.0,
         log=True,
-        presets={"class": 0.013},
+        presets={"class": 0.006},
     )
     beta: float = parameter(
         0.95,
@@ -99,7 +99,7 @@ class NegGradPlus(Unlearner):
         "1 only keeps, 0 only forgets; most of the weight is on keeping.",
         0,
         1,
-        presets={"class": 0.97},
+        presets={"class": 0.98},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)

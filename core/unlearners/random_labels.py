@@ -157,7 +157,7 @@ class Amnesiac(Unlearner):
         1e-6,
         0.1,
         log=True,
-        presets={"digits": 5e-4},
+        presets={"class": 4e-4, "digits": 5e-4},
     )
     batch_size: int = parameter(
         128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
