@@ -82,7 +82,7 @@ class NegGradPlus(Unlearner):
     paper = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
 
     epochs: float = parameter(
-        2.8, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        2.6, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
     )
     learning_rate: float = parameter(
         0.01,
