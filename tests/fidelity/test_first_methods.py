@@ -29,7 +29,7 @@ SMALL = {
     "fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7},
     "anchored_fine_tune": {"epochs": 10, "batch_size": 16, "learning_rate": 0.7, "anchor": 1e-3},
     "neg_grad": {"epochs": 10, "batch_size": 8, "learning_rate": 0.002},
-    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.01, "beta": 0.7},
+    "neg_grad_plus": {"epochs": 10, "batch_size": 8, "learning_rate": 0.025, "beta": 0.7},
 }
 STEPS = {"batch_size": 16, "learning_rate": 0.05}
 
