@@ -82,7 +82,13 @@ class NegGradPlus(Unlearner):
     paper = "Kurmanji et al., NeurIPS 2023, arXiv 2302.09880"
 
     epochs: float = parameter(
-        2.6, "Passes", "How often each image to forget is seen.", 0.01, 50, log=True
+        2.6,
+        "Passes",
+        "How often each image to forget is seen.",
+        0.01,
+        50,
+        log=True,
+        presets={"digits": 40.0},
     )
     learning_rate: float = parameter(
         0.01,
@@ -91,7 +97,7 @@ class NegGradPlus(Unlearner):
         1e-5,
         1.0,
         log=True,
-        presets={"class": 0.006},
+        presets={"class": 0.006, "digits": 0.008},
     )
     beta: float = parameter(
         0.95,
@@ -99,7 +105,7 @@ class NegGradPlus(Unlearner):
         "1 only keeps, 0 only forgets; most of the weight is on keeping.",
         0,
         1,
-        presets={"class": 0.98},
+        presets={"class": 0.98, "digits": 0.98},
     )
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
     batch_size: int = parameter(128, "Batch size", "Images of each kind a step.", 8, 1024, log=True)
