@@ -78,7 +78,8 @@ if measured:
     st.caption(
         "Distance: the mean difference to the retrained network in accuracy on the images to "
         "forget, on those to keep and on new ones, and in the spy's score (against the same class "
-        "where a class is forgotten). Default settings, one seed, the two cores of one machine."
+        "where a class is forgotten). Default settings, one seed, the two cores of one machine. "
+        "Retraining's seconds are its steps at the rate measured beside each method."
     )
 
 seconds = {(row["case"], row["method"]): row["seconds"] for row in measured}

@@ -53,7 +53,7 @@ def _damping(default: float, for_classes: float) -> float:
     return found
 
 
-def _scale(for_classes: float, for_samples: float = 1.0) -> float:
+def _scale(for_samples: float) -> float:
     found: float = parameter(
         1.0,
         "Strength",
@@ -61,7 +61,7 @@ def _scale(for_classes: float, for_samples: float = 1.0) -> float:
         1e-3,
         1e3,
         log=True,
-        presets={"random": for_samples, "class": for_classes},
+        presets={"random": for_samples, "class": 8.0},
     )
     return found
 
@@ -105,7 +105,7 @@ class InfluenceCG(Unlearner):
         12, "Iterations", "Rounds of the solver, each one pass over the sample.", 2, 200, log=True
     )
     damping: float = _damping(0.01, 0.1)
-    scale: float = _scale(8.0, 2.0)
+    scale: float = _scale(2.0)
     retain_epochs: float = _retain_epochs()
     batch_size: int = _batch_size(128)
 
@@ -154,7 +154,7 @@ class InfluenceWoodFisher(Unlearner):
         64, "Curvature gradients", "Directions that are measured.", 2, 512, log=True
     )
     damping: float = _damping(0.03, 0.5)
-    scale: float = _scale(8.0)
+    scale: float = _scale(1.0)
     retain_epochs: float = _retain_epochs()
     batch_size: int = _batch_size(128)
 
