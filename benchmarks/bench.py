@@ -121,6 +121,8 @@ class Bench:
             line["error"] = str(error)
         seconds = time.perf_counter() - clock
         after = self._numbers(self._outcomes(model, seen), seen)
+        with method.own_precision():
+            made_with = versions(self.device)
         return line | {
             "before": before,
             "after": after,
@@ -129,7 +131,7 @@ class Bench:
             "gap": average_gap(after, retrained, request) if retrained else None,
             "seconds": {"unlearning": round(seconds, 2)},
             "steps": steps,
-            "versions": versions(self.device),
+            "versions": made_with,
         }
 
     def _reference(self, parts: Split, seen: Split, seed: int) -> dict[str, float] | None:
