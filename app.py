@@ -61,8 +61,8 @@ if ready:
     st.caption(
         f"{lab.method_label(summary.plan.method)} was told to forget "
         f"{summary.plan.request.describe()} of CIFAR-10. It took "
-        f"{wording.duration(summary.seconds.get('unlearning'))}. The further the two shapes "
-        "overlap, the less the network gives away."
+        f"{wording.duration(summary.seconds.get('unlearning'))}. The aim is the right-hand column: "
+        "the network trained anew without those images."
     )
     try:
         widgets.result(lab.shipped_run(summary.id), f"front-{case}")

@@ -21,6 +21,7 @@ from core.errors import BadRequest, LabError
 from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest
 from core.results import MODELS, Evaluation, Plan, Run, Snapshot
+from core.verdict import verdict_of
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -278,6 +279,7 @@ def report(run: Run) -> dict[str, Any]:
         "status": run.status,
         **{name: numbers(getattr(run, name)) for name in MODELS},
         "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
+        "verdict": verdict.to_dict() if (verdict := verdict_of(run)) else None,
         "seconds": {name: run.seconds[name] for name in ("unlearning", "measuring")},
         "plan": run.plan.to_dict(),
         "settings": dict(run.settings),

@@ -139,6 +139,12 @@ class ForgetRequest:
             ) from error
         raise BadRequest(f"The forget request {text!r} cannot be read.", forms)
 
+    @property
+    def class_matched(self) -> bool:
+        """Whether an attack must compare the forgotten images with test images of the same classes,
+        or it measures the mix of classes: where these were chosen, or the images by hand."""
+        return self.kind in ("classes", "indices")
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the fields that this kind does not use."""
         fields: dict[str, Any] = {"kind": self.kind, "seed": self.seed}

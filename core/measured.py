@@ -1,5 +1,5 @@
-"""What every method cost and how near it came, as `python -m benchmarks.methods` measured it on
-CIFAR-10 and shipped it."""
+"""What the benchmarks measured and the project ships: on CIFAR-10, what every method cost and how
+near it came, and how far apart retrained models lie."""
 
 from __future__ import annotations
 
@@ -34,3 +34,21 @@ def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
             "Run python -m benchmarks.methods again.",
         ) from error
     return rows
+
+
+def retraining_spread(model: str, dataset: str, folder: Path = SHIPPED) -> dict[str, float]:
+    """How far apart models lie that were retrained alike from different seeds, as
+    `python -m benchmarks.spread` measured it: by signal of `core.verdict`, the standard deviation
+    of one of them, a fraction; empty where there are none. Raises LabError for a damaged file."""
+    file = folder / "spread.json"
+    try:
+        every = json.loads(file.read_text(encoding="utf-8"))
+        found = every.get(f"{model}-{dataset}", {}).get("standard_deviations", {})
+        return {str(name): float(value) for name, value in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise LabError(
+            f"The measurements in {file} cannot be read.",
+            "Run python -m benchmarks.spread again.",
+        ) from error

@@ -156,8 +156,10 @@ def assemble(fields: Fields, replay: list[Fields], arrays: Arrays) -> Run:
     values = {key: value for key, value in fields.items() if key not in ("metrics", "plan")}
     for name, metrics in fields["metrics"].items():
         if metrics is not None:
-            losses = {key: arrays[f"{name}/{key}"] for key in Evaluation.ARRAYS}
-            values[name] = Evaluation.build(metrics, losses)
+            own = {
+                key[len(name) + 1 :]: x for key, x in arrays.items() if key.startswith(f"{name}/")
+            }
+            values[name] = Evaluation.build(metrics, own)
     snapshots = (
         _put_together(Snapshot, scalars, f"replay/{i}/", arrays) for i, scalars in enumerate(replay)
     )

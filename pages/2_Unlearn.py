@@ -211,11 +211,11 @@ def show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
     before, ideal = known_models(plan, run)
     probes = [s for s in snapshots if s.probe is not None]
     columns = {
-        "before": widgets.Column.of(before)
+        "before": widgets.Column.of(before, plan.request)
         if before
         else widgets.Column.of_probe(probes[0].probe if probes and probes[0].step == 0 else None),
         "after": widgets.Column.of_probe(probes[-1].probe if probes else None),
-        "retrained": widgets.Column.of(ideal),
+        "retrained": widgets.Column.of(ideal, plan.request),
     }
     # Over all looks so far: an axis that grew with a bar stays, so that bars do not jump.
     seen = [x for s in probes if s.probe for x in (s.probe.forget_losses, s.probe.test_losses)]
@@ -338,11 +338,11 @@ def replay(run: Run) -> None:
     text = (
         f"At step {frames[at].step:,} of {run.total_steps:,} the sample's median loss is "
         f"{wording.loss(np.median(probe.forget_losses))} on images to forget and "
-        f"{wording.loss(np.median(probe.test_losses))} on test images ({n:,} + {m:,} images)."
+        f"{wording.loss(np.median(probe.test_losses))} on test images"
+        f"{' of the same classes' if probe.matched else ''} ({n:,} + {m:,} images)."
     )
-    chart = charts.histogram(
-        probe.forget_losses, probe.test_losses, charts.top_share(*losses), text
-    )
+    top = charts.top_share(*losses)
+    chart = charts.histogram(probe.forget_losses, probe.test_losses, top, text, probe.matched)
     with left:
         widgets.draw(chart, f"replay-chart-{run.id}")
     left.markdown(text)
@@ -351,10 +351,12 @@ def replay(run: Run) -> None:
     if not known:
         right.caption(f"Spy's score: {wording.TOO_FEW}.")
         return
-    ideal = run.retrained.mia if run.retrained else None
+    ideal = None
+    if run.retrained is not None:
+        ideal = run.retrained.mia_class_matched if probe.matched else run.retrained.mia
     references = {"coin flip": 0.5}
     if wording.known(ideal) and ideal is not None:
-        references["retrained (ideal)"] = ideal.value
+        references = {"retrained (ideal)": ideal.value}
     low, high = min([0.45, *known, *references.values()]), max([*known, *references.values(), 0.6])
     score = wording.percent(scores[at]) if np.isfinite(scores[at]) else wording.TOO_FEW
     end = wording.percent(known[-1])

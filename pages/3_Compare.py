@@ -47,7 +47,7 @@ ticked = [ids.index(id) for id in st.session_state.compare_default if id in ids]
 
 def spy(summary: RunSummary, model: str) -> float | None:
     """The attack that is fair for the run's request."""
-    fair = wording.by_class(summary.plan.request)
+    fair = summary.plan.request.class_matched
     return summary.value(model, "mia_class_matched" if fair else "mia")
 
 
@@ -79,8 +79,9 @@ event = widgets.table(
     selection_default={"selection": {"rows": ticked}},
 )
 st.caption(
-    "Spy: membership inference accuracy, 50 % is a coin flip, class-matched where whole classes "
-    "are forgotten. Right on new images: retained test accuracy. Seconds: unlearning only."
+    "Spy: membership inference accuracy, class-matched where classes or single images were chosen; "
+    "the aim is the retrained network's. Right on new images: retained test accuracy. Seconds: "
+    "unlearning only."
 )
 chosen = [ids[row] for row in event.selection.rows]
 # Keep the order in which they were ticked: A stays A.
@@ -154,18 +155,18 @@ for place, letter, title, run in zip(st.columns(2), "AB", titles, (first, second
             ("after", run.after),
             ("retrained", run.retrained),
         ):
-            column = widgets.Column.of(evaluation)
+            column = widgets.Column.of(evaluation, run.plan.request)
             rows.append(
                 {
                     "": wording.SHORT[model],
-                    "spy's score": wording.value(column.spy),
-                    "spy's score, same classes": wording.value(column.spy_fair),
+                    "spy's score, fair question": wording.value(column.spy),
+                    "spy's score, all new images": wording.value(column.spy_plain),
                     "right on images to forget": wording.value(column.forget),
                     "right on new images it kept": wording.value(column.useful),
                 }
             )
         st.table(pd.DataFrame(rows).set_index("").T, alt=f"The numbers of run {letter}")
-        st.markdown(wording.verdict(run))
+        st.markdown(f"**{wording.headline(run)}** {wording.reasons(run)}")
         if st.button("Show this run", key=f"show-{letter}"):
             st.session_state.run = run.id
             st.switch_page(widgets.UNLEARN)

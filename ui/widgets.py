@@ -51,27 +51,33 @@ NO_IDEAL = (
 class Column:
     """One model's numbers as the three columns show them; None is not measured (yet).
 
+    spy: the attack that is fair for the request; spy_plain: against test images of every class,
+    where that is another one. matched: whether test_losses are of the forgotten images' classes.
     rough: measured on samples on the way, not on all images.
     """
 
     forget_losses: Losses | None = field(default=None, repr=False)
     test_losses: Losses | None = field(default=None, repr=False)
+    matched: bool = False
     spy: Measure | None = None
-    spy_fair: Measure | None = None
+    spy_plain: Measure | None = None
     forget: Measure | None = None
     useful: Measure | None = None
     rough: bool = False
 
     @classmethod
-    def of(cls, evaluation: Evaluation | None) -> Column:
-        """From a full evaluation; empty for None."""
+    def of(cls, evaluation: Evaluation | None, request: ForgetRequest, fair: bool = True) -> Column:
+        """From a full evaluation; empty for None. fair: show test images that suit the request;
+        False shows all of them."""
         if evaluation is None:
             return cls()
+        matched = request.class_matched and fair
         return cls(
             evaluation.forget_losses,
-            evaluation.test_losses,
+            evaluation.class_matched_losses if matched else evaluation.test_losses,
+            matched,
+            wording.fair_spy(evaluation, request) or UNSCORED,
             evaluation.mia or UNSCORED,
-            evaluation.mia_class_matched or UNSCORED,
             evaluation.forget_accuracy,
             evaluation.retained_test_accuracy,
         )
@@ -85,6 +91,7 @@ class Column:
         return cls(
             probe.forget_losses,
             probe.test_losses,
+            probe.matched,
             UNSCORED if probe.mia is None else wilson(probe.mia * min(n, m), min(n, m)),
             None,
             wilson(probe.forget_accuracy * n, n),
@@ -93,9 +100,9 @@ class Column:
         )
 
 
-def columns_of(run: Run) -> dict[str, Column]:
+def columns_of(run: Run, fair: bool = True) -> dict[str, Column]:
     """The three columns of a finished run."""
-    return {model: Column.of(getattr(run, model)) for model in MODELS}
+    return {model: Column.of(getattr(run, model), run.plan.request, fair) for model in MODELS}
 
 
 def three_columns(
@@ -129,17 +136,20 @@ def _picture(model: str, column: Column, top: float, said: str, key: str) -> Non
     text = (
         f"Loss histograms, {wording.SHORT[model].lower()}: median loss {wording.loss(forget)} on "
         f"images to forget and {wording.loss(test)} on test images"
+        f"{' of the same classes' if column.matched else ''}"
     )
-    spec = _histogram(column.forget_losses, column.test_losses, top, text)
+    spec = _histogram(column.forget_losses, column.test_losses, top, text, column.matched)
     st.vega_lite_chart(spec, alt=text, key=key)
     shared = overlap(column.forget_losses, column.test_losses)
     st.caption(f"The two shapes overlap by {wording.percent(shared)}.")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _histogram(forget: Losses, test: Losses, top: float, description: str) -> dict[str, Any]:
+def _histogram(
+    forget: Losses, test: Losses, top: float, description: str, matched: bool
+) -> dict[str, Any]:
     """The chart's Vega-Lite: made once, however many ticks of a live view show it."""
-    spec: dict[str, Any] = charts.histogram(forget, test, top, description).to_dict()
+    spec: dict[str, Any] = charts.histogram(forget, test, top, description, matched).to_dict()
     del spec["description"]
     return spec
 
@@ -172,19 +182,23 @@ def table(
 
 
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
-    _number(wording.SPY, column.spy, ideal.spy, model, said, wording.SPY_HELP, pairs=True)
-    if wording.by_class(request):
-        _number(
-            wording.SPY_FAIR,
-            column.spy_fair,
-            ideal.spy_fair,
-            model,
-            "at the end" if column.rough else said,
-            wording.SPY_FAIR_HELP,
-            pairs=True,
-        )
+    fair = request.class_matched
+    label, help = (
+        (wording.SPY_FAIR, wording.SPY_FAIR_HELP) if fair else (wording.SPY, wording.SPY_HELP)
+    )
+    _number(label, column.spy, ideal.spy, model, said, help, pairs=True)
     _number(wording.FORGET, column.forget, ideal.forget, model, said, wording.FORGET_HELP)
     _number(wording.USEFUL, column.useful, ideal.useful, model, said, wording.USEFUL_HELP)
+    if fair:
+        _number(
+            wording.SPY_PLAIN,
+            column.spy_plain,
+            ideal.spy_plain,
+            model,
+            "at the end" if column.rough else said,
+            wording.SPY_PLAIN_HELP,
+            pairs=True,
+        )
 
 
 def _number(
@@ -221,23 +235,44 @@ def verdict(run: Run) -> None:
             "The numbers are of the model as it was then.",
             icon=":material/front_hand:",
         )
-    st.markdown(f"**{wording.verdict(run)}**")
+    st.markdown(f"#### {wording.headline(run)}")
+    if text := wording.reasons(run):
+        st.markdown(text)
     if text := wording.trap(run):
         st.info(text, icon=":material/warning:")
+
+
+QUESTIONS = {True: "new images of the same classes", False: "new images of every class"}
 
 
 def result(run: Run, key: str) -> None:
     """Everything about a finished run that is the same wherever it is shown."""
     verdict(run)
+    fair = True
+    if run.plan.request.class_matched:
+        fair = st.segmented_control(
+            "Compare the forgotten images with",
+            list(QUESTIONS),
+            default=True,
+            required=True,
+            format_func=QUESTIONS.get,
+            key=f"{key}-question",
+        )
     three_columns(
-        columns_of(run),
+        columns_of(run, fair),
         run.plan.request,
         key,
         {"retrained": NO_IDEAL},
     )
-    if run.before is not None and run.after is not None:
-        shared = [overlap(e.forget_losses, e.test_losses) for e in (run.before, run.after)]
-        st.markdown(wording.histogram_takeaway(*shared))
+    columns = columns_of(run, fair)
+    shared = [
+        overlap(column.forget_losses, column.test_losses)
+        if column.forget_losses is not None and column.test_losses is not None
+        else None
+        for column in columns.values()
+    ]
+    if shared[0] is not None and shared[1] is not None:
+        st.markdown(wording.histogram_takeaway(shared[0], shared[1], shared[2]))
         _spy_chart(run, key)
     st.caption(wording.LIMITS)
     table_twin(run, key)
@@ -252,10 +287,10 @@ def _spy_chart(run: Run, key: str) -> None:
     if not any(wording.known(measure) for measure in found.values()):
         return
     parts = [f"{wording.SHORT[m].lower()} {wording.value(v)}" for m, v in found.items()]
-    text = f"Spy's score with 95 % intervals: {', '.join(parts)}; 50 % is a coin flip."
+    label = wording.SPY_FAIR if run.plan.request.class_matched else wording.SPY
+    text = f"{label}, with 95 % intervals: {', '.join(parts)}."
     draw(charts.spy_scores(found, text), f"{key}-spy")
-    after = found.get("after")
-    st.markdown(f"{text} {wording.direction(after)}")
+    st.markdown(f"{text} {wording.direction(found.get('after'), found.get('retrained'))}")
 
 
 def table_twin(run: Run, key: str) -> None:

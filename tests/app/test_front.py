@@ -21,7 +21,7 @@ def test_shows_a_finished_run_cases_and_one_primary_button(open_page: Open, ship
     assert len(at.get("vega_lite_chart")) == 4  # three histograms, the spy's scores
     assert at.metric[0].value == "58.0 %"
     assert "95 % interval 56.8 to 59.2 % · 1,000 + 1,000 images" in texts(at)
-    assert "It looks forgotten to this spy" in texts(at)
+    assert "Forgotten, as far as this spy can see." in texts(at)
     assert "never a proof of deletion" in texts(at)
     assert [b.key for b in at.button if b.proto.type == "primary"] == ["start"]
     assert {"preset-random", "preset-class", "preset-memorised"} <= {b.key for b in at.button}
@@ -43,6 +43,12 @@ def test_class_run_explains_the_trap(open_page: Open, ship) -> None:
     at = open_page()
     assert "**The trap.**" in texts(at)
     assert "95.0 %" in texts(at)
+    # The fair question first, in numbers and charts; one click shows the other.
+    assert at.metric[0].label == "Spy's score, same classes"
+    assert at.metric[0].value == "58.0 %"
+    assert "Test images, same classes" in at.get("vega_lite_chart")[0].proto.spec
+    at.segmented_control[0].set_value(False).run()
+    assert "Test images (never seen)" in at.get("vega_lite_chart")[0].proto.spec
 
 
 def test_without_shipped_runs_and_data(open_page: Open) -> None:

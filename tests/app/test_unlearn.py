@@ -105,7 +105,7 @@ def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Op
     assert lab.queue().join(10)
     at.run()
     assert not at.exception
-    assert "It looks forgotten to this spy" in texts(at)
+    assert "Forgotten, as far as this spy can see." in texts(at)
 
 
 def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, runner) -> None:
@@ -116,12 +116,16 @@ def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, ru
     assert runner.reached.wait(10)
     at.run()
     fair = [m for m in at.metric if m.label == "Spy's score, same classes"]
-    assert [m.value for m in fair] == ["58.0 %", "at the end", "50.0 %"]
+    assert [m.value for m in fair] == ["58.0 %", "54.5 %", "50.0 %"]  # the live one is the fair one
     assert [m.delta for m in fair] == [
         "+8.0 points from the ideal",
-        "distance not known",
+        "+4.5 points from the ideal",
         "the ideal",
     ]
+    plain = [m for m in at.metric if m.label == "Spy's score, all new images"]
+    assert [m.value for m in plain] == ["58.0 %", "at the end", "96.0 %"]
+    assert "So far the spy scores about 54.5 %" in texts(at)
+    assert "the aim is the retrained model's 50.0 %" in texts(at)
 
 
 def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(open_page: Open, runner) -> None:
@@ -163,14 +167,14 @@ def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> N
     assert lab.queue().join(10)
     at.run()
     assert not at.exception
-    assert "It looks forgotten to this spy" in texts(at)
+    assert "Forgotten, as far as this spy can see." in texts(at)
     assert len(at.get("vega_lite_chart")) == 6
     assert len(at.get("download_button")) == 4
     assert "owner" not in at.query_params
     at.select_slider[0].set_value(0).run()
     assert "At step 0 of 40" in texts(at)
     fresh = open_page(PAGE, run=at.session_state["run"])
-    assert "It looks forgotten to this spy" in texts(fresh)
+    assert "Forgotten, as far as this spy can see." in texts(fresh)
 
 
 def test_failed_says_what_helps(open_page: Open, runner) -> None:
@@ -189,13 +193,13 @@ def test_few_images_are_said_to_be_too_few(open_page: Open, keep) -> None:
     keep(fakes.run("few", fakes.plan("random:5"), n=5))
     at = open_page(PAGE, run="few")
     assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["too few images"] * 3
-    assert "too few images to forget for the spy" in texts(at)
+    assert "Cannot tell: fewer than 10 images to forget are too few to judge." in texts(at)
 
 
 def test_without_a_reference_the_ideal_is_not_known(open_page: Open, keep) -> None:
     keep(fakes.run("bare", retrained=None))
     at = open_page(PAGE, run="bare")
-    assert "the ideal score is not known" in texts(at)
+    assert "No verdict: no model was retrained without exactly these images" in texts(at)
     assert "0.0 %" not in [m.value for m in at.metric]
 
 
