@@ -132,6 +132,21 @@ def retrained_role(forget_digest: str, seed: int = REFERENCE_SEED) -> str:
     return f"retrained-{forget_digest}" + (f"-seed{seed}" if seed != REFERENCE_SEED else "")
 
 
+def retrained_seeds(architecture: str, dataset: str, forget_digest: str) -> list[int]:
+    """The seeds from which models without the forget set of that digest were trained and are here,
+    shipped or on this machine: the usual one first, then ascending."""
+    usual = retrained_role(forget_digest)
+    found = set()
+    for root in (SHIPPED, cache_folder() / "models"):
+        for file in folder_of(architecture, dataset, root).glob(f"{usual}*.json"):
+            rest = file.stem.removeprefix(usual)
+            if not rest:
+                found.add(REFERENCE_SEED)
+            elif (number := rest.removeprefix("-seed")).isdecimal():
+                found.add(int(number))
+    return sorted(found, key=lambda seed: (seed != REFERENCE_SEED, seed))
+
+
 def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]) -> Checkpoint:
     """Writes weights and manifest, each atomically, under a lock; an older manifest goes first and
     the new one comes last, so that what has one is whole even after a kill in between. `sha256` and

@@ -140,16 +140,31 @@ def find_reference(
     architecture: str,
     dataset: ImageDataset,
     parts: Split,
-    seed: int = checkpoints.REFERENCE_SEED,
+    seed: int | None = None,
+    other_than: int | None = None,
 ) -> Checkpoint | None:
-    """The model retrained on these images without this forget set, shipped or kept by this machine,
-    if any. seed: another one than the default's tells how far two retrainings lie apart."""
-    role = checkpoints.retrained_role(parts.digest, seed)
-    try:
-        found = checkpoints.find(architecture, dataset.name, role)
-    except CheckpointMissing:
-        return None
-    return found if fits(found, dataset) else None
+    """A model retrained on these images without this forget set, shipped or kept by this machine,
+    if any.
+
+    seed: only one trained from this seed; two of them tell how far two retrainings lie apart. By
+    default the usual seed's, else the lowest there is. other_than: never one from this seed, so
+    that a retraining is not judged against itself.
+    """
+    if seed is None:
+        seeds = checkpoints.retrained_seeds(architecture, dataset.name, parts.digest)
+    else:
+        seeds = [seed]
+    for each in seeds:
+        if each == other_than:
+            continue
+        role = checkpoints.retrained_role(parts.digest, each)
+        try:
+            found = checkpoints.find(architecture, dataset.name, role)
+        except CheckpointMissing:
+            continue
+        if fits(found, dataset):
+            return found
+    return None
 
 
 def keep_reference(
@@ -162,7 +177,8 @@ def keep_reference(
     measured: Evaluation,
     seconds: float,
 ) -> Checkpoint:
-    """Saves a retrained model in this machine's cache, as the reference of its forget set."""
+    """Saves a retrained model in this machine's cache, as a reference of its forget set for other
+    runs, under the seed that it was trained from."""
     architecture = str(base.manifest["architecture"])
     recipe = Recipe(**base.manifest["recipe"])
     manifest = {
@@ -176,7 +192,8 @@ def keep_reference(
         },
     }
     folder = checkpoints.folder_of(architecture, dataset.name, cache_folder() / "models")
-    return checkpoints.save(model, folder, checkpoints.retrained_role(parts.digest), manifest)
+    role = checkpoints.retrained_role(parts.digest, seed)
+    return checkpoints.save(model, folder, role, manifest)
 
 
 def manifest_of(
