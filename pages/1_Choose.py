@@ -268,7 +268,10 @@ st.markdown(
     f"{wording.percent(count / total)}. {FOLLOW}"
 )
 if count < 10:
-    st.caption("With fewer than ten images the spy's score cannot be measured; the accuracies can.")
+    st.caption(
+        "Fewer than ten images show what the network answers to each; whether it truly forgot "
+        "them, the spy can tell from ten images on."
+    )
 with st.container(horizontal=True):
     if st.button("Watch it forget", key="go", type="primary", icon=":material/arrow_forward:"):
         st.switch_page(widgets.UNLEARN)
