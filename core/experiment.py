@@ -195,7 +195,7 @@ def offered_data(
         },
         architecture=architecture,
         classes=len(dataset.class_names),
-        recipe=Recipe(**recipe) if recipe else recipe_for(architecture, dataset.name),
+        recipe=Recipe.from_dict(recipe) if recipe else recipe_for(architecture, dataset.name),
         forgotten_classes=forgotten_classes(dataset, parts),
         records=records or {},
     )

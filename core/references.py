@@ -164,7 +164,7 @@ def keep_reference(
 ) -> Checkpoint:
     """Saves a retrained model in this machine's cache, as the reference of its forget set."""
     architecture = str(base.manifest["architecture"])
-    recipe = Recipe(**base.manifest["recipe"])
+    recipe = Recipe.from_dict(base.manifest.get("recipe"))
     manifest = {
         **manifest_of(architecture, dataset, recipe, seed, seconds),
         "request": request.to_dict(),
