@@ -183,17 +183,14 @@ def _whole(params: Mapping[str, str], key: str, start: int, problems: list[str])
 
 
 def run_ids(text: str | None) -> tuple[list[str], list[str]]:
-    """The first `MOST_RUNS` run ids of a comma-separated list, and a sentence where some part of it
-    cannot be one, or where there are more."""
+    """The run ids of a comma-separated list, and a sentence where some of it cannot be one; none,
+    and a sentence, where there are more than `MOST_RUNS`."""
     parts = list(dict.fromkeys(part for part in (text or "").split(",") if part))
     ids = [part for part in parts if RUN_ID.fullmatch(part)]
     odd = [part for part in parts if not RUN_ID.fullmatch(part)]
-    problems = []
-    if odd:
-        problems.append(f"The link names {some(odd)} as a run, which cannot be one.")
-    if len(ids) > MOST_RUNS:
-        problems.append(f"The link names {len(ids):,} runs; the first {MOST_RUNS} are looked for.")
-    return ids[:MOST_RUNS], problems
+    if len(parts) > MOST_RUNS:
+        return [], [f"The link names {len(parts):,} runs, and can name {MOST_RUNS} at most."]
+    return ids, [f"The link names {some(odd)} as a run, which cannot be one."] if odd else []
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

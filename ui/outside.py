@@ -25,6 +25,7 @@ _ALIVE = re.compile(r"(?<=:)(?=//|[\w+-]*[a-z])|(?<=www)(?=\.)|(?<=@)(?=\w)", re
 _PATH = re.compile(
     r"(?<![\w.:/])(?:/|[A-Za-z]:\\|\\\\)(?:[^\s'\"/\\,;()]+[/\\])*([^\s'\"/\\,;()]+)[/\\]?"
 )
+_USER = re.compile(r"(?<=:)//[^\s/@]+@")
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
@@ -51,7 +52,8 @@ def public(text: str) -> str:
     """Text without folders, the database's host, or network addresses of this machine;
     the last part of a path stays."""
     for place in _places():
-        text = text.replace(place, Path(place).name or "a folder")
+        text = text.replace(place, f"/{Path(place).name.replace(' ', '_')}")
+    text = _USER.sub("//", text)
     for word in _database():
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "the database", text)
     return _ADDRESS.sub("an address", _PATH.sub(r"\1", text))
