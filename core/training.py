@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -100,6 +100,13 @@ def recipe_for(architecture: str, dataset: str) -> Recipe:
     unknown architecture."""
     check_architecture(architecture)
     return RECIPES.get((architecture, dataset), RECIPES[architecture, "cifar10"])
+
+
+def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
+    """What a checkpoint of this manifest was trained with; the usual one where it does not say.
+    Raises CheckpointCorrupt."""
+    kept = manifest.get("recipe")
+    return Recipe.from_dict(kept) if kept else recipe_for(str(manifest["architecture"]), dataset)
 
 
 @dataclass(frozen=True)
