@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,13 @@ def find_in(folder: Path, role: str) -> Checkpoint | None:
             raise ValueError("not a manifest")
         if not 1 <= int(manifest["classes"]) <= 10_000:
             raise ValueError("not a number of classes")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        if not isinstance(manifest.get("index_order", ""), str):
+            raise ValueError("not an order")
+        if not all(type(n) in (int, float) for n in manifest.get("accuracy", {}).values()):
+            raise ValueError("not accuracies")
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         raise CheckpointCorrupt(
             f"The manifest of {weights.name} cannot be read.", _AGAIN
         ) from error
@@ -210,7 +217,11 @@ def memorisation_scores(architecture: str, dataset: str) -> NDArray[np.float16] 
         if file.exists():
             try:
                 scores: NDArray[np.float16] = np.load(file, allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+                if not isinstance(scores, np.ndarray) or scores.ndim != 1:
+                    raise ValueError("not one number an image")
+                if scores.dtype.kind != "f" or not np.isfinite(scores).all():
+                    raise ValueError("not numbers")
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
                 raise CheckpointCorrupt(
                     f"The memorisation scores in {file.name} cannot be read.", _AGAIN
                 ) from error

@@ -37,7 +37,7 @@ from core.references import (
 )
 from core.results import Losses, Plan, Probe, Run, Snapshot
 from core.subsets import Images
-from core.training import Recipe, recipe_for
+from core.training import recipe_of
 from core.unlearners import make
 from core.unlearners.base import Need, Step, Unlearner, UnlearningData
 
@@ -184,7 +184,6 @@ def offered_data(
 ) -> UnlearningData:
     """The parts of the training data that a method declared, and how the base was trained."""
     every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
-    recipe = base.manifest.get("recipe")
     architecture = str(base.manifest["architecture"])
     return UnlearningData(
         parts={
@@ -194,7 +193,7 @@ def offered_data(
         },
         architecture=architecture,
         classes=len(dataset.class_names),
-        recipe=Recipe(**recipe) if recipe else recipe_for(architecture, dataset.name),
+        recipe=recipe_of(base.manifest, dataset.name),
         forgotten_classes=forgotten_classes(dataset, parts),
         records=records or {},
     )

@@ -23,7 +23,9 @@ from core.errors import (
     EverythingForgotten,
     IndexOutOfRange,
     UnknownClass,
+    short,
 )
+from core.sources import is_class_name
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
@@ -37,6 +39,10 @@ USED: dict[Kind, tuple[str, ...]] = {
     "indices": ("indices",),
     "memorised": ("count",),
 }
+MOST_IMAGES = 10**9
+"""No request from outside counts further: Python's numbers have no end, those below it have."""
+MOST_SEED = 2**31 - 1
+"""The largest seed that can be asked for; the smallest is 0."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class ForgetRequest:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise BadRequest(
-                f"A forget request cannot be of kind {self.kind!r}.",
+                f"A forget request cannot be of kind {short(str(self.kind))}.",
                 f"It is one of {', '.join(KINDS)}.",
             )
         object.__setattr__(self, "classes", tuple(dict.fromkeys(self.classes)))
@@ -76,7 +82,7 @@ class ForgetRequest:
                 f"A fraction of {self.fraction:g} makes no sense.", "Give one between 0 and 1."
             )
         if self.count is not None and self.count < 0:
-            raise BadRequest(f"{self.count} images cannot be forgotten.", "Give a positive count.")
+            raise BadRequest("Less than no image cannot be forgotten.", "Give a positive count.")
         if self.kind == "random" and (self.count is None) == (self.fraction is None):
             raise BadRequest("A random forget request needs either a count or a fraction.")
         if self.kind == "memorised" and self.count is None:
@@ -112,7 +118,12 @@ class ForgetRequest:
 
         random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
         indices:FILE (one index a line) | memorised:500
+        Raises BadRequest.
         """
+        return cls._parsed(text, seed).checked()
+
+    @classmethod
+    def _parsed(cls, text: str, seed: int) -> ForgetRequest:
         kind, _, rest = text.partition(":")
         forms = (
             "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
@@ -132,12 +143,28 @@ class ForgetRequest:
                 lines = Path(rest).expanduser().read_text().split()
                 return cls.of_indices(int(line) for line in lines)
         except (ValueError, UnicodeDecodeError) as error:
-            raise BadRequest(f"The forget request {text!r} cannot be read.", forms) from error
+            raise BadRequest(f"The forget request {short(text)} cannot be read.", forms) from error
         except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
             raise BadRequest(
-                f"The index file {rest!r} cannot be read.", "Give a file with one index a line."
+                f"The index file {short(rest)} cannot be read.",
+                "Give a file with one index a line.",
             ) from error
-        raise BadRequest(f"The forget request {text!r} cannot be read.", forms)
+        raise BadRequest(f"The forget request {short(text)} cannot be read.", forms)
+
+    def checked(self) -> ForgetRequest:
+        """Itself, if it may come from outside: numbers of a sensible size, names that can be those
+        of a class. Not asked of what was stored: a run is never lost to a narrower rule. Raises
+        BadRequest."""
+        if self.count is not None and self.count > MOST_IMAGES:
+            raise BadRequest("No data set has that many images.", "Give a smaller count.")
+        if any(abs(index) > MOST_IMAGES for index in self.indices):
+            raise IndexOutOfRange("No data set has an image of that number.")
+        if self.seed > MOST_SEED:
+            raise BadRequest(f"The forget seed can be at most {MOST_SEED}.")
+        for name in self.classes:
+            if not is_class_name(name):
+                raise UnknownClass(f"No class can be named {short(name)}.")
+        return self
 
     @property
     def class_matched(self) -> bool:
@@ -164,7 +191,7 @@ class ForgetRequest:
         try:
             known = {"kind", "count", "fraction", "classes", "indices", "seed"}
             if unknown := set(fields) - known:
-                raise BadRequest(f"A forget request has no field {min(unknown)!r}.")
+                raise BadRequest(f"A forget request has no field {short(str(min(unknown)))}.")
             count, fraction = fields.get("count"), fields.get("fraction")
             return cls(
                 kind=fields["kind"],

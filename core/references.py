@@ -30,7 +30,7 @@ from core.provenance import versions
 from core.results import Evaluation
 from core.sisa import TrainedShards, save_states, train_sisa
 from core.subsets import Images
-from core.training import Recipe, Trained, TrainingProgress, train
+from core.training import Recipe, Trained, TrainingProgress, recipe_of, train
 
 
 def train_model(
@@ -180,7 +180,7 @@ def keep_reference(
     """Saves a retrained model in this machine's cache, as a reference of its forget set for other
     runs, under the seed that it was trained from."""
     architecture = str(base.manifest["architecture"])
-    recipe = Recipe(**base.manifest["recipe"])
+    recipe = recipe_of(base.manifest, dataset.name)
     manifest = {
         **manifest_of(architecture, dataset, recipe, seed, seconds),
         "request": request.to_dict(),

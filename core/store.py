@@ -68,6 +68,8 @@ log = logging.getLogger(__name__)
 SCHEMA_VERSION = 1
 LEFTOVER_SECONDS = 3600.0
 """An array file without a row is deleted at this age; a younger one may be about to get its row."""
+WAIT_SECONDS = 5
+"""How long a database may take to answer, or an SQLite file be locked by another process."""
 SILENT_SECONDS = 3600.0
 """A run on another host counts as dead after this long without progress."""
 
@@ -311,10 +313,12 @@ class Store:
     def _connect(self, address: URL) -> Engine:
         try:
             if self._file is None:
-                return create_engine(address, pool_pre_ping=True)
+                return create_engine(
+                    address, pool_pre_ping=True, connect_args=_connect_args(address)
+                )
             self._file.parent.mkdir(parents=True, exist_ok=True)
             address = address.set(database=str(self._file))
-            engine = create_engine(address, connect_args={"timeout": 30})
+            engine = create_engine(address, connect_args={"timeout": WAIT_SECONDS})
         except ImportError as error:
             raise BadRequest(
                 f"The database {address.render_as_string()} needs the Python package {error.name}.",
@@ -342,6 +346,7 @@ class Store:
             lost = any(self.folder.glob("*.npz"))
             if lost:
                 raise self._damaged("it is empty")
+        give_up = time.monotonic() + WAIT_SECONDS
         for attempt in (1, 2, 3, 4, 5):
             try:
                 if self._file is not None:
@@ -352,7 +357,7 @@ class Store:
                 explained = self._explained(error)
                 if isinstance(explained, StoreCorrupt) and not _exists_already(error):
                     raise explained from error
-                if attempt == 5:
+                if attempt == 5 or time.monotonic() > give_up:
                     raise explained from error
                 time.sleep(0.05 * attempt)  # another process makes the same tables
         with self._session() as session:
@@ -440,6 +445,19 @@ def _address(url: str | None) -> URL:
         )
     except ArgumentError as error:
         raise _bad_address() from error
+
+
+def _connect_args(address: URL) -> dict[str, Any]:
+    """What tells a driver to give up on a server that takes the connection and never answers."""
+    name = {
+        "psycopg": "connect_timeout",
+        "psycopg2": "connect_timeout",
+        "pymysql": "connect_timeout",
+        "mysqldb": "connect_timeout",
+        "mysqlconnector": "connection_timeout",
+        "pg8000": "timeout",
+    }.get(address.get_dialect().driver)
+    return {name: WAIT_SECONDS} if name and name not in address.query else {}
 
 
 def _bad_address() -> BadRequest:

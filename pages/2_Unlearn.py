@@ -4,9 +4,10 @@ import numpy as np
 import streamlit as st
 
 from core.errors import BadRequest, LabError
+from core.forget_sets import MOST_SEED
 from core.jobs import Job
 from core.results import Evaluation, Plan, Run, Snapshot
-from ui import charts, lab, state, widgets, wording
+from ui import charts, lab, outside, state, widgets, wording
 from ui.links import Draft
 from ui.settings import setting
 
@@ -67,23 +68,22 @@ def set_up() -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**To forget:** {now.request.describe()}, from {wording.DATASETS[now.dataset]}"
+            f"**To forget:** {outside.plain(now.request.describe())}, from "
+            f"{outside.plain(widgets.data_title(now.dataset))}"
         )
         if st.button("Change", key="change-choice"):
             st.switch_page(widgets.CHOOSE)
-    if not lab.available(now.dataset):
-        st.warning(
-            "The photos of CIFAR-10 are not on this machine. Download them, or go back and make "
-            "the same kind of choice on digits.",
-            icon=":material/cloud_download:",
-        )
-        widgets.download_box()
+    if now.dataset not in wording.DATASETS or not lab.available(now.dataset):
+        widgets.images_missing(now.dataset)
+        widgets.use_digits()
         return
     if now.dataset == "digits":
         st.caption(wording.DIGITS_NOTE)
     methods = lab.methods()
     if now.method not in methods:
-        st.warning(f"There is no method {now.method!r} here, so fine-tuning is set instead.")
+        st.warning(
+            outside.plain(f"There is no method {now.method!r} here, so fine-tuning is set instead.")
+        )
         state.change(method="fine_tune", settings={})
         now = state.draft()
     method = methods[now.method]
@@ -116,11 +116,11 @@ def set_up() -> None:
         st.caption("The defaults were tuned for this kind of choice; nothing has to be changed.")
         for parameter in method["parameters"]:
             setting(parameter, values[parameter["name"]])
-        st.session_state["unlearn-seed"] = now.seed
+        st.session_state["unlearn-seed"] = min(now.seed, MOST_SEED)
         st.number_input(
             "Seed",
             0,
-            999_999,
+            MOST_SEED,
             key="unlearn-seed",
             on_change=pick_seed,
             help="The same seed, machine and settings give the same result, bit for bit.",
@@ -143,9 +143,9 @@ def set_up() -> None:
         disabled=not fits,
     ):
         start(state.plan())
-    with st.expander("A link to this set-up"):
-        st.code(state.share_link(), language=None, wrap_lines=True)
-        st.caption("Who opens it sees these settings. It starts nothing.")
+    widgets.link_box(
+        "A link to this set-up", "Who opens it sees these settings. It starts nothing."
+    )
 
 
 # Live
@@ -281,18 +281,19 @@ def known_models(plan: Plan, run: Run | None) -> tuple[Evaluation | None, Evalua
 
 def finished(run: Run) -> None:
     """The result, its replay and the exports."""
-    link = state.share_link(run=run.id)
+    link = state.share_link(with_draft=False, run=run.id)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**{lab.method_label(run.plan.method)}** was told to forget "
-            f"{run.plan.request.describe()} of {wording.DATASETS.get(run.plan.dataset, 'the data')}"
-            f". It took {wording.duration(run.seconds.get('unlearning'))}, measuring not counted."
+            f"**{outside.plain(lab.method_label(run.plan.method))}** was told to forget "
+            f"{outside.plain(run.plan.request.describe())} of "
+            f"{outside.plain(widgets.data_title(run.plan.dataset))}. It took "
+            f"{wording.duration(run.seconds.get('unlearning'))}, measuring not counted."
         )
         st.button("New run", key="new-run", on_click=leave_run, icon=":material/add:")
     if source := run.data.get("source"):
-        st.caption(f"Data: {source}")
+        st.caption(f"Data: {outside.plain(source)}")
     if run.error:
-        st.info(run.error, icon=":material/info:")
+        st.info(outside.plain(run.error), icon=":material/info:")
     widgets.result(run, f"result-{run.id}")
     replay(run)
     widgets.exports(run, link, f"export-{run.id}")
@@ -305,7 +306,7 @@ def finished(run: Run) -> None:
 
 def failed(job: Job) -> None:
     """What happened, and the way on."""
-    text = job.error or "This run failed."
+    text = outside.plain(job.error or "This run failed.")
     if text.startswith("Stopped"):
         st.warning(text, icon=":material/front_hand:")
     else:
@@ -407,12 +408,12 @@ except LabError as error:
     st.button("Set up a run instead", key="new-run", type="primary", on_click=leave_run)
     st.stop()
 st.session_state.draft = Draft.of_plan(job.plan)
-mine = job.alive and lab.owned(job, st.session_state.owner)
-state.write_address(run=run_id, owner=st.session_state.owner if mine else "")
+state.write_address(run=run_id)
 if job.alive:
     st.markdown(
-        f"**{lab.method_label(job.plan.method)}** forgets {job.plan.request.describe()}, from "
-        f"{wording.DATASETS.get(job.plan.dataset, job.plan.dataset)}."
+        f"**{outside.plain(lab.method_label(job.plan.method))}** forgets "
+        f"{outside.plain(job.plan.request.describe())}, from "
+        f"{outside.plain(widgets.data_title(job.plan.dataset))}."
     )
     st.fragment(live, run_every=TICK)(run_id)
     st.caption(

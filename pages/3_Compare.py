@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import LabError
 from core.results import BINS, Run, density, overlap
 from core.run_files import RunSummary
-from ui import charts, lab, report, state, widgets, wording
+from ui import charts, lab, links, outside, report, state, widgets, wording
 
 state.setup_page("Compare")
 widgets.service_or_stop()
@@ -35,8 +35,11 @@ if not summaries:
     leave()
 
 ids = [summary.id for summary in summaries]
-for id in set(st.session_state.compare_default) - set(ids):
-    st.warning(f"There is no finished run {id!r} on this server.", icon=":material/link_off:")
+if unknown := [id for id in st.session_state.compare_default if id not in ids]:
+    st.warning(
+        outside.plain(f"There is no finished run {links.some(unknown)} on this server."),
+        icon=":material/link_off:",
+    )
 # The table knows rows, not runs: when a run has been added, it starts anew from the runs ticked.
 if st.session_state.get("compare-ids") != ids:
     if "compare-ids" in st.session_state:
@@ -148,7 +151,7 @@ for place, name, color, attribute in (
 st.subheader("The numbers")
 for place, letter, title, run in zip(st.columns(2), "AB", titles, (first, second), strict=True):
     with place:
-        st.markdown(f"##### {letter}: {title}")
+        st.markdown(f"##### {letter}: {outside.plain(title)}")
         rows = []
         for model, evaluation in (
             ("before", run.before),

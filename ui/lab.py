@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import os
 import sys
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +23,8 @@ from core.errors import BadRequest, LabError
 from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
 from core.results import Evaluation, Plan, Run
-from core.run_files import RunSummary, run_from_files, shipped_runs
-from ui import wording
+from core.run_files import RunSummary, run_from_files, shipped_runs, write_file
+from ui import links, wording
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
@@ -129,8 +127,14 @@ def _references(
 
 
 def submit(plan: Plan, owner: str) -> Job:
-    """Puts a plan into the queue. Raises LabError."""
-    return queue().submit(plan, owner)
+    """Puts a plan into the queue, and keeps a long choice for its links. Raises LabError."""
+    job = queue().submit(plan, owner)
+    if links.is_long(plan.request):
+        try:
+            keep_request(plan.request)
+        except LabError as error:  # no reason not to run it: the run has its own request
+            log.warning("%s", error)
+    return job
 
 
 def job(id: str) -> Job:
@@ -214,6 +218,18 @@ def available(name: str) -> bool:
         return False
 
 
+def named_folder_lacks(name: str) -> LabError | None:
+    """What is wrong with the folder that FORGETTING_LAB_DATA names, None without such a folder.
+    What was downloaded, or would be, is not looked at while it is named."""
+    try:
+        place, named = sources.place_of(name, None, cache_folder())
+        if named:
+            sources.find_source(place, name)
+    except LabError as error:
+        return error
+    return None
+
+
 @st.cache_resource(show_spinner="Reading the images…")
 def dataset(name: str) -> ImageDataset:
     """The images, shared by all sessions. Raises LabError; imports torch."""
@@ -231,6 +247,9 @@ def scores(name: str) -> NDArray[np.float32] | None:
         found = memorisation_scores(MODEL, name)
     except LabError as error:
         log.warning("no memorisation scores for %s: %s", name, error)
+        return None
+    if found is not None and len(found) != len(dataset(name).train_labels):
+        log.warning("the memorisation scores for %s are of other images", name)
         return None
     return None if found is None else found.astype(np.float32)
 
@@ -313,17 +332,24 @@ def download() -> Download:
 # Long choices
 
 
+def request_id(request: ForgetRequest) -> str:
+    """What `keep_request` stores a request under: 16 hexadecimal digits of its content."""
+    return hashlib.sha256(request.to_json().encode()).hexdigest()[:16]
+
+
 def keep_request(request: ForgetRequest) -> str:
-    """Stores a request that is too long for a link; gives its id (16 hexadecimal digits)."""
-    text = request.to_json()
-    id = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = cache_folder() / "requests"
-    path = folder / f"{id}.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as part:
-            part.write(text)
-        os.replace(part.name, path)
+    """Stores a request that is too long for a link; gives its id. Raises LabError."""
+    id = request_id(request)
+    path = cache_folder() / "requests" / f"{id}.json"
+    try:
+        if not path.exists():
+            write_file(path, request.to_json().encode())
+    except OSError as error:
+        raise LabError(
+            "A choice of so many images has a link only once it is stored, and this server cannot "
+            f"store it ({error.strerror}).",
+            f"Choose at most {links.MOST_INDICES:,}, or try again later.",
+        ) from error
     return id
 
 
@@ -334,5 +360,10 @@ def find_request(id: str) -> ForgetRequest:
     except OSError as error:
         raise BadRequest(
             "The chosen images that this link names are not on this server."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(
+            "The chosen images that this link names are damaged on this server.",
+            "Choose them anew.",
         ) from error
     return ForgetRequest.from_json(text)

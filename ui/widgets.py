@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.errors import LabError, StoreCorrupt
+from core.errors import LabError, StoreCorrupt, short
 from core.forget_sets import ForgetRequest
 from core.results import (
     BINS,
@@ -26,7 +26,7 @@ from core.results import (
     overlap,
     wilson,
 )
-from ui import charts, lab, report, state, wording
+from ui import charts, lab, links, outside, report, state, wording
 from ui import story as story_of
 
 if TYPE_CHECKING:
@@ -415,8 +415,50 @@ def data_note() -> None:
         download_box()
 
 
+def images_missing(name: str) -> None:
+    """Says that the images of a choice are not here, and what helps."""
+    if name in links.DATASETS:
+        st.warning(
+            "This choice is about CIFAR-10, and its photos are not on this machine. Get them, or "
+            "make the same kind of choice on digits.",
+            icon=":material/cloud_download:",
+        )
+        download_box()
+        return
+    st.warning(
+        outside.plain(
+            f"This choice is about {data_title(name)}, a data set of one's own, which the app does "
+            "not offer. Run it again from a shell (python -m core unlearn --dataset NAME --data "
+            "FOLDER), or choose on digits."
+        ),
+        icon=":material/folder_off:",
+    )
+
+
+def data_title(name: str) -> str:
+    """A data set in words; one of somebody's own has its name."""
+    return wording.DATASETS.get(name, short(name))
+
+
+def use_digits() -> None:
+    """A button that leaves for the data set that is always here."""
+    if st.button("Use digits instead", key="use-digits", type="primary"):
+        state.choose("digits", None)
+        st.switch_page(CHOOSE)
+
+
 def download_box() -> None:
-    """Offers CIFAR-10: a button, then progress and a way to stop. Starts nothing by itself."""
+    """Offers CIFAR-10: a button, then progress and a way to stop. Starts nothing by itself.
+
+    Where a download would not be looked at, or strangers look on, it says so in its place.
+    """
+    if error := lab.named_folder_lacks("cifar10"):
+        message = f"{error.message} FORGETTING_LAB_DATA names it, so a download is not looked at."
+        st.warning(outside.plain(message), icon=":material/folder_off:")
+        return
+    if outside.hosted():
+        st.caption("Whoever runs this server can fetch the photos: `python -m core download`.")
+        return
     going = lab.download()
     st.fragment(_download_view, run_every=1.0 if going.running else None)()
 
@@ -436,7 +478,7 @@ def _download_view() -> None:
     if st.session_state.pop("downloading", False):
         st.rerun()
     if going.error:
-        st.error(going.error, icon=":material/cloud_off:")
+        st.error(outside.plain(going.error), icon=":material/cloud_off:")
     if st.button(
         f"Download CIFAR-10 ({lab.DOWNLOAD_MB} MB)", key="download", icon=":material/download:"
     ):
@@ -448,12 +490,15 @@ def _download_view() -> None:
 
 
 def service_or_stop() -> None:
-    """Opens the store; where it is damaged says so, offers a new one, and ends the page."""
+    """Opens the store; where it is damaged says so and ends the page. Whoever sits at this machine
+    is offered a new one, a stranger is not."""
     try:
         lab.queue()
     except StoreCorrupt as error:
         state.say(error)
-        if st.button("Put the damaged database aside and start a new one", key="set-aside"):
+        if outside.hosted():
+            st.caption("Whoever runs this server can mend it: `python -m core repair`.")
+        elif st.button("Put the damaged database aside and start a new one", key="set-aside"):
             try:
                 lab.set_store_aside()
             except LabError as another:
@@ -470,12 +515,22 @@ def service_or_stop() -> None:
 def data_or_stop(error: LabError) -> None:
     """Says why there are no images to work with, offers the digits, and ends the page."""
     state.say(error)
-    if state.draft().dataset != "digits" and st.button(
-        "Use digits instead", key="use-digits", type="primary"
-    ):
-        state.choose("digits", None)
-        st.switch_page(CHOOSE)
+    if state.draft().dataset != "digits":
+        use_digits()
     st.stop()
+
+
+def link_box(label: str, said: str) -> None:
+    """A link to this page's draft, made (and a long choice stored) once the box is opened."""
+    box = st.expander(label, key="link-box", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        try:
+            st.code(state.share_link(), language=None, wrap_lines=True)
+            st.caption(said)
+        except LabError as error:
+            state.say(error)
 
 
 def lost_runs() -> None:
@@ -483,7 +538,8 @@ def lost_runs() -> None:
     for summary in lab.lost():
         with st.container(border=True, key=f"lost-{summary.id}"):
             st.markdown(
-                f":material/power_off: **{wording.plan_title(summary.plan)}.** {summary.error}"
+                f":material/power_off: **{outside.plain(wording.plan_title(summary.plan))}.** "
+                f"{outside.plain(summary.error)}"
             )
             with st.container(horizontal=True):
                 if st.button("Set it up again", key=f"again-{summary.id}"):

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import streamlit as st
+
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
+from ui import lab, outside
 
 
 def texts(at) -> str:
@@ -58,6 +62,33 @@ def test_without_shipped_runs_and_data(open_page: Open) -> None:
     assert "wrong on purpose" in texts(at)
     assert at.button(key="download").label == "Download CIFAR-10 (163 MB)"
     assert not at.progress
+
+
+@pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", "pages/2_Unlearn.py"])
+def test_strangers_are_offered_no_download(open_page: Open, monkeypatch, page: str) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_HOSTED", "1")
+    lab.download().running = True  # somebody who may has started it
+    at = open_page(page, data="cifar10", forget="random:0.1")
+    assert not {"download", "download-cancel"} & {b.key for b in at.button}
+    assert "python -m core download" in texts(at)
+
+
+@pytest.mark.parametrize(
+    ("address", "strangers"),
+    [(None, True), ("0.0.0.0", True), ("localhost", False), ("127.0.0.1", False)],
+)
+def test_hosted_is_what_listens_to_others(
+    monkeypatch, address: str | None, strangers: bool
+) -> None:
+    monkeypatch.delenv("FORGETTING_LAB_HOSTED")
+    real = st.get_option
+    monkeypatch.setattr(
+        st, "get_option", lambda name: address if name == "server.address" else real(name)
+    )
+    assert outside.hosted() == strangers
+    for said, expected in (("0", False), ("1", True)):
+        monkeypatch.setenv("FORGETTING_LAB_HOSTED", said)
+        assert outside.hosted() == expected
 
 
 def test_a_card_sets_its_case_up(open_page: Open) -> None:

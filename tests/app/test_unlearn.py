@@ -9,7 +9,7 @@ import pytest
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab
+from ui import lab, state
 
 PAGE = "pages/2_Unlearn.py"
 LINK = {"data": "digits", "forget": "random:0.1"}
@@ -85,7 +85,7 @@ def test_running_shows_progress_columns_and_the_way_back(open_page: Open, runner
     assert len(at.get("vega_lite_chart")) == 3  # before, after so far, training loss
     assert "Measuring" in texts(at)
     assert at.query_params["run"] == at.session_state["run"]
-    assert at.query_params["owner"] == at.session_state["owner"]
+    assert "owner" not in at.query_params
     before, after = [m for m in at.metric if m.label.startswith("Spy")][:2]
     assert before.value == "58.0 %"
     assert after.value == "54.5 %"
@@ -128,20 +128,42 @@ def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, ru
     assert "the aim is the retrained model's 50.0 %" in texts(at)
 
 
-def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(open_page: Open, runner) -> None:
+def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(
+    open_page: Open, runner, cookies: dict[str, str]
+) -> None:
     at = start(open_page, runner)
     run, owner = at.session_state["run"], at.session_state["owner"]
-    reloaded = open_page(PAGE, run=run, owner=owner)
+    for link in ({"run": run}, {"run": run, "owner": owner}):
+        other = open_page(PAGE, **link)
+        assert "only they can stop it" in texts(other)
+        assert "stop" not in {b.key for b in other.button}
+        assert "owner" not in other.query_params
+        assert other.session_state["owner"] != owner
+    cookies[state.COOKIE] = owner  # what the page put into the browser
+    reloaded = open_page(PAGE, run=run)
     assert reloaded.button(key="stop")
-    other = open_page(PAGE, run=run)
-    assert "only they can stop it" in texts(other)
-    assert "stop" not in {b.key for b in other.button}
-    assert "owner" not in other.query_params
     reloaded.button(key="stop").click().run()
     assert lab.queue().join(10)
     reloaded.run()
     assert not reloaded.exception
     assert "stopped after step 21 of 40" in texts(reloaded)
+
+
+@pytest.mark.parametrize("planted", ["", "x", "A" * 24, "0" * 25, "0" * 23 + "\n", "../../etc"])
+def test_a_cookie_that_is_no_token_is_not_taken(
+    open_page: Open, cookies: dict[str, str], planted: str
+) -> None:
+    cookies[state.COOKIE] = planted
+    at = open_page()
+    assert state.TOKEN.fullmatch(at.session_state["owner"])
+
+
+@pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", PAGE, "pages/4_Methods.py"])
+def test_an_address_neither_sets_nor_keeps_a_token(open_page: Open, page: str) -> None:
+    at = open_page(page, owner="0" * 24)
+    assert at.session_state["owner"] != "0" * 24
+    assert "owner" not in at.query_params
+    assert not at.warning
 
 
 def test_second_session_waits_and_sees_its_place(open_page: Open, runner) -> None:

@@ -22,7 +22,7 @@ REQUESTS = (
     ForgetRequest.random(500, 4),
     ForgetRequest.of_classes("cat", "dog"),
     ForgetRequest.of_classes("cat", fraction=0.5, seed=3),
-    ForgetRequest.of_classes("odd, name: yes"),
+    ForgetRequest.of_classes("odd, name"),
     ForgetRequest.most_memorised(500),
     ForgetRequest.of_indices([3, 1, 2]),
 )
