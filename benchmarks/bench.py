@@ -75,7 +75,7 @@ class Bench:
     ) -> None:
         self.dataset = load_dataset(dataset, folder)
         self.base = checkpoints.find(architecture, dataset)
-        self.scores = checkpoints.memorisation_scores(architecture, dataset)
+        self.scores = checkpoints.memorisation_scores(self.dataset)
         self.device = best_device()
         self.retain_sample = retain_sample
 

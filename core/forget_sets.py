@@ -293,7 +293,7 @@ def _forget_indices(
     if request.kind == "memorised":
         assert request.count is not None
         if scores is None or len(scores) != n:
-            raise BadRequest("There are no memorisation scores for this data and model.")
+            raise BadRequest("There are no memorisation scores for these images.")
         if request.count > n:
             raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
         return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]

@@ -224,11 +224,13 @@ def dataset(name: str) -> ImageDataset:
 
 @st.cache_resource(show_spinner=False)
 def scores(name: str) -> NDArray[np.float32] | None:
-    """Memorisation, one number a training image (higher is more), None where none ship."""
+    """Memorisation, one number a training image (higher is more), None where there are none.
+    Raises LabError where there are no images."""
     from core.checkpoints import memorisation_scores
 
+    data = dataset(name)
     try:
-        found = memorisation_scores(MODEL, name)
+        found = memorisation_scores(data)
     except LabError as error:
         log.warning("no memorisation scores for %s: %s", name, error)
         return None
