@@ -190,10 +190,12 @@ class ForgetRequest:
                 return f"a random {100 * self.fraction:g} % of the training images"
             return f"{self.count:,} random training image{'s' * (self.count != 1)}"
         if self.kind == "classes":
-            share = "every" if self.fraction is None else f"{100 * self.fraction:g} % of the"
-            return f"{share} {' and '.join(self.classes)} image" + (
-                "" if self.fraction is None else "s"
-            )
+            # "every 1 image" would be read as a number: the word class stands before the name.
+            *others, last = self.classes
+            names = f"classes {', '.join(others)} and {last}" if others else f"class {last}"
+            if self.fraction is None:
+                return f"every image of the {names}"
+            return f"{100 * self.fraction:g} % of the images of the {names}"
         if self.kind == "memorised":
             return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
         return f"{len(self.indices):,} chosen training image{'s' * (len(self.indices) != 1)}"
