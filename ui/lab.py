@@ -189,6 +189,15 @@ def method_label(name: str) -> str:
     return wording.method_name(name)
 
 
+def setting_label(method: str, name: str) -> str:
+    """A hyper-parameter's name on a screen, with the same care as `method_label`."""
+    if "core.unlearners" in sys.modules and method in (known := methods()):
+        for parameter in known[method]["parameters"]:
+            if parameter["name"] == name:
+                return str(parameter["label"])
+    return name.replace("_", " ")
+
+
 def model_for(method: dict[str, Any], wanted: str = MODEL) -> str:
     """The architecture that a method works on: the one wanted, but the ensemble for a method that
     needs its shards, and for no other."""
