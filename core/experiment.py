@@ -72,8 +72,7 @@ def run_plan(
     """
     device = torch.device(device) if device is not None else best_device()
     dataset = dataset or load_dataset(plan.dataset, folder)
-    scores = checkpoints.memorisation_scores(plan.model, plan.dataset)
-    parts = split(dataset, plan.request, scores)
+    parts = split(dataset, plan.request, checkpoints.memorisation_scores(dataset))
     method = make(plan.method, plan.settings, case_of(dataset, parts))
     base = checkpoints.find(plan.model, plan.dataset, plan.base)
     _check_data(base, dataset)

@@ -223,10 +223,12 @@ class ForgetRequest:
                 return f"a random {100 * self.fraction:g} % of the training images"
             return f"{self.count:,} random training image{'s' * (self.count != 1)}"
         if self.kind == "classes":
-            share = "every" if self.fraction is None else f"{100 * self.fraction:g} % of the"
-            return f"{share} {' and '.join(self.classes)} image" + (
-                "" if self.fraction is None else "s"
-            )
+            # "every 1 image" would be read as a number: the word class stands before the name.
+            *others, last = self.classes
+            names = f"classes {', '.join(others)} and {last}" if others else f"class {last}"
+            if self.fraction is None:
+                return f"every image of the {names}"
+            return f"{100 * self.fraction:g} % of the images of the {names}"
         if self.kind == "memorised":
             return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
         return f"{len(self.indices):,} chosen training image{'s' * (len(self.indices) != 1)}"
@@ -326,7 +328,7 @@ def _forget_indices(
     if request.kind == "memorised":
         assert request.count is not None
         if scores is None or len(scores) != n:
-            raise BadRequest("There are no memorisation scores for this data and model.")
+            raise BadRequest("There are no memorisation scores for these images.")
         if request.count > n:
             raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
         return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]

@@ -44,7 +44,8 @@ def train_model(
     device: torch.device | str = "cpu",
 ) -> Iterator[TrainingProgress | Checkpoint]:
     """Trains a base model (or, `without` a forget set, its reference) and keeps weights, manifest
-    and outcomes, and for a base the memorisation scores; yields progress, the `Checkpoint` last.
+    and outcomes, and for a data set's first base its memorisation scores; yields progress, the
+    `Checkpoint` last.
 
     seed: by default 0 for a base and 1 for a reference, which `find_reference` then finds.
     root: `models_cache` or this machine's (the default). A training that was broken off goes on
@@ -58,8 +59,7 @@ def train_model(
     if without is None:
         role, indices = "base", np.arange(len(dataset.train_labels))
     else:
-        scores = checkpoints.memorisation_scores(architecture, dataset.name)
-        parts = split(dataset, without, scores)
+        parts = split(dataset, without, checkpoints.memorisation_scores(dataset))
         role, indices = checkpoints.retrained_role(parts.digest, seed), parts.retain
     images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
     key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}"
@@ -108,10 +108,10 @@ def _keep(
     extra: dict[str, Any] = {}
     if without is None:
         # First the scores: a base without them would leave `memorised:N` without a meaning.
-        checkpoints.save_memorisation(trained.learned, folder)
+        checkpoints.save_memorisation(trained.learned, dataset, folder.parent)
         accuracy["train"] = float(np.mean(right))
     else:
-        parts = split(dataset, without, checkpoints.memorisation_scores(architecture, dataset.name))
+        parts = split(dataset, without, checkpoints.memorisation_scores(dataset))
         accuracy["forget"] = float(np.mean(right[parts.forget]))
         accuracy["retain"] = float(np.mean(right[parts.retain]))
         extra = {"request": without.to_dict(), "forget_digest": parts.digest}

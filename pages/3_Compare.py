@@ -57,6 +57,9 @@ def spy(summary: RunSummary, model: str) -> float | None:
 table = pd.DataFrame(
     {
         "method": [lab.method_label(s.plan.method) for s in summaries],
+        "differs in": wording.differences(
+            [s.plan for s in summaries], [s.settings for s in summaries], lab.setting_label
+        ),
         "forgot": [s.plan.request.describe() for s in summaries],
         "data": [s.plan.dataset for s in summaries],
         "spy before": [spy(s, "before") for s in summaries],
@@ -83,8 +86,8 @@ event = widgets.table(
 )
 st.caption(
     "Spy: membership inference accuracy, class-matched where classes or single images were chosen; "
-    "the aim is the retrained network's. Right on new images: retained test accuracy. Seconds: "
-    "unlearning only."
+    "the aim is the retrained network's. Differs in: what tells a run from others of its method. "
+    "Right on new images: retained test accuracy. Seconds: unlearning only."
 )
 chosen = [ids[row] for row in event.selection.rows]
 # Keep the order in which they were ticked: A stays A.
@@ -125,13 +128,15 @@ if (first.plan.dataset, first.plan.request) != (second.plan.dataset, second.plan
         "with each other.",
         icon=":material/warning:",
     )
-titles = [wording.plan_title(run.plan) for run in (first, second)]
-if titles[0] == titles[1]:
-    titles = [
-        f"{title} (seed {run.plan.seed})"
-        for title, run in zip(titles, (first, second), strict=True)
-    ]
-short = [lab.method_label(run.plan.method) for run in (first, second)]
+pair = (first, second)
+apart = wording.differences(
+    [run.plan for run in pair], [run.settings for run in pair], lab.setting_label
+)
+short = [
+    lab.method_label(run.plan.method) + f" ({said})" * bool(said)
+    for run, said in zip(pair, apart, strict=True)
+]
+titles = [f"{name}: {run.plan.request.describe()}" for name, run in zip(short, pair, strict=True)]
 losses = [x for e in (first.after, second.after) for x in (e.forget_losses, e.test_losses)]
 top = charts.top_share(*losses)
 left, right = st.columns(2)
@@ -185,7 +190,6 @@ with st.expander("The charts as a table"):
 st.caption(wording.LIMITS)
 st.markdown("##### Take it with you")
 st.code(state.share_link(False, runs=",".join(chosen)), language=None, wrap_lines=True)
-pair = (first, second)
 st.download_button(
     "Numbers of both (CSV)",
     lambda: pd.concat([report.metrics_table(run) for run in pair]).to_csv(index=False).encode(),

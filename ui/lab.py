@@ -193,6 +193,15 @@ def method_label(name: str) -> str:
     return wording.method_name(name)
 
 
+def setting_label(method: str, name: str) -> str:
+    """A hyper-parameter's name on a screen, with the same care as `method_label`."""
+    if "core.unlearners" in sys.modules and method in (known := methods()):
+        for parameter in known[method]["parameters"]:
+            if parameter["name"] == name:
+                return str(parameter["label"])
+    return name.replace("_", " ")
+
+
 def model_for(method: dict[str, Any], wanted: str = MODEL) -> str:
     """The architecture that a method works on: the one wanted, but the ensemble for a method that
     needs its shards, and for no other."""
@@ -240,11 +249,13 @@ def dataset(name: str) -> ImageDataset:
 
 @st.cache_resource(show_spinner=False)
 def scores(name: str) -> NDArray[np.float32] | None:
-    """Memorisation, one number a training image (higher is more), None where none ship."""
+    """Memorisation, one number a training image (higher is more), None where there are none.
+    Raises LabError where there are no images."""
     from core.checkpoints import memorisation_scores
 
+    data = dataset(name)
     try:
-        found = memorisation_scores(MODEL, name)
+        found = memorisation_scores(data)
     except LabError as error:
         log.warning("no memorisation scores for %s: %s", name, error)
         return None

@@ -7,8 +7,9 @@ none claims that deletion is proven.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core import verdict as judging
 from core.forget_sets import ForgetRequest
@@ -367,6 +368,46 @@ def plan_title(plan: Plan, methods: dict[str, str] | None = None) -> str:
     return f"{label}: {plan.request.describe()}"
 
 
+def differences(
+    plans: Sequence[Plan],
+    settings: Sequence[Mapping[str, Any]],
+    label: Callable[[str, str], str] = lambda method, name: name.replace("_", " "),
+) -> list[str]:
+    """What tells each of these runs from the others of its method, forget set and network:
+    "learning rate 0.3, seed 1". Empty for a run that has no such others, or is just as they are.
+
+    settings: every hyper-parameter of each run, as it ran with, not only those that were changed.
+    label: of a method's hyper-parameter, in words.
+    """
+    kin: dict[Any, list[tuple[Plan, Mapping[str, Any]]]] = {}
+    for plan, own in zip(plans, settings, strict=True):
+        kin.setdefault(_name_of(plan), []).append((plan, own))
+    said = []
+    for plan, own in zip(plans, settings, strict=True):
+        alike = kin[_name_of(plan)]
+        names = dict.fromkeys(name for _, its in alike for name in its)
+        found = [
+            f"{label(plan.method, name).lower()} {_setting(own.get(name))}"
+            for name in names
+            if len({its.get(name) for _, its in alike}) > 1
+        ]
+        if len({other.seed for other, _ in alike}) > 1:
+            found.append(f"seed {plan.seed}")
+        said.append(", ".join(found))
+    return said
+
+
+def _name_of(plan: Plan) -> Any:
+    """What runs have in common that would go by one name."""
+    return plan.method, plan.request, plan.dataset, plan.model, plan.base
+
+
+def _setting(value: Any) -> str:
+    if value is None:  # a run from before its method had this setting
+        return "not set"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def method_name(name: str) -> str:
     """A method's name in words, without importing the methods."""
     return (
@@ -410,6 +451,88 @@ SUITS = {
     "classes": "for whole classes only",
     "both": "for single images and whole classes",
 }
+
+
+def listed(names: Sequence[str]) -> str:
+    """Several names in a sentence: "A, B and C"; empty for none."""
+    *others, last = names or ("",)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def nearest(rows: Sequence[Mapping[str, Any]], label: Callable[[str], str]) -> str:
+    """Which of the measured methods of one case came nearest, what a trick that forgets nothing
+    reaches, and so what can be said. rows: as `core.measured` has them; label: a method's name in
+    words."""
+    methods = sorted(
+        (row for row in rows if row["method"] != "retrain" and not row["control"]),
+        key=lambda row: row["gap"],
+    )
+    if not methods:
+        return ""
+    tied = [row for row in methods if row["tied"]]
+    names = listed([f"**{label(row['method'])}**" for row in tied])
+    if len(tied) > 1:
+        said = (
+            f"Of the {len(methods)} faster methods measured here, {names} are tied for nearest: "
+            f"{tied[0]['gap']:.1f} to {tied[-1]['gap']:.1f} points from the retrained network on "
+            "average, and the images measured cannot tell these apart."
+        )
+    elif len(methods) > 1:
+        said = (
+            f"Of the {len(methods)} faster methods measured here, {names} came nearest to the "
+            f"retrained network: {tied[0]['gap']:.1f} points from it on average, in "
+            f"{duration(tied[0]['seconds'])}."
+        )
+    else:
+        said = (
+            f"{names}, the only one measured so far, ended {tied[0]['gap']:.1f} points from the "
+            f"retrained network on average, in {duration(tied[0]['seconds'])}."
+        )
+    controls = sorted((row for row in rows if row["control"]), key=lambda row: row["gap"])
+    if not controls:
+        return said
+    better = [f"**{label(row['method'])}**" for row in methods if not row["no_nearer_than"]]
+    trick = f"{controls[0]['control']} ({controls[0]['gap']:.1f} points), which forgets nothing"
+    if not better:
+        return f"{said} None of them is surely nearer than {trick}: here the distance is no proof."
+    if len(better) == len(methods):
+        return f"{said} All of them are nearer than {trick}."
+    return f"{said} Surely nearer than {trick}, {'is' if len(better) == 1 else 'are'} only " + (
+        f"{listed(better)}."
+    )
+
+
+def reading(row: Mapping[str, Any]) -> str:
+    """What a measured row's distance is worth, for a table."""
+    if row["control"]:
+        return "forgets nothing"
+    said = ["tied for nearest"] * bool(row["tied"])
+    if row["no_nearer_than"]:
+        said.append(f"no nearer than {row['no_nearer_than']}, which forgets nothing")
+    return "; ".join(said)
+
+
+def seeds(counts: Sequence[int]) -> str:
+    """How many seeds stand behind the numbers: "one seed", "1 to 3 seeds"."""
+    low, high = min(counts, default=1), max(counts, default=1)
+    if low == high:
+        return "one seed" if high == 1 else f"{high} seeds"
+    return f"{low} to {high} seeds"
+
+
+def blind(heads: Sequence[str]) -> str:
+    """What the distance of the measured methods cannot see. heads: the names of the methods that
+    change the last layer alone."""
+    said = (
+        "What the distance cannot see: it looks at answers and losses only. A method can mute the "
+        "answer and keep all that the network sees in the images, its features."
+    )
+    if not heads:
+        return said
+    return (
+        f"{said} {listed(heads)} change{'s' * (len(heads) == 1)} the last layer alone, so the "
+        + ("features are exactly those of the network before.")
+    )
 
 
 def needs(names: Iterable[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from core.unlearners import METHODS
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import charts
+from ui import charts, wording
 
 PAGE = "pages/3_Compare.py"
 
@@ -57,3 +58,39 @@ def test_unknown_runs_are_said(open_page: Open, ship) -> None:
     assert "There is no finished run 'nobody'" in texts(at)
     assert "cannot be one" in texts(at)
     assert "Tick one more run" in texts(at)
+
+
+def settings_of(id: str, seed: int = 0, method: str = "fine_tune", **settings: float):
+    plan = dataclasses.replace(fakes.plan(method=method), settings=settings, seed=seed)
+    return fakes.run(id, plan, settings={"epochs": 1.0, **settings})
+
+
+def test_two_runs_of_one_method_are_named_by_what_they_differ_in(open_page: Open, ship) -> None:
+    ship(settings_of("one", learning_rate=0.3))
+    ship(settings_of("two", learning_rate=0.13))
+    at = open_page(PAGE, runs="one,two")
+    assert not at.exception
+    said = texts(at)
+    assert "##### A: Fine-tune (learning rate 0.3): a random 10 %" in said
+    assert "##### B: Fine-tune (learning rate 0.13): a random 10 %" in said
+    spec = json.loads(at.get("vega_lite_chart")[0].proto.spec)
+    legend = spec["layer"][1]["encoding"]["color"]["scale"]["domain"]
+    assert legend == ["A: Fine-tune (learning rate 0.3)", "B: Fine-tune (learning rate 0.13)"]
+    assert set(at.dataframe[0].value["differs in"]) == {"learning rate 0.3", "learning rate 0.13"}
+
+
+def test_what_runs_differ_in() -> None:
+    def of(*runs):
+        return wording.differences([run.plan for run in runs], [run.settings for run in runs])
+
+    rate, other = settings_of("a", learning_rate=0.3), settings_of("b", learning_rate=0.1)
+    assert of(rate, other) == ["learning rate 0.3", "learning rate 0.1"]
+    assert of(rate, settings_of("b", 7, learning_rate=0.3)) == ["seed 0", "seed 7"]
+    assert of(rate, settings_of("b", 7, epochs=2, learning_rate=0.1)) == [
+        "epochs 1, learning rate 0.3, seed 0",
+        "epochs 2, learning rate 0.1, seed 7",
+    ]
+    assert of(rate, settings_of("b", 1, "neg_grad", learning_rate=0.1)) == ["", ""]
+    assert of(rate, rate) == ["", ""]
+    assert of(rate, settings_of("b")) == ["learning rate 0.3", "learning rate not set"]
+    assert of(rate, fakes.run("c", fakes.plan("class:1"))) == ["", ""]  # another forget set

@@ -148,7 +148,7 @@ def test_a_crash_is_said_and_links_work_on_a_fresh_server(start: Start, visit: V
     old.kill()
     fresh = start(old.cache)
     setup = visit(f"{fresh.address}/Unlearn?{SHORT}&seed=5")
-    expect(setup.get_by_text("every 7 image")).to_be_visible()
+    expect(setup.get_by_text("every image of the class 7")).to_be_visible()
     expect(setup.get_by_role("button", name="Start forgetting")).to_be_visible()
     front = visit(fresh.address)
     expect(front.get_by_text(re.compile("This run was cut off at step"))).to_be_visible()
