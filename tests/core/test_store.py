@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import socket
@@ -153,7 +154,7 @@ def test_summaries(store: Store) -> None:
     assert [s.id for s in store.summaries()] == ["run-3", "run-2", "run-1"]
     run = a_run("run-3", seed=3)
     assert run.after is not None
-    assert first.plan == run.plan
+    assert first.plan == dataclasses.replace(run.plan, request=run.plan.request.brief())
     assert first.owner == "owner 3"
     assert not first.shipped
     assert first.metrics["after"] == run.after.metrics()
@@ -161,7 +162,7 @@ def test_summaries(store: Store) -> None:
     assert first.value("after", "mia") == run.after.mia.value
     assert first.value("after", "overlap") == run.after.overlap
     assert first.value("retrained", "mia") is None
-    assert store.summary("run-3") == first
+    assert store.summary("run-3") == dataclasses.replace(first, plan=run.plan)
 
 
 def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
             text("SELECT model, dataset, method, seed, forget_size, forget FROM runs")
         ).one()
     assert tuple(row[:5]) == ("compact", "digits", "fine_tune", 7, 3)
-    assert ForgetRequest.from_json(row[5]).indices == (1, 2, 3)
+    assert json.loads(row[5])["size"] == 3
 
 
 def test_tables_compile_for_postgres() -> None:
@@ -418,7 +419,7 @@ def test_a_process_is_known_by_its_start() -> None:
     assert socket.gethostname()
 
 
-def test_recover_deletes_old_leftovers_only(store: Store) -> None:
+def test_recover_deletes_old_unfinished_files_only(store: Store) -> None:
     store.save(a_run())
     (kept,) = store.folder.iterdir()
     age(kept, 1e6)
@@ -430,7 +431,9 @@ def test_recover_deletes_old_leftovers_only(store: Store) -> None:
     age(files["a.123.npz"], 7200)
     age(files[".b.npz.1.part"], 7200)
     store.recover()
-    assert {p.name for p in store.folder.iterdir()} == {kept.name, "c.npz", ".d.npz.part"}
+    left = {p.name for p in store.folder.iterdir()}
+    assert left == {kept.name, "c.npz", ".d.npz.part", "orphans"}
+    assert (store.folder / "orphans" / "a.123.npz").read_bytes() == b"left over"
 
 
 def test_import_is_light() -> None:
