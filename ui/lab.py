@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 MODEL, ENSEMBLE = "compact", "sisa"
 DOWNLOAD_MB = 163
+SHOWN = ("finished", "partial")
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,11 +87,13 @@ def load_run(id: str) -> Run:
     return store().load(id)
 
 
-def runs() -> list[RunSummary]:
-    """Every run there is something to see of, the newest first, then those that ship."""
-    mine = [s for s in store().summaries() if s.status in ("finished", "partial")]
+def runs(limit: int | None = None) -> list[RunSummary]:
+    """Every run there is something to see of, the newest first, then those that ship.
+
+    limit: so many of the store's at most. Their plans' requests are brief.
+    """
+    mine = store().summaries(limit, statuses=SHOWN)
     known = {s.id for s in mine}
-    mine.sort(key=lambda s: s.created, reverse=True)
     return mine + [s for s in shipped() if s.id not in known]
 
 
@@ -100,7 +103,7 @@ def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
     Both do not depend on the method, so a live run can be shown against them before it has measured
     its own. (None, None) where no such run is at hand.
     """
-    return _references(plan.model, plan.dataset, plan.base, plan.request.to_json())
+    return _references(plan.model, plan.dataset, plan.base, plan.request.brief().to_json())
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, ttl="2m")
@@ -112,7 +115,7 @@ def _references(
         same = summary.plan
         if (same.model, same.dataset, same.base) != (model, dataset, base):
             continue
-        if same.request.to_json() != request or not summary.metrics.get("before"):
+        if same.request.brief().to_json() != request or not summary.metrics.get("before"):
             continue
         try:
             run = load_run(summary.id)
@@ -151,6 +154,11 @@ def place(id: str) -> int | None:
 def cancel(id: str, owner: str) -> None:
     """Stops a job; raises LabError for anybody but its owner."""
     queue().cancel(id, owner)
+
+
+def save_again(id: str) -> None:
+    """Tries once more to save a run that could not be saved. Raises LabError."""
+    queue().save_again(id)
 
 
 def owned(job: Job, owner: str) -> bool:
