@@ -394,7 +394,7 @@ def test_snapshots_stay_bounded() -> None:
 
 
 @pytest.fixture
-def full(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], None]]:
+def full(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """A disk that a test fills and empties: no array file can be written while it is full."""
     real = array_files.write_file
     state = {"full": True}
@@ -405,7 +405,7 @@ def full(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bo
         real(path, content)
 
     monkeypatch.setattr(array_files, "write_file", write)
-    yield lambda now: state.update(full=now)
+    return lambda now: state.update(full=now)
 
 
 def test_an_unsaved_run_says_why_and_can_be_saved_again(
