@@ -7,6 +7,7 @@ objects live once a process, in Streamlit's resource cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -14,6 +15,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +23,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import measured, sources
-from core.errors import BadRequest, LabError
+from core.errors import BadRequest, LabError, RunMissing, StoreCorrupt
 from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
 from core.results import Evaluation, Plan, Run
@@ -87,14 +89,27 @@ def load_run(id: str) -> Run:
     return store().load(id)
 
 
-def runs(limit: int | None = None) -> list[RunSummary]:
+def runs(limit: int | None = None, also: Iterable[str] = ()) -> list[RunSummary]:
     """Every run there is something to see of, the newest first, then those that ship.
 
-    limit: so many of the store's at most. Their plans' requests are brief.
+    limit: so many of the store's at most, but those in `also` in any case. Their plans' requests
+    are brief.
     """
     mine = store().summaries(limit, statuses=SHOWN)
-    known = {s.id for s in mine}
-    return mine + [s for s in shipped() if s.id not in known]
+    theirs = shipped()
+    known = {s.id for s in (*mine, *theirs)}
+    if limit is not None and len(mine) == limit:  # else there are no others
+        for id in dict.fromkeys(also):
+            with contextlib.suppress(RunMissing, StoreCorrupt):
+                if id not in known and (found := store().summary(id)).status in SHOWN:
+                    mine.append(found)
+    mine_ids = {s.id for s in mine}
+    return mine + [s for s in theirs if s.id not in mine_ids]
+
+
+def count_runs() -> int:
+    """How many runs of the store there is something to see of."""
+    return store().count(SHOWN)
 
 
 def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
