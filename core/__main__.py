@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 bad request (one line on stderr), 130 cancelled.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -25,6 +26,7 @@ from core.results import MODELS, Evaluation, Plan, Run, Snapshot
 from core.verdict import verdict_of
 
 if TYPE_CHECKING:
+    from core.run_files import RunSummary
     from core.store import Store
 
 CANCELLED = 130
@@ -140,7 +142,7 @@ def _info(options: argparse.Namespace) -> int:
         "cache": str(cache_folder()),
         "data": {name: available(name, options.data) for name in ("cifar10", "digits")},
         "models": {},
-        "runs": len(Store().summaries()),
+        "runs": Store().count(),
     }
     for architecture in ARCHITECTURES:
         for root in (SHIPPED, cache_folder() / "models"):
@@ -247,17 +249,25 @@ def _unlearn(options: argparse.Namespace) -> int:
                 continue
             if result is not None and time.monotonic() - noted > 1:
                 noted = time.monotonic()
-                store.progress(result.id, item.step, item.total_steps)
+                with contextlib.suppress(LabError):  # no reason to lose the run
+                    store.progress(result.id, item.step, item.total_steps)
             if item.seconds - shown > 2 or item.phase == "measuring":
                 shown = item.seconds
                 _say(_progress(item))
+    except BaseException as error:
+        if result is not None and result.status == "running":
+            _keep_failed(store, result, error)
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
-        if result is not None and result.status == "running":
-            result = dataclasses.replace(result, status="failed", error="The run was broken off.")
-            store.save(result)
     assert result is not None
-    store.save(result)
+    try:
+        store.save(result)
+    except LabError as error:
+        with contextlib.suppress(LabError):
+            store.mark_unsaved(result, str(error))
+        _show(result, options.json)  # all that there will be of it
+        raise
     _show(result, options.json)
     return CANCELLED if result.status == "partial" else 0
 
@@ -270,10 +280,25 @@ def _check_target(file: Path) -> None:
         raise BadRequest(f"{file} cannot be written: its folder does not exist.")
 
 
+def _keep_failed(store: Store, run: Run, error: BaseException) -> None:
+    """Keeps a run that has begun and ended in an error, with the reason."""
+    reason = "The run was broken off."
+    if isinstance(error, LabError):
+        reason = str(error)
+    elif isinstance(error, Exception):
+        reason = f"Something went wrong in this run ({type(error).__name__})."
+    try:
+        store.save(dataclasses.replace(run, status="failed", error=reason))
+    except LabError as another:  # the first error is the one to say
+        _say(f"not saved: {another}")
+
+
 def _say_lost(store: Store) -> None:
     """Runs that a killed process left unfinished are said once, and stay in the list."""
     for lost in store.recover():
         _say(f"lost: run {lost.id} ({lost.plan.method}): {lost.error}")
+    for note in store.notes:
+        _say(f"note: {note}")
 
 
 def _progress(snapshot: Snapshot) -> str:
@@ -302,10 +327,11 @@ def report(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "status": run.status,
+        "error": run.error,
         **{name: numbers(getattr(run, name)) for name in MODELS},
         "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
         "verdict": verdict.to_dict() if (verdict := verdict_of(run)) else None,
-        "seconds": {name: run.seconds[name] for name in ("unlearning", "measuring")},
+        "seconds": {name: run.seconds.get(name) for name in ("unlearning", "measuring")},
         "plan": run.plan.to_dict(),
         "settings": dict(run.settings),
         "versions": dict(run.versions),
@@ -326,14 +352,19 @@ def _show(run: Run, json_target: str) -> None:
 def _print_table(run: Run) -> None:
     numbers = report(run)
     print(f"run {run.id}: {run.plan.method}, {run.plan.request.describe()}, {run.status}")
+    if run.error:
+        print(run.error)
     columns = [name for name in MODELS if numbers[name] is not None]
+    if not columns:
+        return
     print(f"{'':26}" + "".join(f"{name:>12}" for name in columns))
     for metric in REPORTED:
         values = (numbers[name][metric] for name in columns)
         cells = (f"{100 * v:>10.1f} %" if v is not None else f"{'-':>12}" for v in values)
         print(f"{metric:26}" + "".join(cells))
-    seconds = run.seconds
-    print(f"{seconds['unlearning']:.1f} s unlearning, {seconds['measuring']:.1f} s measuring")
+    spent = [f"{s:.1f} s {name}" for name, s in numbers["seconds"].items() if s is not None]
+    if spent:
+        print(", ".join(spent))
 
 
 def _methods(options: argparse.Namespace) -> int:
@@ -379,7 +410,7 @@ def _runs(options: argparse.Namespace) -> int:
         return 0
     summaries = store.summaries()
     if options.json:
-        _write_json(options.json, [_summary(store, item.id) for item in summaries])
+        _write_json(options.json, [_summary(store, item) for item in summaries])
         return 0
     for item in summaries:
         print(f"{item.id}  {item.created}  {item.status:11} {item.plan.method:20} ", end="")
@@ -392,8 +423,12 @@ def _runs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(store: Store, run_id: str) -> dict[str, Any]:
-    return report(store.load(run_id))
+def _summary(store: Store, item: RunSummary) -> dict[str, Any]:
+    """The report of a run of the list; of one that cannot be read, that, and why."""
+    try:
+        return report(store.load(item.id))
+    except LabError as error:
+        return {"id": item.id, "status": item.status, "error": str(error)}
 
 
 def _download(options: argparse.Namespace) -> int:

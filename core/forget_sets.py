@@ -216,6 +216,16 @@ class ForgetRequest:
         except (ValueError, RecursionError) as error:
             raise BadRequest("This forget request is not valid JSON.") from error
 
+    def brief(self) -> ForgetRequest:
+        """This request for a table: chosen images without their list, any other as it is.
+
+        Two requests are equal where their brief forms are.
+        """
+        if self.kind != "indices":
+            return self
+        digest = hashlib.sha256(json.dumps(self.indices).encode()).hexdigest()
+        return BriefRequest("indices", seed=self.seed, size=len(self.indices), digest=digest)
+
     def describe(self) -> str:
         """In plain words: "a random 10 % of the training images", say."""
         if self.kind == "random":
@@ -231,7 +241,40 @@ class ForgetRequest:
             return f"{100 * self.fraction:g} % of the images of the {names}"
         if self.kind == "memorised":
             return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
-        return f"{len(self.indices):,} chosen training image{'s' * (len(self.indices) != 1)}"
+        return _chosen(len(self.indices))
+
+
+@dataclass(frozen=True)
+class BriefRequest(ForgetRequest):
+    """Chosen images without their list, see `ForgetRequest.brief`: to be described and compared,
+    not to be run. size: how many images. digest: sha256 of the list."""
+
+    size: int = 0
+    digest: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"kind": self.kind, "seed": self.seed, "size": self.size, "digest": self.digest}
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> BriefRequest:
+        """The inverse of `to_dict`; raises BadRequest on anything else."""
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise BadRequest("This forget request cannot be read.") from error
+
+    def brief(self) -> ForgetRequest:
+        """Itself."""
+        return self
+
+    def describe(self) -> str:
+        """What the request with its list says."""
+        return _chosen(self.size)
+
+
+def _chosen(count: int) -> str:
+    return f"{count:,} chosen training image{'s' * (count != 1)}"
 
 
 def _whole(value: Any) -> int:

@@ -53,9 +53,13 @@ class Plan:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Plan:
-        """The inverse of `to_dict`; raises BadRequest on anything else."""
+        """The inverse of `to_dict`, also with a request that is one already; raises BadRequest on
+        anything else."""
         try:
-            plan = cls(**{**fields, "request": ForgetRequest.from_dict(fields["request"])})
+            request = fields["request"]
+            if not isinstance(request, ForgetRequest):
+                request = ForgetRequest.from_dict(request)
+            plan = cls(**{**fields, "request": request})
             names = (plan.model, plan.dataset, plan.method, plan.base)
             if not all(isinstance(name, str) for name in names):
                 raise TypeError("a name is not text")

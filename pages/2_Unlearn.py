@@ -279,9 +279,23 @@ def known_models(plan: Plan, run: Run | None) -> tuple[Evaluation | None, Evalua
 # Finished
 
 
-def finished(run: Run) -> None:
+def unsaved(job: Job) -> None:
+    """Why a run is in this server's memory only, and a button that tries to save it again."""
+    st.warning(
+        f"This run could not be saved, so it has no link yet. {job.unsaved}", icon=":material/save:"
+    )
+    if st.button("Save again", key="save-again", type="primary"):
+        try:
+            lab.save_again(job.id)
+        except LabError as error:
+            state.say(error)
+        else:
+            st.rerun()
+
+
+def finished(run: Run, saved: bool) -> None:
     """The result, its replay and the exports."""
-    link = state.share_link(with_draft=False, run=run.id)
+    link = state.share_link(with_draft=False, run=run.id) if saved else ""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{outside.plain(lab.method_label(run.plan.method))}** was told to forget "
@@ -420,7 +434,10 @@ if job.alive:
         "You may leave this page: with nobody watching the run goes on for two minutes, and the "
         "address of this page brings you back to it."
     )
-elif job.run is None or job.state == "failed":
-    failed(job)
 else:
-    finished(job.run)
+    if job.unsaved:
+        unsaved(job)
+    if job.run is None or job.state == "failed":
+        failed(job)
+    else:
+        finished(job.run, saved=not job.unsaved)

@@ -15,6 +15,7 @@ state.setup_page("Compare")
 widgets.service_or_stop()
 widgets.keep_watch()
 st.title("Compare finished runs")
+PAGE = 200
 
 
 def leave() -> NoReturn:
@@ -24,7 +25,9 @@ def leave() -> NoReturn:
 
 
 try:
-    summaries = lab.runs()
+    rows_shown = st.session_state.setdefault("compare-rows", PAGE)
+    summaries = lab.runs(rows_shown, st.session_state.compare_default)
+    older = lab.count_runs() - rows_shown
 except LabError as error:
     state.say(error)
     leave()
@@ -89,6 +92,9 @@ st.caption(
     "the aim is the retrained network's. Differs in: what tells a run from others of its method. "
     "Right on new images: retained test accuracy. Seconds: unlearning only."
 )
+if older > 0 and st.button(f"Show older runs ({older:,} more)", key="older"):
+    st.session_state["compare-rows"] += PAGE
+    st.rerun()
 chosen = [ids[row] for row in event.selection.rows]
 # Keep the order in which they were ticked: A stays A.
 order = [id for id in st.session_state.compare if id in chosen]

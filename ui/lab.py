@@ -7,11 +7,13 @@ objects live once a process, in Streamlit's resource cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
 import sys
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import measured, sources
-from core.errors import BadRequest, LabError
+from core.errors import BadRequest, LabError, RunMissing, StoreCorrupt
 from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
 from core.results import Evaluation, Plan, Run
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 
 MODEL, ENSEMBLE = "compact", "sisa"
 DOWNLOAD_MB = 163
+SHOWN = ("finished", "partial")
 
 
 @st.cache_resource(show_spinner=False)
@@ -84,12 +87,27 @@ def load_run(id: str) -> Run:
     return store().load(id)
 
 
-def runs() -> list[RunSummary]:
-    """Every run there is something to see of, the newest first, then those that ship."""
-    mine = [s for s in store().summaries() if s.status in ("finished", "partial")]
-    known = {s.id for s in mine}
-    mine.sort(key=lambda s: s.created, reverse=True)
-    return mine + [s for s in shipped() if s.id not in known]
+def runs(limit: int | None = None, also: Iterable[str] = ()) -> list[RunSummary]:
+    """Every run there is something to see of, the newest first, then those that ship.
+
+    limit: so many of the store's at most, but those in `also` in any case. Their plans' requests
+    are brief.
+    """
+    mine = store().summaries(limit, statuses=SHOWN)
+    theirs = shipped()
+    known = {s.id for s in (*mine, *theirs)}
+    if limit is not None and len(mine) == limit:  # else there are no others
+        for id in dict.fromkeys(also):
+            with contextlib.suppress(RunMissing, StoreCorrupt):
+                if id not in known and (found := store().summary(id)).status in SHOWN:
+                    mine.append(found)
+    mine_ids = {s.id for s in mine}
+    return mine + [s for s in theirs if s.id not in mine_ids]
+
+
+def count_runs() -> int:
+    """How many runs of the store there is something to see of."""
+    return store().count(SHOWN)
 
 
 def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
@@ -98,7 +116,7 @@ def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
     Both do not depend on the method, so a live run can be shown against them before it has measured
     its own. (None, None) where no such run is at hand.
     """
-    return _references(plan.model, plan.dataset, plan.base, plan.request.to_json())
+    return _references(plan.model, plan.dataset, plan.base, plan.request.brief().to_json())
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, ttl="2m")
@@ -110,7 +128,7 @@ def _references(
         same = summary.plan
         if (same.model, same.dataset, same.base) != (model, dataset, base):
             continue
-        if same.request.to_json() != request or not summary.metrics.get("before"):
+        if same.request.brief().to_json() != request or not summary.metrics.get("before"):
             continue
         try:
             run = load_run(summary.id)
@@ -155,6 +173,11 @@ def place(id: str) -> int | None:
 def cancel(id: str, owner: str) -> None:
     """Stops a job; raises LabError for anybody but its owner."""
     queue().cancel(id, owner)
+
+
+def save_again(id: str) -> None:
+    """Tries once more to save a run that could not be saved. Raises LabError."""
+    queue().save_again(id)
 
 
 def owned(job: Job, owner: str) -> bool:

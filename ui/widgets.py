@@ -326,10 +326,12 @@ def bars(columns: Mapping[str, Column]) -> None:
 
 
 def exports(run: Run, link: str, key: str) -> None:
-    """Link, tables, pictures and report; each file is made when it is asked for."""
+    """Link ("" for a run that is not saved), tables, pictures and report; each file is made when
+    it is asked for."""
     st.markdown("##### Take it with you")
-    st.code(link, language=None, wrap_lines=True)
-    st.caption("This link shows the result and its settings. It starts nothing.")
+    if link:
+        st.code(link, language=None, wrap_lines=True)
+        st.caption("This link shows the result and its settings. It starts nothing.")
     with st.container(horizontal=True):
         st.download_button(
             "Numbers (CSV)",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from streamlit.testing.v1 import AppTest
+
 from core.unlearners import METHODS
 from tests.app import fakes
-from tests.app.conftest import Open
+from tests.app.conftest import ROOT, Open
 from tests.app.test_front import texts
 from ui import charts, wording
 
@@ -94,3 +96,21 @@ def test_what_runs_differ_in() -> None:
     assert of(rate, rate) == ["", ""]
     assert of(rate, settings_of("b")) == ["learning rate 0.3", "learning rate not set"]
     assert of(rate, fakes.run("c", fakes.plan("class:1"))) == ["", ""]  # another forget set
+
+
+def test_older_runs_come_when_asked_for_and_linked_ones_at_once(open_page: Open, keep) -> None:
+    for i in range(3):
+        keep(fakes.run(f"run-{i}", created=f"2026-11-2{i}T06:00:00+00:00"))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    at.session_state["compare-rows"] = 1
+    at.switch_page("pages/3_Compare.py")
+    at.query_params["runs"] = "run-0"
+    at.run()
+    assert not at.exception
+    assert list(at.dataframe[0].value["started"]) == ["2026-11-22 06:00", "2026-11-20 06:00"]
+    assert at.session_state["compare"] == ["run-0"]
+    at.button(key="older").click().run()
+    assert not at.exception
+    assert len(at.dataframe[0].value) == 3
+    assert at.session_state["compare"] == ["run-0"]
+    assert "older" not in {b.key for b in at.button}

@@ -53,6 +53,17 @@ def test_a_stranger_cannot_set_the_database_aside(open_page: Open, monkeypatch, 
     assert "python -m core repair" in texts(at)
 
 
+def test_a_database_that_is_gone_is_said_and_made_again(open_page: Open, keep) -> None:
+    keep(fakes.run("kept"))
+    for part in cache_folder().glob("runs.sqlite*"):
+        part.unlink()
+    at = open_page("pages/3_Compare.py")
+    assert "its file is gone" in at.error[0].value
+    at.button(key="set-aside").click().run()
+    assert not at.exception
+    assert lab.load_run("kept").after is not None
+
+
 def test_a_database_that_cannot_be_used_now_is_not_set_aside(open_page: Open, monkeypatch) -> None:
     def refuse(store: object) -> None:
         raise StoreUnavailable("The database of finished runs cannot be used now: locked.")

@@ -117,9 +117,9 @@ def test_interrupted_runs_are_said_and_can_be_set_up_again(open_page: Open, keep
         connection.execute(text("update runs set pid = 999999999, process_start = 'long ago'"))
     store.close()
     at = open_page()
-    assert "cut off" in texts(at)
+    assert "ended before the run was saved" in texts(at)
     at.button(key="dismiss-lost").click().run()
-    assert "cut off" not in texts(at)
+    assert "ended before the run was saved" not in texts(at)
 
 
 def test_imports_neither_torch_nor_sklearn(tmp_path: Path) -> None:

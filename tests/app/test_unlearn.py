@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
 
+from core import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
@@ -231,3 +233,44 @@ def test_class_run_has_both_scores_and_the_trap(open_page: Open, keep) -> None:
     labels = [m.label for m in at.metric]
     assert sum(label.startswith("Spy's score, same classes") for label in labels) == 3
     assert "**The trap.**" in texts(at)
+
+
+def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(
+    open_page: Open, runner, monkeypatch
+) -> None:
+    real = array_files.write_file
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(array_files, "write_file", refuse)
+    at = start(open_page, runner)
+    runner.release.set()
+    assert lab.queue().join(10)
+    at.run()
+    assert not at.exception
+    assert "could not be saved" in at.warning[0].value
+    assert "No space left on device" in at.warning[0].value
+    assert "This link shows the result" not in texts(at)
+    assert not at.code
+    at.button(key="save-again").click().run()
+    assert "No space left on device" in at.error[0].value
+    monkeypatch.setattr(array_files, "write_file", real)
+    at.button(key="save-again").click().run()
+    assert not at.exception
+    assert not at.warning
+    assert "This link shows the result" in texts(at)
+    assert lab.load_run(at.session_state["run"]).status == "finished"
+
+
+def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -> None:
+    lab.store().begin(fakes.run("theirs", status="running"))
+    lab.store().progress("theirs", 6, 78)
+    at = open_page(PAGE, run="theirs")
+    assert "goes on in another process" in texts(at)
+    with lab.store()._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
+    at.run()
+    assert not at.exception
+    assert "ended before the run was saved" in at.error[0].value
+    assert "step 6 of 78" in at.error[0].value
