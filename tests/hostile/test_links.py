@@ -241,3 +241,13 @@ def test_plain_text_is_not_alive_and_reads_the_same(text: str) -> None:
     shown = outside.plain(text)
     assert alive(shown) == []
     assert shown.replace(outside.JOINER, "").replace("\\", "") == text
+
+
+@pytest.mark.parametrize("page", [CHOOSE, UNLEARN])
+def test_a_large_seed_is_shown_as_it_is(open_page: Open, page: str) -> None:
+    at = open_page(
+        page, data="digits", forget="random:0.1", forget_seed="99999999", seed="2147483647"
+    )
+    assert alarms(at) == []
+    assert at.session_state["draft"].seed == 2147483647
+    assert at.session_state["draft"].request.seed == 99999999
