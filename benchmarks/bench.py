@@ -121,6 +121,8 @@ class Bench:
             line["error"] = str(error)
         seconds = time.perf_counter() - clock
         measured = self.outcomes(model, seen)
+        with method.own_precision():
+            made_with = versions(self.device)
         line |= {
             "before": before,
             "after": self.numbers(measured, seen),
@@ -133,7 +135,7 @@ class Bench:
         return line | {
             "seconds": {"unlearning": round(seconds, 2)},
             "steps": steps,
-            "versions": versions(self.device),
+            "versions": made_with,
         }
 
     def seen(self, parts: Split) -> Split:

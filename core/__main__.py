@@ -387,7 +387,8 @@ def _methods(options: argparse.Namespace) -> int:
         print(f"  {method['name']:20} {method['label']}: {method['sentence']}")
         needs = ", ".join(method["needs"]) or "nothing"
         suits = "samples and classes" if method["suits"] == "both" else method["suits"]
-        print(f"    reads {needs}; for {suits}; {method['paper']}")
+        precision = "always in float32; " if method["precision"] == "float32" else ""
+        print(f"    reads {needs}; for {suits}; {precision}{method['paper']}")
         for row in method["measured"]:
             print(
                 f"    on CIFAR-10, {row['case']}: {row['seconds']:.1f} s, "

@@ -71,6 +71,7 @@ def run_plan(
     Raises LabError for a plan that cannot be run, before anything is changed.
     """
     device = torch.device(device) if device is not None else best_device()
+    versions(device)  # says what is wrong with the setting of the precision before any work
     dataset = dataset or load_dataset(plan.dataset, folder)
     parts = split(dataset, plan.request, checkpoints.memorisation_scores(dataset))
     method = make(plan.method, plan.settings, case_of(dataset, parts))
@@ -96,6 +97,8 @@ def run_plan(
     watcher.measuring += time.perf_counter() - started_measuring
     yield watcher.known(Step(0, 0), 0.0, *measured)
 
+    with method.own_precision():
+        made_with = versions(device)
     record = Run(
         id=run_id or new_run_id(),
         plan=plan,
@@ -103,7 +106,7 @@ def run_plan(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         settings=method.settings(),
         seconds={"unlearning": 0.0, "measuring": round(watcher.measuring, 3)},
-        versions=versions(device),
+        versions=made_with,
         data=describe_data(dataset, parts, base),
         before=before,
         retrained=retrained,

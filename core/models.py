@@ -11,17 +11,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable
-from typing import cast
+import os
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from core.errors import BadRequest
 
 ARCHITECTURES = ("compact", "resnet18", "sisa")
+
+Precision = Literal["float32", "bfloat16"]
 
 # Per channel, of the CIFAR-10 training pixels in [0, 1]; as in the challenge's starting kit.
 MEAN = (0.4914, 0.4822, 0.4465)
@@ -210,14 +215,63 @@ def has_fast_bfloat16(device_type: str) -> bool:
     return False
 
 
-def training_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Autocast to bfloat16 for the forward pass of a training step, where that is faster.
+_float32_only: ContextVar[bool] = ContextVar("float32 only", default=False)
+
+
+@contextlib.contextmanager
+def float32_only() -> Iterator[None]:
+    """Whatever trains in here trains in float32, also where bfloat16 is faster or asked for."""
+    token = _float32_only.set(True)
+    try:
+        yield
+    finally:
+        _float32_only.reset(token)
+
+
+def precision(device: torch.device | str) -> Precision:
+    """What the forward pass of a training step computes in there, now: `FORGETTING_LAB_PRECISION`,
+    which is "float32", "bfloat16" (on any CPU, slowly without the hardware) or "auto": the faster
+    one. Raises BadRequest for anything else."""
+    asked = os.environ.get("FORGETTING_LAB_PRECISION") or "auto"
+    if asked not in ("auto", "float32", "bfloat16"):
+        raise BadRequest(
+            f"FORGETTING_LAB_PRECISION is {asked[:40]!r}.", "It can be auto, float32 or bfloat16."
+        )
+    if _float32_only.get() or asked == "float32":
+        return "float32"
+    fast = asked == "bfloat16" or has_fast_bfloat16(torch.device(device).type)
+    return "bfloat16" if fast else "float32"
+
+
+class _RoundedConvolutions(TorchFunctionMode):
+    """Convolutions that round as autocast's do, forward and backward, but multiply in float32.
+
+    Where the CPU has no instruction for bfloat16, PyTorch's own take ten times as long as float32.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function is not torch.conv2d:
+            return function(*args, **(kwargs or {}))
+        with torch.autocast("cpu", enabled=False):
+            # The casts round the gradients on their way back as well.
+            rounded = (x.bfloat16().float() if isinstance(x, Tensor) else x for x in args)
+            return torch.conv2d(*rounded, **(kwargs or {})).bfloat16()
+
+
+@contextlib.contextmanager
+def training_precision(device: torch.device) -> Iterator[None]:
+    """Autocast for the forward pass of a training step, where `precision` says bfloat16.
 
     Weights, gradients, optimiser state and every evaluation stay in float32.
     """
-    if has_fast_bfloat16(device.type):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return contextlib.nullcontext()
+    with contextlib.ExitStack() as stack:
+        if precision(device) == "bfloat16":
+            stack.enter_context(torch.autocast(device.type, dtype=torch.bfloat16))
+            if device.type == "cpu" and not has_fast_bfloat16("cpu"):
+                stack.enter_context(_RoundedConvolutions())
+        yield
 
 
 def multiply_adds(model: Classifier) -> int:

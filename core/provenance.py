@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from core.models import has_fast_bfloat16
+from core.models import precision
 
 
 def versions(device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Python, the libraries, the machine, its thread count and the precision of training."""
+    """Python, the libraries, the machine, its thread count, and the precision in which training
+    steps compute here and now. Raises BadRequest where that setting cannot be read."""
     device = torch.device(device)
     libraries = {
         name: importlib.metadata.version(name)
@@ -24,5 +25,5 @@ def versions(device: torch.device | str = "cpu") -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "training_precision": "bfloat16" if has_fast_bfloat16(device.type) else "float32",
+        "training_precision": precision(device),
     }

@@ -24,7 +24,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.errors import CheckpointCorrupt
-from core.models import Classifier, Compact, build_model, check_architecture, training_precision
+from core.models import (
+    Classifier,
+    Compact,
+    build_model,
+    check_architecture,
+    precision,
+    training_precision,
+)
 from core.subsets import Images
 
 
@@ -184,7 +191,7 @@ def train(
     other arguments, or one that cannot be read, is started over.
     """
     device = torch.device(device)
-    identity = _identity(architecture, images, recipe, seed, classes)
+    identity = _identity(architecture, images, recipe, seed, classes, device)
     generator = torch.Generator().manual_seed(seed)
     model = start or build_model(architecture, classes, generator, device)
     if into is not None:
@@ -276,7 +283,14 @@ def make_optimiser(
     )
 
 
-def _identity(architecture: str, images: Images, recipe: Recipe, seed: int, classes: int) -> str:
+def _identity(
+    architecture: str,
+    images: Images,
+    recipe: Recipe,
+    seed: int,
+    classes: int,
+    device: torch.device,
+) -> str:
     """Names a training: a saved state goes on only with the same one."""
     fields = {
         "architecture": architecture,
@@ -284,6 +298,7 @@ def _identity(architecture: str, images: Images, recipe: Recipe, seed: int, clas
         "seed": seed,
         "classes": classes,
         "images": images.digest(),
+        "precision": precision(device),
     }
     return json.dumps(fields, sort_keys=True)
 

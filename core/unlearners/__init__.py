@@ -81,6 +81,7 @@ def describe() -> list[dict[str, Any]]:
             "group": method.group,
             "needs": sorted(method.needs),
             "suits": method.suits,
+            "precision": method.precision,
             "sentence": method.sentence,
             "paper": method.paper,
             "parameters": [

@@ -9,7 +9,9 @@ the data that it declares.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor
 
 from core.errors import BadRequest, BadSetting
-from core.models import Classifier
+from core.models import Classifier, float32_only
 from core.subsets import Images
 from core.training import Recipe
 
@@ -113,13 +115,38 @@ def parameter(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+Run = Callable[
+    ["Unlearner", Classifier, UnlearningData, torch.Generator], Generator[Step, None, None]
+]
+
+
+def _at_own_precision(run: Run) -> Run:
+    """`run`, each step of which computes in what the method declares. Not around the whole of it:
+    between two steps whoever watches computes in what the machine does."""
+
+    @functools.wraps(run)
+    def held(
+        self: Unlearner, model: Classifier, data: UnlearningData, generator: torch.Generator
+    ) -> Generator[Step, None, None]:
+        with contextlib.closing(run(self, model, data, generator)) as steps:
+            while True:
+                with self.own_precision():
+                    step = next(steps, None)
+                if step is None:
+                    return
+                yield step
+
+    return held
+
+
 @dataclass(frozen=True)
 class Unlearner:
     """Base of all methods. Subclasses are frozen dataclasses that set the class attributes below.
 
     name: the registry's key. label: for a screen. group: see `Group`. needs: the parts of the data
-    that that it reads. suits: what it was designed for. draws: whether the seed makes a difference.
-    sentence: for a visitor. paper: the source. paper: the source.
+    that it reads. suits: what it was designed for. draws: whether the seed makes a difference.
+    precision: "float32" where it always computes in it, "auto" where its training steps follow the
+    machine and `FORGETTING_LAB_PRECISION`. sentence: for a visitor. paper: the source.
     """
 
     name: ClassVar[str]
@@ -128,8 +155,13 @@ class Unlearner:
     needs: ClassVar[frozenset[Need]]
     suits: ClassVar[Suits] = "both"
     draws: ClassVar[bool] = True
+    precision: ClassVar[Literal["auto", "float32"]] = "auto"
     sentence: ClassVar[str]
     paper: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        if "run" in cls.__dict__:
+            setattr(cls, "run", _at_own_precision(cls.__dict__["run"]))  # noqa: B010, mypy's sake
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -155,6 +187,11 @@ class Unlearner:
     def settings(self) -> dict[str, Any]:
         """Every hyper-parameter and its value, JSON-ready."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def own_precision(cls) -> contextlib.AbstractContextManager[object]:
+        """What is computed in here has the precision that the method declares."""
+        return float32_only() if cls.precision == "float32" else contextlib.nullcontext()
 
     @staticmethod
     def _range(field: dataclasses.Field[Any]) -> tuple[float, float]:

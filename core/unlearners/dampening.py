@@ -43,6 +43,7 @@ class SSD(Unlearner):
     name = "ssd"
     label = "SSD (selective dampening)"
     group = "weight-editing"
+    precision = "float32"  # that of the stored importances
     needs = frozenset({"forget", "importance"})
     draws = False
     sentence = (

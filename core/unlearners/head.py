@@ -51,6 +51,7 @@ class NewtonHead(Unlearner):
     name = "newton_head"
     label = "Newton removal (last layer)"
     group = "second-order"
+    precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "forget", "features"})
     draws = False
     sentence = (
@@ -96,6 +97,7 @@ class Puma(Unlearner):
     name = "puma"
     label = "PUMA (last layer)"
     group = "second-order"
+    precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "forget", "features"})
     sentence = (
         "Removes the influence of the images to forget from the last layer and gives other images "
@@ -180,6 +182,7 @@ class DescentToDelete(Unlearner):
     name = "descent_to_delete"
     label = "Descent-to-Delete (last layer)"
     group = "second-order"
+    precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "features"})
     sentence = (
         "Trains the last layer on the images to keep, then hides what is left of the others "

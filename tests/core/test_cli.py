@@ -300,6 +300,9 @@ def test_methods(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     for name, method in METHODS.items():
         assert f"  {name} " in text
         assert method.label in text
+    in_float32 = [name for name, method in METHODS.items() if method.precision == "float32"]
+    assert "scrub" in in_float32
+    assert text.count("; always in float32; ") == len(in_float32)
     costs = "on CIFAR-10, random:0.1: 50.0 s, 6.0 % of retraining, 2.50 points from it"
     assert text.count(costs) == 1
     default, presets = make("fine_tune"), make("fine_tune", case="class")

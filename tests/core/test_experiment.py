@@ -74,6 +74,33 @@ def files(folder: Path) -> dict[str, bytes]:
 # What comes out
 
 
+@pytest.mark.parametrize("asked", ["float32", "bfloat16"])
+@pytest.mark.parametrize("method", ["fine_tune", "scrub"])
+def test_the_precision_that_was_used_is_in_the_run(
+    base: Checkpoint, monkeypatch: pytest.MonkeyPatch, asked: str, method: str
+) -> None:
+    """Asked for, but by SCRUB's own declaration."""
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", asked)
+    settings = {"batch_size": 16} | ({"epochs": 2} if method == "fine_tune" else {"rounds": 1})
+    run = finish(dataclasses.replace(PLAN, method=method, settings=settings))[1]
+    assert run.versions["training_precision"] == ("float32" if method == "scrub" else asked)
+
+
+def test_the_precision_of_training_is_in_the_manifest(
+    own_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "bfloat16")
+    assert train_base().manifest["versions"]["training_precision"] == "bfloat16"
+
+
+def test_an_unknown_precision_is_said_before_any_work(
+    base: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "half")
+    with pytest.raises(BadRequest, match="FORGETTING_LAB_PRECISION is 'half'"):
+        next(run_plan(PLAN, dataset=DATA, device="cpu"))
+
+
 def test_a_finished_run(base: Checkpoint, tmp_path: Path) -> None:
     before = files(base.weights.parent)
     snapshots, run = finish(weights_file=tmp_path / "out.safetensors", run_id="abc")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,11 @@ from core.models import (
     Classifier,
     Compact,
     build_model,
+    float32_only,
     has_fast_bfloat16,
     multiply_adds,
+    precision,
+    training_precision,
 )
 
 SINGLE = [name for name in ARCHITECTURES if name != "sisa"]
@@ -155,3 +160,62 @@ def test_where_bfloat16_is_the_faster_one(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu, raising=False)
     assert has_fast_bfloat16.__wrapped__("cpu") is fast
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("asked", ["float32", "bfloat16", "auto", "", None])
+def test_the_precision_that_is_asked_for(
+    fast: bool, asked: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.models.has_fast_bfloat16", lambda _: fast)
+    if asked is None:
+        monkeypatch.delenv("FORGETTING_LAB_PRECISION", raising=False)
+    else:
+        monkeypatch.setenv("FORGETTING_LAB_PRECISION", asked)
+    given = asked if asked in ("float32", "bfloat16") else ("float32", "bfloat16")[fast]
+    assert precision("cpu") == given
+    with float32_only():
+        assert precision("cpu") == "float32"
+    assert precision("cpu") == given
+    image, kernel = torch.rand(2, 3, 8, 8), torch.rand(4, 3, 3, 3)
+    with training_precision(torch.device("cpu")):
+        found = torch.nn.functional.conv2d(image, kernel).dtype
+    assert found is getattr(torch, given)
+
+
+def test_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float16")
+    with pytest.raises(BadRequest, match="_PRECISION is 'float16'"):
+        precision("cpu")
+    with pytest.raises(BadRequest), training_precision(torch.device("cpu")):
+        pass
+
+
+def test_without_the_hardware_a_convolution_rounds_as_autocast_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Result and gradients, to a unit in bfloat16's last place; the sums may run in another
+    order."""
+    draw = torch.Generator().manual_seed(0)
+    image = torch.randn(8, 16, 10, 10, generator=draw)
+    kernel = torch.randn(24, 16, 3, 3, generator=draw)
+    bias = torch.randn(24, generator=draw)
+
+    def step(context: AbstractContextManager[object]) -> list[Tensor]:
+        given = [x.clone().requires_grad_() for x in (image, kernel, bias)]
+        with context:
+            out = torch.nn.functional.conv2d(*given, padding=1)
+        out.float().square().mean().backward()
+        return [out.detach().float(), *(x.grad for x in given if x.grad is not None)]
+
+    monkeypatch.setattr("core.models.has_fast_bfloat16", lambda _: False)
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "bfloat16")
+    ours = step(training_precision(torch.device("cpu")))
+    theirs = step(torch.autocast("cpu", dtype=torch.bfloat16))
+    plain = step(contextlib.nullcontext())
+    assert len(ours) == len(theirs) == 4
+    for found, expected, exact in zip(ours, theirs, plain, strict=True):
+        size = float(exact.abs().max())
+        torch.testing.assert_close(found, expected, rtol=2**-7, atol=2**-8 * size)
+        assert not torch.equal(found, exact)
+        assert torch.equal(found, found.bfloat16().float())  # nothing finer than bfloat16

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from core.errors import BadRequest
+from core.models import precision
 from core.training import (
     RECIPES,
     Recipe,
@@ -182,7 +183,9 @@ def test_a_kill_while_the_result_is_saved_costs_no_training(
     assert_same(result, unbroken)
 
 
-def test_another_training_does_not_go_on_there(tmp_path: Path) -> None:
+def test_another_training_does_not_go_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = tmp_path / "state"
     other_images = tiny.images(tiny.dataset(50, 10, seed=1))
     changed_labels = dataclasses.replace(ON, labels=(ON.labels + 1) % 10)
@@ -203,7 +206,22 @@ def test_another_training_does_not_go_on_there(tmp_path: Path) -> None:
         assert next(steps).resumed_at == 0
         state.unlink()
     broken_off(state, 2)
+    with monkeypatch.context() as patch:
+        patch.setenv("FORGETTING_LAB_PRECISION", _other_precision())
+        assert next(train("compact", ON, RECIPE, 3, state_file=state)).resumed_at == 0
+    state.unlink()
+    broken_off(state, 2)
     assert next(train("compact", ON, RECIPE, 3, state_file=state)).resumed_at == 2
+
+
+def _other_precision() -> str:
+    return "float32" if precision("cpu") == "bfloat16" else "bfloat16"
+
+
+def test_an_unknown_precision_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "half")
+    with pytest.raises(BadRequest, match="FORGETTING_LAB_PRECISION is 'half'"):
+        next(train("compact", ON, RECIPE, 3))
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "text", "header"])

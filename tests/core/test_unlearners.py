@@ -202,8 +202,18 @@ def test_the_description_is_json() -> None:
     described = json.loads(json.dumps(describe(), allow_nan=False))
     assert [entry["name"] for entry in described] == list(METHODS)
     for entry in described:
-        keys = {"name", "label", "group", "needs", "suits", "sentence", "paper", "parameters"}
-        assert set(entry) == keys
+        assert set(entry) == {
+            "name",
+            "label",
+            "group",
+            "needs",
+            "suits",
+            "precision",
+            "sentence",
+        } | {
+            "paper",
+            "parameters",
+        }
         fields = dataclasses.fields(METHODS[entry["name"]])
         assert [p["name"] for p in entry["parameters"]] == [field.name for field in fields]
         for parameter, field in zip(entry["parameters"], fields, strict=True):
@@ -225,6 +235,21 @@ def test_same_seed_same_bits(name: str, base: Classifier) -> None:
     assert not tiny.same(first, base)
     assert tiny.same(first, unlearn(name, base, seed=1)[0]) != METHODS[name].draws
     assert torch.equal(torch.get_rng_state(), draws)
+
+
+@every_method
+def test_its_precision_is_what_it_says(
+    name: str, base: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What declares float32 gives the same bits whatever is asked for; the others follow."""
+    data = offered(name, base)
+
+    def asked(precision: str) -> Classifier:
+        monkeypatch.setenv("FORGETTING_LAB_PRECISION", precision)
+        return unlearn(name, base, data)[0]
+
+    same = tiny.same(asked("float32"), asked("bfloat16"))
+    assert same == (METHODS[name].precision == "float32")
 
 
 @every_method

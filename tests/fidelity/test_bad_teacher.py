@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from typing import Any
 
@@ -64,7 +63,7 @@ def test_a_step_is_adam_on_the_loss_written_out(
     base: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One step on all of the forget set and half of the retain set, in float32."""
-    monkeypatch.setattr(bad_teacher, "training_precision", contextlib.nullcontext)
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
     found, steps = unlearn(base, epochs=1, batch_size=64, retain_share=0.5, learning_rate=1e-3)
     seeded = torch.Generator().manual_seed(0)
     share = torch.randperm(48, generator=stream(seeded, "share"))[:24]

@@ -49,7 +49,7 @@ class Linear(Classifier):
 @pytest.fixture
 def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what is written out once more rounds alike."""
-    monkeypatch.setattr("core.models.has_fast_bfloat16", lambda device_type: False)
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import itertools
 from typing import Any
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from core.forget_sets import ForgetRequest, split
 from core.models import Classifier, build_model
 from core.subsets import Images
-from core.unlearners import challenge, challenge_fcs, descent, make
+from core.unlearners import make
 from core.unlearners.base import Need, Step, UnlearningData
 from core.unlearners.challenge import kernels, transpose
 from core.unlearners.challenge_fcs import contrast, from_uniform
@@ -50,8 +49,7 @@ def base(small_compact: None) -> Classifier:
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training in float32, so that another order of images gives the same numbers."""
-    for module in (descent, challenge, challenge_fcs):
-        monkeypatch.setattr(module, "training_precision", lambda _: contextlib.nullcontext())
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
 
 
 def offered(retain: Any = PARTS.retain, forget: Any = PARTS.forget) -> UnlearningData:

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core import models
 from core.forget_sets import ForgetRequest, split
 from core.models import Classifier
 from core.unlearners import l1_sparse, make
@@ -52,7 +51,7 @@ def test_without_a_penalty_it_is_fine_tuning(base: Classifier, momentum: float) 
 
 def test_it_is_sgd_and_soft_thresholding(base: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written out once more: sign(theta) max(|theta| - s gamma_t, 0), gamma_t falling linearly."""
-    monkeypatch.setattr(models, "has_fast_bfloat16", lambda _: False)
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
     found, steps = unlearn("l1_sparse", base, gamma=0.01, **STEPS)
     model = copy.deepcopy(base).train()
     order = stream(torch.Generator().manual_seed(0), "retain")

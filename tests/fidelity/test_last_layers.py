@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core import models
 from core.features import features
 from core.forget_sets import ForgetRequest, split
 from core.models import Classifier, build_model
@@ -35,7 +34,7 @@ both = pytest.mark.parametrize("name", ["cf_k", "eu_k"])
 @pytest.fixture(scope="module")
 def full_precision():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "has_fast_bfloat16", lambda _: False)
+        patch.setenv("FORGETTING_LAB_PRECISION", "float32")
         yield
 
 

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core import models
 from core.forget_sets import ForgetRequest, split
 from core.models import Classifier
 from core.subsets import Images
@@ -34,7 +33,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def full_precision():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "has_fast_bfloat16", lambda _: False)
+        patch.setenv("FORGETTING_LAB_PRECISION", "float32")
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from torch import Tensor
 from core.forget_sets import ForgetRequest, Split, split
 from core.models import Classifier
 from core.subsets import Images
-from core.unlearners import bad_teacher, make, scrub
+from core.unlearners import make, scrub
 from core.unlearners.bad_teacher import frozen_copy
 from core.unlearners.base import Step, UnlearningData
 from tests import tiny
@@ -40,7 +39,7 @@ def base(small_compact: None) -> Classifier:
 
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bad_teacher, "training_precision", contextlib.nullcontext)
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
 
 
 def unlearn(
@@ -107,7 +106,9 @@ def test_a_min_step_descends_cross_entropy_and_divergence(base: Classifier, floa
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
-def test_without_forgetting_and_obedience_it_is_fine_tuning(base: Classifier) -> None:
+def test_without_forgetting_and_obedience_it_is_fine_tuning(
+    base: Classifier, float32: None
+) -> None:
     plain, steps = unlearn("fine_tune", base, epochs=2, learning_rate=0.05, batch_size=16)
     only, others = unlearn(
         "scrub", base, rounds=1, max_rounds=0, retain_share=2, retain_rate=0.05, batch_size=16,
