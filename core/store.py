@@ -647,8 +647,8 @@ class Store:
             ended = status not in ("", "running") and not name
             if file.changed / 1e9 > before and not ended:
                 continue  # it may be about to get its row
-            if status == "running":
-                continue  # its process will say what becomes of it
+            if status in ("running", _DELETED):
+                continue  # its process says what becomes of it; or it could not be deleted yet
             if name:
                 log.info("array file %s is of a run that was saved anew", file.path.name)
                 array_files.set_aside(file.path)

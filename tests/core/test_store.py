@@ -705,6 +705,26 @@ def test_a_deletion_that_is_cut_off_never_brings_the_run_back(
     assert not list(store.folder.iterdir())
 
 
+def test_a_deleted_run_whose_file_cannot_be_removed_stays_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(a_run())
+    with store._engine.begin() as connection:  # as of a run that was deleted while it ran
+        connection.execute(text("UPDATE runs SET arrays_file = ''"))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "not yours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        store.delete("run-1")
+        everything_is_old(store.folder)
+        store.recover()
+        assert store.summaries() == []
+    store.recover()
+    assert not list(store.folder.iterdir())
+
+
 # The layout of older versions
 
 
