@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.errors import LabError
 from core.run_files import RunSummary
-from ui import lab, links, state, widgets, wording
+from ui import lab, links, outside, state, widgets, wording
 
 state.setup_page(state.TITLE)
 notices = st.container()
@@ -60,9 +60,9 @@ if ready:
     summary = ready[case]
     st.caption(
         f"{lab.method_label(summary.plan.method)} was told to forget "
-        f"{summary.plan.request.describe()} of CIFAR-10. It took "
-        f"{wording.duration(summary.seconds.get('unlearning'))}. The further the two shapes "
-        "overlap, the less the network gives away."
+        f"{outside.plain(summary.plan.request.describe())} of CIFAR-10. It took "
+        f"{wording.duration(summary.seconds.get('unlearning'))}. The aim is the right-hand column: "
+        "the network trained anew without those images."
     )
     try:
         widgets.result(lab.shipped_run(summary.id), f"front-{case}")
@@ -94,7 +94,7 @@ for place, preset in zip(st.columns(3), wording.PRESETS, strict=True):
             set_up(preset, data)
             st.switch_page(widgets.UNLEARN)
         if not here:
-            st.caption("The photos are not here yet: download them below, or use digits.")
+            st.caption("The photos are not here yet: see below how to get them, or use digits.")
 
 st.subheader("The data")
 widgets.data_note()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from benchmarks import RESULTS
 from core import checkpoints
@@ -20,7 +21,8 @@ from core.errors import LabError
 from core.evaluation import Outcome, evaluate, per_image
 from core.experiment import case_of, offered_data
 from core.forget_sets import ForgetRequest, Split, split
-from core.models import Classifier, best_device
+from core.gap import Shares, paired, shares
+from core.models import best_device
 from core.provenance import versions
 from core.records import stored_records
 from core.references import find_reference, outcomes
@@ -75,7 +77,7 @@ class Bench:
     ) -> None:
         self.dataset = load_dataset(dataset, folder)
         self.base = checkpoints.find(architecture, dataset)
-        self.scores = checkpoints.memorisation_scores(architecture, dataset)
+        self.scores = checkpoints.memorisation_scores(self.dataset)
         self.device = best_device()
         self.retain_sample = retain_sample
 
@@ -106,12 +108,10 @@ class Bench:
         records = stored_records(self.base, model, self.dataset, method.needs)
         data = offered_data(self.dataset, parts, method.needs, self.base, records)
         method.check(data)
-        seen = parts
-        if self.retain_sample:
-            some = np.random.default_rng(0).permutation(parts.retain)[: self.retain_sample]
-            seen = dataclasses.replace(parts, retain=np.sort(some))
-        before = self._numbers(outcomes(self.base, model, self.dataset), seen)
-        retrained = self._reference(parts, seen, REFERENCE_SEED)
+        seen = self.seen(parts)
+        before = self.numbers(outcomes(self.base, model, self.dataset), seen)
+        retrained = self.reference(parts, REFERENCE_SEED)
+        again = self.reference(parts, SECOND_SEED)
         line = dict(plan)
         steps, clock = 0, time.perf_counter()
         try:
@@ -120,28 +120,55 @@ class Bench:
         except LabError as error:
             line["error"] = str(error)
         seconds = time.perf_counter() - clock
-        after = self._numbers(self._outcomes(model, seen), seen)
+        measured = self.outcomes(model, seen)
         with method.own_precision():
             made_with = versions(self.device)
-        return line | {
+        line |= {
             "before": before,
-            "after": after,
-            "retrained": retrained,
-            "retrained_again": self._reference(parts, seen, SECOND_SEED),
-            "gap": average_gap(after, retrained, request) if retrained else None,
+            "after": self.numbers(measured, seen),
+            "retrained": retrained and self.numbers(retrained, seen),
+            "retrained_again": again and self.numbers(again, seen),
+            "gap": None,
+        }
+        if retrained:
+            line |= self.gap(measured, retrained, request)
+        return line | {
             "seconds": {"unlearning": round(seconds, 2)},
             "steps": steps,
             "versions": made_with,
         }
 
-    def _reference(self, parts: Split, seen: Split, seed: int) -> dict[str, float] | None:
+    def seen(self, parts: Split) -> Split:
+        """The split with as many retained images as are measured."""
+        if not self.retain_sample:
+            return parts
+        some = np.random.default_rng(0).permutation(parts.retain)[: self.retain_sample]
+        return dataclasses.replace(parts, retain=np.sort(some))
+
+    def reference(self, parts: Split, seed: int) -> tuple[Outcome, Outcome] | None:
         """What the model retrained from this seed does, if there is one."""
         architecture = str(self.base.manifest["architecture"])
         reference = find_reference(architecture, self.dataset, parts, seed)
         if reference is None:
             return None
-        known = outcomes(reference, reference.load(self.device), self.dataset)
-        return self._numbers(known, seen)
+        return outcomes(reference, reference.load(self.device), self.dataset)
+
+    def shares(self, measured: tuple[Outcome, Outcome], request: ForgetRequest) -> Shares:
+        """Image by image, what the gap of a request is made of."""
+        labels = self.dataset.train_labels, self.dataset.test_labels
+        seen = self.seen(self.split(request))
+        return shares(*measured, *labels, seen, request.kind == "classes")
+
+    def gap(
+        self,
+        measured: tuple[Outcome, Outcome],
+        retrained: tuple[Outcome, Outcome],
+        request: ForgetRequest,
+    ) -> dict[str, Any]:
+        """The average gap in points and its interval, paired over the images, for a log."""
+        found = paired(*(self.shares(of, request) for of in (measured, retrained)))
+        low, high = round(found.low, 3), round(found.high, 3)
+        return {"gap": round(found.value, 3), "interval": [low, high]}
 
     def retraining_seconds(self, request: ForgetRequest, steps: int = 8) -> float:
         """What retraining would take now: its steps times the rate of some of them."""
@@ -156,7 +183,7 @@ class Bench:
             next(running)
         return (time.perf_counter() - clock) / steps * total
 
-    def _outcomes(self, model: Classifier, parts: Split) -> tuple[Outcome, Outcome]:
+    def outcomes(self, model: nn.Module, parts: Split) -> tuple[Outcome, Outcome]:
         """Only the training images that `parts` names are measured; the rest stays empty."""
         data = self.dataset
         chosen = np.concatenate([parts.forget, parts.retain])
@@ -167,7 +194,8 @@ class Bench:
         train.losses[chosen], train.predictions[chosen] = found.losses, found.predictions
         return train, per_image(model, data.test_images, data.test_labels)
 
-    def _numbers(self, measured: tuple[Outcome, Outcome], parts: Split) -> dict[str, float]:
+    def numbers(self, measured: tuple[Outcome, Outcome], parts: Split) -> dict[str, float]:
+        """What a log keeps of what a model does, as fractions."""
         data = self.dataset
         return numbers(evaluate(*measured, data.train_labels, data.test_labels, parts))
 
@@ -176,21 +204,6 @@ def numbers(evaluation: Evaluation) -> dict[str, float]:
     """What a log keeps, as fractions; what could not be measured is left out."""
     found = evaluation.metrics()
     return {name: measure["value"] for name in METRICS if (measure := found[name])}
-
-
-def average_gap(
-    after: Mapping[str, float], retrained: Mapping[str, float], request: ForgetRequest
-) -> float:
-    """In points: the mean absolute difference to the retrained reference in forget, retain and test
-    accuracy and simple MIA; for whole classes in retained test accuracy and class-matched MIA."""
-    by_class = request.kind == "classes"
-    names = (
-        "forget_accuracy",
-        "retain_accuracy",
-        "retained_test_accuracy" if by_class else "test_accuracy",
-        "mia_class_matched" if by_class else "mia",
-    )
-    return round(100 * float(np.mean([abs(after[n] - retrained[n]) for n in names])), 3)
 
 
 def summary(line: Mapping[str, Any]) -> str:

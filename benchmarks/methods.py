@@ -1,11 +1,17 @@
 """Every method on CIFAR-10, compact, with its default settings: how near it comes to the retrained
-reference, and its time as a fraction of retraining.
+reference, and its time as a fraction of retraining; beside them the controls that forget nothing.
 
 Retraining's time is its steps times the rate measured just before each run. Retain accuracy is
 measured on 10,000 retained images drawn once. A run that is in the log is not run again.
 
+A gap has a 95 % interval (`core.gap`). A run's is paired over the images and stands in its line of
+the log; of the lines from before that was so, only the numbers are left, and each is drawn from a
+binomial of its own count, which makes the interval wider. Methods whose difference from the nearest
+one has an interval that holds 0 are called tied with it.
+
     python -m benchmarks.methods --data ../shared/data/cifar10
     python -m benchmarks.methods --data FOLDER --cases random:0.1 --best 10 --seeds 3
+    python -m benchmarks.methods --table       # writes the table from the logs, runs nothing
 """
 
 from __future__ import annotations
@@ -14,19 +20,22 @@ import argparse
 import itertools
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import RESULTS
-from benchmarks.bench import CLASS, RANDOM, Bench, Log, average_gap, summary
+from benchmarks import RESULTS, controls
+from benchmarks.bench import CLASS, Bench, Log, summary
+from benchmarks.controls import AGAIN, CONTROLS, RETAIN_SAMPLE
 from core.errors import LabError
 from core.folders import SHIPPED
 from core.forget_sets import ForgetRequest
+from core.gap import Gap, mean_gap, nearer, unpaired
 from core.unlearners import METHODS
 
 LOG = Log("methods.jsonl")
-CASES = (RANDOM, CLASS)
+CASES = controls.CASES
 SKIPPED = ("retrain", "sisa")
 """The reference itself, and a method with a training of its own."""
 
@@ -39,12 +48,15 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=[m for m in METHODS if m not in SKIPPED])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--best", type=int, help="only the so many nearest to the reference so far")
+    parser.add_argument("--table", action="store_true", help="write the table, run nothing")
     options = parser.parse_args()
-    bench = Bench("cifar10", options.data, retain_sample=10_000)
-    for case in options.cases:
-        methods = best(case, options.best) if options.best else options.methods
-        for seed, method in itertools.product(range(options.seeds), methods):
-            _run(bench, case, method, seed)
+    if not options.table:
+        bench = Bench("cifar10", options.data, RETAIN_SAMPLE)
+        controls.measure(bench)
+        for case in options.cases:
+            methods = best(case, options.best) if options.best else options.methods
+            for seed, method in itertools.product(range(options.seeds), methods):
+                _run(bench, case, method, seed)
     (RESULTS / "methods.md").write_text(_table())
     (SHIPPED / "methods.json").write_text(json.dumps(_for_the_app(), indent=1) + "\n")
     print(_table())
@@ -87,19 +99,99 @@ COLUMNS = {
 }
 
 
-def _cells(numbers: Sequence[dict[str, float]]) -> list[str]:
-    """Percent, the mean over seeds; UA is 100 - forget accuracy."""
-    cells = []
-    for name in COLUMNS:
-        values = [100 * found[name] for found in numbers if name in found]
-        value = statistics.mean(values) if values else float("nan")
-        cells.append(f"{100 - value if name == 'forget_accuracy' else value:.1f}")
-    return cells
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. numbers: one dict a seed. control: what a control does, empty for a
+    method. tied: its gap is the smallest of the methods or cannot be told from that.
+    no_nearer_than: the nearest control, where the gap is not surely smaller than that one's; else
+    empty."""
+
+    case: str
+    name: str
+    numbers: Sequence[dict[str, float]]
+    gap: Gap
+    gaps: Sequence[float] = ()
+    seconds: float = 0.0
+    share: float = 0.0
+    control: str = ""
+    tied: bool = False
+    no_nearer_than: str = ""
+
+    def mean(self, name: str) -> float:
+        """Of one number, over the seeds; not a number where it could not be measured."""
+        values = [found[name] for found in self.numbers if name in found]
+        return statistics.mean(values) if values else float("nan")
+
+
+def rows_of(
+    case: str, lines: Sequence[dict[str, Any]], beside: Sequence[dict[str, Any]]
+) -> list[Row]:
+    """The controls and the second retraining (`beside`, of the controls' log), then the methods
+    (`lines`), the nearest first."""
+    others = [
+        Row(
+            case,
+            line["row"],
+            [line["numbers"]],
+            Gap(line["gap"], *line["interval"]),
+            control=CONTROLS.get(line["row"], ""),
+        )
+        for line in beside
+    ]
+    tricks = sorted((row for row in others if row.control), key=lambda row: row.gap.value)
+    by_method: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        by_method.setdefault(line["method"], []).append(line)
+    gaps = {
+        method: mean_gap([_gap(run, beside) for run in runs]) for method, runs in by_method.items()
+    }
+    ranked = sorted(gaps, key=lambda method: gaps[method].value)
+    return others + [
+        Row(
+            case,
+            method,
+            [run["after"] for run in by_method[method]],
+            gaps[method],
+            [run["gap"] for run in by_method[method]],
+            statistics.median(run["seconds"]["unlearning"] for run in by_method[method]),
+            statistics.median(_share(run) for run in by_method[method]),
+            tied=not nearer(gaps[ranked[0]], gaps[method]),
+            no_nearer_than=(
+                tricks[0].control if tricks and not nearer(gaps[method], tricks[0].gap) else ""
+            ),
+        )
+        for method in ranked
+    ]
+
+
+def _gap(line: dict[str, Any], beside: Sequence[dict[str, Any]]) -> Gap:
+    """Of one run: its paired interval, or the wider one from its numbers."""
+    if "interval" in line:
+        return Gap(line["gap"], *line["interval"])
+    if not beside:
+        raise LabError("There are no counts for the intervals.", "Run benchmarks.controls first.")
+    counts = beside[-1]["counts"]
+    found = unpaired(
+        *([line[of][name] for name in counts] for of in ("after", "retrained")),
+        list(counts.values()),
+    )
+    return found._replace(value=line["gap"])
+
+
+def _share(run: dict[str, Any]) -> float:
+    return float(run["seconds"]["unlearning"] / run["retraining_seconds"])
+
+
+def rows(case: str) -> list[Row]:
+    """All rows of a case, from the logs."""
+    beside = {line["row"]: line for line in controls.LOG.lines() if line["case"] == case}
+    ordered = [beside[name] for name in (*CONTROLS, AGAIN) if name in beside]
+    return rows_of(case, _last(case), ordered)
 
 
 def _table() -> str:
-    header = ["case", "method", "seeds", *COLUMNS.values(), "gap", "s", "share"]
-    rows = [
+    header = ["case", "method", "seeds", *COLUMNS.values(), "gap", "95 %", "s", "share", "reading"]
+    found = [
         "# Methods on CIFAR-10, compact, default settings",
         "",
         "`python -m benchmarks.methods --data ../shared/data/cifar10`; percent, means over seeds "
@@ -108,92 +200,103 @@ def _table() -> str:
         "retraining, its steps at the rate measured just before. Retrained again: from another "
         "seed. Nearest first.",
         "",
+        "95 %: the interval of the gap, from a bootstrap over images (`core/gap.py`): paired for "
+        "the controls, the second retraining and runs that were logged with theirs; for the others "
+        "(marked ~) each number is drawn by itself, which makes it wider. Tied: the interval of "
+        "the difference from the nearest method holds 0. Controls forget nothing, and a gap sees "
+        "outputs only: what cannot be told from a control shows no forgetting here.",
+        "",
         f"| {' | '.join(header)} |",
         "| --- |" + " --- |" * (len(header) - 1),
     ]
     said: list[str] = []
     for case in CASES:
         lines = _last(case)
-        for name in ("before", "retrained", "retrained_again"):
-            if numbers := next((line[name] for line in reversed(lines) if line[name]), None):
-                gap = average_gap(numbers, lines[-1]["retrained"], ForgetRequest.parse(case))
-                cells = [case, name.replace("_", " "), "", *_cells([numbers]), f"{gap:.2f}", "", ""]
-                rows.append(f"| {' | '.join(cells)} |")
-        by_method: dict[str, list[dict[str, Any]]] = {}
-        for line in lines:
-            by_method.setdefault(line["method"], []).append(line)
-        for method, runs in sorted(by_method.items(), key=lambda item: _gap(item[1])):
-            gaps = [run["gap"] for run in runs]
-            span = f" ({min(gaps):.2f}-{max(gaps):.2f})" if len(gaps) > 1 else ""
-            seconds = statistics.median(run["seconds"]["unlearning"] for run in runs)
-            share = statistics.median(_share(run) for run in runs)
-            cells = [
-                case,
-                method,
-                str(len(runs)),
-                *_cells([run["after"] for run in runs]),
-                f"{_gap(runs):.2f}{span}",
-                f"{seconds:.1f}",
-                f"{100 * share:.1f} %",
-            ]
-            rows.append(f"| {' | '.join(cells)} |")
-        if by_method:
-            best = min(by_method, key=lambda name: _gap(by_method[name]))
-            alone = [name for name in by_method if "retain" not in METHODS[name].needs]
-            without = min(alone, key=lambda name: _gap(by_method[name]), default=None)
-            said.append(
-                f"{case}: nearest is {best} ({_gap(by_method[best]):.2f})"
-                + (
-                    f"; of those that read no image to keep, {without} "
-                    f"({_gap(by_method[without]):.2f})."
-                    if without
-                    else "."
-                )
-            )
-    return "\n".join([*rows, "", *said]) + "\n"
+        if not lines:
+            continue
+        retrained = Row(case, "retrained", [lines[-1]["retrained"]], Gap(0, 0, 0))
+        estimated = {line["method"] for line in lines if "interval" not in line}
+        ranked = rows(case)
+        for row in (retrained, *ranked):
+            found.append(f"| {' | '.join(_cells(row, row.name in estimated))} |")
+        said += ["", *(f"{case}: {sentence}" for sentence in _sentences(ranked))]
+    return "\n".join([*found, *said]) + "\n"
 
 
-def _gap(runs: Sequence[dict[str, Any]]) -> float:
-    return statistics.mean(run["gap"] for run in runs)
+def _cells(row: Row, estimated: bool) -> list[str]:
+    """Percent; UA is 100 - forget accuracy."""
+    numbers = []
+    for name in COLUMNS:
+        value = 100 * row.mean(name)
+        numbers.append(f"{100 - value if name == 'forget_accuracy' else value:.1f}")
+    span = f" ({min(row.gaps):.2f}-{max(row.gaps):.2f})" if len(row.gaps) > 1 else ""
+    reading = ["tied for nearest"] * row.tied
+    reading += [f"no nearer than {row.no_nearer_than}"] * bool(row.no_nearer_than)
+    return [
+        row.case,
+        f"control: {row.control}" if row.control else row.name.replace("retrained_", "retrained "),
+        str(len(row.gaps) or ""),
+        *numbers,
+        f"{row.gap.value:.2f}{span}",
+        f"{'~' * estimated}{row.gap.low:.2f}-{row.gap.high:.2f}",
+        f"{row.seconds:.1f}" if row.gaps else "",
+        f"{100 * row.share:.1f} %" if row.gaps else "",
+        "forgets nothing" if row.control else "; ".join(reading),
+    ]
 
 
-def _share(run: dict[str, Any]) -> float:
-    return float(run["seconds"]["unlearning"] / run["retraining_seconds"])
+def _sentences(ranked: Sequence[Row]) -> Iterable[str]:
+    """What the rows of a case say."""
+    methods = [row for row in ranked if row.gaps]
+    tied = [row for row in methods if row.tied]
+    yield ("nearest is " if len(tied) == 1 else "tied for nearest are ") + _named(tied) + "."
+    if alone := [row for row in methods if "retain" not in METHODS[row.name].needs]:
+        yield f"the nearest that reads no image to keep is {_named(alone[:1])}."
+    tricks = {row.control: row for row in ranked if row.control}
+    if tricks:
+        trick = min(tricks.values(), key=lambda row: row.gap.value)
+        better = [row for row in methods if not row.no_nearer_than]
+        yield (
+            f"nearer than {trick.control} ({trick.gap.value:.2f}), which forgets nothing, "
+            f"{'is' if len(better) < 2 else 'are'} {_named(better) or 'none'}."
+        )
+    if heads := [row for row in methods if "features" in METHODS[row.name].needs]:
+        yield f"the last layer alone is changed, and no feature, by {_named(heads)}."
+
+
+def _named(some: Sequence[Row]) -> str:
+    return ", ".join(f"{row.name} ({row.gap.value:.2f})" for row in some)
 
 
 def _for_the_app() -> list[dict[str, Any]]:
-    """One row a case and method, of seed 0; retraining's is that of another seed."""
-    rows = []
+    """One row a case and method, means over seeds, and one a control; retraining's is that of
+    another seed."""
+    found = []
     for case in CASES:
-        runs = _last(case)
-        again = next((run for run in reversed(runs) if run["retrained_again"]), None)
-        if again:
-            numbers = again["retrained_again"]
-            gap = average_gap(numbers, again["retrained"], ForgetRequest.parse(case))
-            seconds = statistics.median(run["retraining_seconds"] for run in runs)
-            rows.append(_row(case, "retrain", gap, numbers, seconds, 1.0))
-        for run in runs:
-            if run["seed"] == 0:
-                seconds = run["seconds"]["unlearning"]
-                rows.append(
-                    _row(case, run["method"], run["gap"], run["after"], seconds, _share(run))
-                )
-    return rows
-
-
-def _row(
-    case: str, method: str, gap: float, numbers: dict[str, float], seconds: float, share: float
-) -> dict[str, Any]:
-    return {
-        "case": case,
-        "method": method,
-        "gap": gap,
-        "spy": numbers["mia_class_matched" if case == CLASS else "mia"],
-        "forget_accuracy": numbers["forget_accuracy"],
-        "retained_test_accuracy": numbers["retained_test_accuracy"],
-        "seconds": seconds,
-        "share": round(share, 4),
-    }
+        for row in rows(case):
+            seconds, share = row.seconds, row.share
+            if row.name == AGAIN:
+                seconds = statistics.median(run["retraining_seconds"] for run in _last(case))
+                share = 1.0
+            found.append(
+                {
+                    "case": case,
+                    "method": "retrain" if row.name == AGAIN else row.name,
+                    "gap": round(row.gap.value, 3),
+                    "low": round(row.gap.low, 3),
+                    "high": round(row.gap.high, 3),
+                    "seeds": max(1, len(row.gaps)),
+                    "control": row.control,
+                    "tied": row.tied,
+                    "no_nearer_than": row.no_nearer_than,
+                    "spy": round(row.mean("mia_class_matched" if case == CLASS else "mia"), 5),
+                    "forget_accuracy": round(row.mean("forget_accuracy"), 5),
+                    "retained_test_accuracy": round(row.mean("retained_test_accuracy"), 5),
+                    "seconds": round(seconds, 2),
+                    "share": round(share, 4),
+                }
+            )
+    return found
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The lab from a shell: python -m core info | train | unlearn | methods | runs
+"""The lab from a shell: python -m core info | train | unlearn | methods | runs | download | repair
 
 Exit codes: 0 done, 1 failed, 2 bad request (one line on stderr), 130 cancelled.
 """
@@ -6,9 +6,11 @@ Exit codes: 0 done, 1 failed, 2 bad request (one line on stderr), 130 cancelled.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,12 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from core.errors import BadRequest, LabError
+from core.errors import BadRequest, LabError, StoreCorrupt, short
 from core.folders import SHIPPED, cache_folder
-from core.forget_sets import ForgetRequest
+from core.forget_sets import MOST_SEED, ForgetRequest
 from core.results import MODELS, Evaluation, Plan, Run, Snapshot
+from core.verdict import verdict_of
 
 if TYPE_CHECKING:
+    from core.run_files import RunSummary
     from core.store import Store
 
 CANCELLED = 130
@@ -51,10 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written to
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = " ".join(message.split())  # it quotes what was typed
         print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
@@ -72,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(command=_train)
     _add_model(train)
     train.add_argument("--without", default="", help="forget request: trains its reference")
-    train.add_argument("--forget-seed", type=int, default=0)
-    train.add_argument("--seed", type=int, default=None, help="0 for a base, 1 for a reference")
+    train.add_argument("--forget-seed", type=_seed, default=0)
+    train.add_argument("--seed", type=_seed, default=None, help="0 for a base, 1 for a reference")
     train.add_argument("--ship", action="store_true", help="write into models_cache/")
 
     unlearn = commands.add_parser("unlearn", help="unlearn and measure")
@@ -85,10 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         help="random:0.1 | random:500 | class:cat | class:cat,dog | class:cat:0.5 | "
         "indices:FILE | memorised:500",
     )
-    unlearn.add_argument("--forget-seed", type=int, default=0, help="of the forget set")
+    unlearn.add_argument("--forget-seed", type=_seed, default=0, help="of the forget set")
     unlearn.add_argument("--method", required=True, help="see: python -m core methods")
     unlearn.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    unlearn.add_argument("--seed", type=int, default=0, help="of the method")
+    unlearn.add_argument("--seed", type=_seed, default=0, help="of the method")
     unlearn.add_argument("--json", default="", metavar="FILE", help="results (- for the screen)")
     unlearn.add_argument("--weights", type=Path, metavar="FILE", help="unlearned weights")
 
@@ -100,7 +109,19 @@ def _parser() -> argparse.ArgumentParser:
     runs.set_defaults(command=_runs)
     runs.add_argument("id", nargs="?", help="show this one")
     runs.add_argument("--json", default="", metavar="FILE", help="write JSON (- for the screen)")
+
+    download = commands.add_parser("download", help="fetch CIFAR-10 for this machine")
+    download.set_defaults(command=_download)
+
+    repair = commands.add_parser("repair", help="put a damaged database of runs aside, start anew")
+    repair.set_defaults(command=_repair)
     return parser
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > MOST_SEED:
+        raise argparse.ArgumentTypeError(f"{short(text)} is not a seed from 0 to {MOST_SEED}")
+    return int(text)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +142,7 @@ def _info(options: argparse.Namespace) -> int:
         "cache": str(cache_folder()),
         "data": {name: available(name, options.data) for name in ("cifar10", "digits")},
         "models": {},
-        "runs": len(Store().summaries()),
+        "runs": Store().count(),
     }
     for architecture in ARCHITECTURES:
         for root in (SHIPPED, cache_folder() / "models"):
@@ -129,9 +150,8 @@ def _info(options: argparse.Namespace) -> int:
                 for manifest in sorted(folder.glob("*.json")):
                     kept = checkpoints.find_in(folder, manifest.stem)
                     if kept:
-                        found["models"][f"{folder.name}/{manifest.stem}"] = kept.manifest[
-                            "accuracy"
-                        ]
+                        name = f"{folder.name}/{manifest.stem}"
+                        found["models"][name] = kept.manifest.get("accuracy", {})
     if options.json:
         _write_json(options.json, found)
         return 0
@@ -165,8 +185,9 @@ def _train(options: argparse.Namespace) -> int:
         device=best_device(),
     ):
         if not isinstance(item, TrainingProgress):
-            accuracy = {part: round(value, 4) for part, value in item.manifest["accuracy"].items()}
-            print(f"{item.weights}: {accuracy}, {item.manifest['seconds']} s")
+            kept = item.manifest
+            accuracy = {k: round(value, 4) for k, value in kept.get("accuracy", {}).items()}
+            print(f"{item.weights}: {accuracy}, {kept.get('seconds', '?')} s")
         elif int(item.seconds) // 5 != shown or item.step == item.total_steps:
             shown = int(item.seconds) // 5
             _say(
@@ -186,7 +207,7 @@ def _unlearn(options: argparse.Namespace) -> int:
     for pair in options.set:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise BadRequest(f"--set {pair} cannot be read.", "Write --set name=value.")
+            raise BadRequest(f"--set {short(pair)} cannot be read.", "Write --set name=value.")
         settings[name] = value
     plan = Plan(
         model=options.model,
@@ -198,9 +219,8 @@ def _unlearn(options: argparse.Namespace) -> int:
     )
     dataset = load_dataset(options.dataset, options.data)
     for target in (options.json, options.weights):
-        # Said before the work, not after it.
-        if target and target != "-" and not Path(target).absolute().parent.is_dir():
-            raise BadRequest(f"{target} cannot be written: its folder does not exist.")
+        if target and target != "-":
+            _check_target(Path(target))
     store = Store()
     _say_lost(store)
     stop = threading.Event()
@@ -229,25 +249,56 @@ def _unlearn(options: argparse.Namespace) -> int:
                 continue
             if result is not None and time.monotonic() - noted > 1:
                 noted = time.monotonic()
-                store.progress(result.id, item.step, item.total_steps)
+                with contextlib.suppress(LabError):  # no reason to lose the run
+                    store.progress(result.id, item.step, item.total_steps)
             if item.seconds - shown > 2 or item.phase == "measuring":
                 shown = item.seconds
                 _say(_progress(item))
+    except BaseException as error:
+        if result is not None and result.status == "running":
+            _keep_failed(store, result, error)
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
-        if result is not None and result.status == "running":
-            result = dataclasses.replace(result, status="failed", error="The run was broken off.")
-            store.save(result)
     assert result is not None
-    store.save(result)
+    try:
+        store.save(result)
+    except LabError as error:
+        with contextlib.suppress(LabError):
+            store.mark_unsaved(result, str(error))
+        _show(result, options.json)  # all that there will be of it
+        raise
     _show(result, options.json)
     return CANCELLED if result.status == "partial" else 0
+
+
+def _check_target(file: Path) -> None:
+    """What cannot be written is said before the work, not after it."""
+    if file.is_dir():
+        raise BadRequest(f"{file} cannot be written: it is a folder.")
+    if not file.absolute().parent.is_dir():
+        raise BadRequest(f"{file} cannot be written: its folder does not exist.")
+
+
+def _keep_failed(store: Store, run: Run, error: BaseException) -> None:
+    """Keeps a run that has begun and ended in an error, with the reason."""
+    reason = "The run was broken off."
+    if isinstance(error, LabError):
+        reason = str(error)
+    elif isinstance(error, Exception):
+        reason = f"Something went wrong in this run ({type(error).__name__})."
+    try:
+        store.save(dataclasses.replace(run, status="failed", error=reason))
+    except LabError as another:  # the first error is the one to say
+        _say(f"not saved: {another}")
 
 
 def _say_lost(store: Store) -> None:
     """Runs that a killed process left unfinished are said once, and stay in the list."""
     for lost in store.recover():
         _say(f"lost: run {lost.id} ({lost.plan.method}): {lost.error}")
+    for note in store.notes:
+        _say(f"note: {note}")
 
 
 def _progress(snapshot: Snapshot) -> str:
@@ -276,9 +327,11 @@ def report(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "status": run.status,
+        "error": run.error,
         **{name: numbers(getattr(run, name)) for name in MODELS},
         "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
-        "seconds": {name: run.seconds[name] for name in ("unlearning", "measuring")},
+        "verdict": verdict.to_dict() if (verdict := verdict_of(run)) else None,
+        "seconds": {name: run.seconds.get(name) for name in ("unlearning", "measuring")},
         "plan": run.plan.to_dict(),
         "settings": dict(run.settings),
         "versions": dict(run.versions),
@@ -299,14 +352,19 @@ def _show(run: Run, json_target: str) -> None:
 def _print_table(run: Run) -> None:
     numbers = report(run)
     print(f"run {run.id}: {run.plan.method}, {run.plan.request.describe()}, {run.status}")
+    if run.error:
+        print(run.error)
     columns = [name for name in MODELS if numbers[name] is not None]
+    if not columns:
+        return
     print(f"{'':26}" + "".join(f"{name:>12}" for name in columns))
     for metric in REPORTED:
         values = (numbers[name][metric] for name in columns)
         cells = (f"{100 * v:>10.1f} %" if v is not None else f"{'-':>12}" for v in values)
         print(f"{metric:26}" + "".join(cells))
-    seconds = run.seconds
-    print(f"{seconds['unlearning']:.1f} s unlearning, {seconds['measuring']:.1f} s measuring")
+    spent = [f"{s:.1f} s {name}" for name, s in numbers["seconds"].items() if s is not None]
+    if spent:
+        print(", ".join(spent))
 
 
 def _methods(options: argparse.Namespace) -> int:
@@ -353,7 +411,7 @@ def _runs(options: argparse.Namespace) -> int:
         return 0
     summaries = store.summaries()
     if options.json:
-        _write_json(options.json, [_summary(store, item.id) for item in summaries])
+        _write_json(options.json, [_summary(store, item) for item in summaries])
         return 0
     for item in summaries:
         print(f"{item.id}  {item.created}  {item.status:11} {item.plan.method:20} ", end="")
@@ -366,8 +424,45 @@ def _runs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(store: Store, run_id: str) -> dict[str, Any]:
-    return report(store.load(run_id))
+def _summary(store: Store, item: RunSummary) -> dict[str, Any]:
+    """The report of a run of the list; of one that cannot be read, that, and why."""
+    try:
+        return report(store.load(item.id))
+    except LabError as error:
+        return {"id": item.id, "status": item.status, "error": str(error)}
+
+
+def _download(options: argparse.Namespace) -> int:
+    from core.download import download
+
+    if os.environ.get("FORGETTING_LAB_DATA"):
+        raise BadRequest(
+            "FORGETTING_LAB_DATA names a folder, so a download would not be looked at.",
+            "Unset it first.",
+        )
+    shown = -1.0
+    for progress in download("cifar10"):
+        if progress.note or time.monotonic() - shown > 2 or progress.done == progress.total:
+            shown = time.monotonic()
+            done, total = progress.done / 1e6, progress.total / 1e6
+            _say(f"{progress.file}: {done:.0f} of {total:.0f} MB {progress.note}".rstrip())
+    print("CIFAR-10 is here.")
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from core.store import Store
+
+    try:
+        store = Store()
+    except StoreCorrupt as error:
+        _say(str(error))
+        store = Store.reset_aside()
+        print(f"The damaged database was set aside. The new one has {len(store.summaries())} runs.")
+    else:
+        print("The database of runs is not damaged, so nothing was changed.")
+    store.close()
+    return 0
 
 
 def _write_json(target: str, content: Any) -> None:
@@ -376,11 +471,13 @@ def _write_json(target: str, content: Any) -> None:
         sys.stdout.write(text)
         return
     file = Path(target)
+    _check_target(file)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text)
         os.replace(temporary, file)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise BadRequest(f"{file} cannot be written ({error.strerror}).") from error
 
 

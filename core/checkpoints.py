@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,11 +29,17 @@ from core.errors import CheckpointCorrupt, CheckpointMissing
 from core.folders import SHIPPED, cache_folder
 from core.models import ARCHITECTURES, Classifier, ResNet18, build_model, check_architecture
 
+if TYPE_CHECKING:
+    from core.data import ImageDataset
+
 MEMORISATION = "memorisation-v1"
 """The score that `memorised:N` sorts by: 1 minus the mean, over the epochs of the base's training,
 of the probability that the network gave the image's label when it met it. High means learned late
 or only by heart. A learning-speed proxy of the consistency score (Jiang et al. 2021, arXiv
-2002.03206, section 5); it needs no further training runs."""
+2002.03206, section 5); it needs no further training runs.
+
+It is the data set's, not an architecture's: the first base trained on these images gives it, and no
+later one replaces it, so that `memorised:N` is one forget set whatever is to forget it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,13 @@ def find_in(folder: Path, role: str) -> Checkpoint | None:
             raise ValueError("not a manifest")
         if not 1 <= int(manifest["classes"]) <= 10_000:
             raise ValueError("not a number of classes")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        if not isinstance(manifest.get("index_order", ""), str):
+            raise ValueError("not an order")
+        if not all(type(n) in (int, float) for n in manifest.get("accuracy", {}).values()):
+            raise ValueError("not accuracies")
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+    ) as error:  # fmt: skip
         raise CheckpointCorrupt(
             f"The manifest of {weights.name} cannot be read.", _AGAIN
         ) from error
@@ -130,6 +143,21 @@ def retrained_role(forget_digest: str, seed: int = REFERENCE_SEED) -> str:
     """The role of a model trained without the forget set of that digest; one trained from another
     seed, to see how far two retrainings lie apart, says so."""
     return f"retrained-{forget_digest}" + (f"-seed{seed}" if seed != REFERENCE_SEED else "")
+
+
+def retrained_seeds(architecture: str, dataset: str, forget_digest: str) -> list[int]:
+    """The seeds from which models without the forget set of that digest were trained and are here,
+    shipped or on this machine: the usual one first, then ascending."""
+    usual = retrained_role(forget_digest)
+    found = set()
+    for root in (SHIPPED, cache_folder() / "models"):
+        for file in folder_of(architecture, dataset, root).glob(f"{usual}*.json"):
+            rest = file.stem.removeprefix(usual)
+            if not rest:
+                found.add(REFERENCE_SEED)
+            elif (number := rest.removeprefix("-seed")).isdecimal():
+                found.add(int(number))
+    return sorted(found, key=lambda seed: (seed != REFERENCE_SEED, seed))
 
 
 def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]) -> Checkpoint:
@@ -187,15 +215,27 @@ def load_file_as(architecture: str, file: Path, classes: int = 10) -> Classifier
     return model.eval()
 
 
-def memorisation_scores(architecture: str, dataset: str) -> NDArray[np.float16] | None:
+def memorisation_file(dataset: ImageDataset, root: Path) -> Path:
+    """Where the scores of a data set lie below `models_cache` or the cache folder. Other images
+    under the same name have a file of their own; other pixels of the same images in the same order
+    (see `ImageDataset.index_order`) share it."""
+    images = dataset.index_order or dataset.fingerprint[:16]
+    return root / MEMORISATION / f"{dataset.name}-{images}.npy"
+
+
+def memorisation_scores(dataset: ImageDataset) -> NDArray[np.float16] | None:
     """`memorisation-v1`, (N,), one number a training image in 0 to 1, higher is more memorised;
-    None where there are none. Raises CheckpointCorrupt."""
+    None where no base has been trained on these images. Raises CheckpointCorrupt."""
     for root in (SHIPPED, cache_folder() / "models"):
-        file = folder_of(architecture, dataset, root) / f"{MEMORISATION}.npy"
+        file = memorisation_file(dataset, root)
         if file.exists():
             try:
                 scores: NDArray[np.float16] = np.load(file, allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
+                if not isinstance(scores, np.ndarray) or scores.ndim != 1:
+                    raise ValueError("not one number an image")
+                if scores.dtype.kind != "f" or not np.isfinite(scores).all():
+                    raise ValueError("not numbers")
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
                 raise CheckpointCorrupt(
                     f"The memorisation scores in {file.name} cannot be read.", _AGAIN
                 ) from error
@@ -203,11 +243,17 @@ def memorisation_scores(architecture: str, dataset: str) -> NDArray[np.float16] 
     return None
 
 
-def save_memorisation(learned: NDArray[np.float32], folder: Path) -> None:
-    """Writes `memorisation-v1` from what `core.training.train` gives as `learned`."""
-    temporary = folder / f".{MEMORISATION}.{os.getpid()}.npy"
-    np.save(temporary, (1 - learned).astype(np.float16))
-    os.replace(temporary, folder / f"{MEMORISATION}.npy")
+def save_memorisation(learned: NDArray[np.float32], dataset: ImageDataset, root: Path) -> None:
+    """Writes `memorisation-v1` below `root` from what `core.training.train` gives as `learned`,
+    unless the data set has its scores already."""
+    file = memorisation_file(dataset, root)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        if memorisation_scores(dataset) is None:
+            temporary = file.with_name(f".{os.getpid()}.{file.name}")
+            np.save(temporary, (1 - learned).astype(np.float16))
+            os.replace(temporary, file)
+    file.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _fit(model: Classifier, state: Mapping[str, Tensor], name: str) -> None:

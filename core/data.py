@@ -40,6 +40,7 @@ from core.sources import (
     available,
     decoded,
     find_source,
+    is_class_name,
     place_of,
 )
 
@@ -181,6 +182,8 @@ def _read_decoded(slot: Path, key: str | None) -> ImageDataset | None:
         if about["format"] != FORMAT or key not in (None, about["key"]):
             return None
         train, test = int(about["train"]), int(about["test"])
+        if not all(map(is_class_name, about["class_names"])):
+            raise ValueError("a class name that no longer passes")
         # Copy-on-write: the tensors may be written to, the file never is.
         content = np.memmap(slot, np.uint8, mode="c")
         if len(content) != (train + test) * (3 * SIDE * SIDE + 8):

@@ -18,6 +18,11 @@ class LabError(Exception):
         return f"{self.message} {self.hint}".strip()
 
 
+def short(text: str, most: int = 60) -> str:
+    """What somebody typed, in quotes on one line, cut where it is long."""
+    return repr(text if len(text) <= most else text[:most] + "…")
+
+
 class BadRequest(LabError):
     """What was asked for cannot be done as it was asked (shell exit code 2)."""
 

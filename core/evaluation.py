@@ -106,6 +106,9 @@ def evaluate(
         forget_losses=forget_losses,
         test_losses=test_losses,
         class_matched_losses=matched_losses,
+        forget_correct=right[split.forget],
+        retain_correct=right[split.retain],
+        retained_test_correct=test_right[split.test_retained],
     )
 
 

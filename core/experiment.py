@@ -37,7 +37,7 @@ from core.references import (
 )
 from core.results import Losses, Plan, Probe, Run, Snapshot
 from core.subsets import Images
-from core.training import Recipe, recipe_for
+from core.training import recipe_of
 from core.unlearners import make
 from core.unlearners.base import Need, Step, Unlearner, UnlearningData
 
@@ -73,8 +73,7 @@ def run_plan(
     device = torch.device(device) if device is not None else best_device()
     versions(device)  # says what is wrong with the setting of the precision before any work
     dataset = dataset or load_dataset(plan.dataset, folder)
-    scores = checkpoints.memorisation_scores(plan.model, plan.dataset)
-    parts = split(dataset, plan.request, scores)
+    parts = split(dataset, plan.request, checkpoints.memorisation_scores(dataset))
     method = make(plan.method, plan.settings, case_of(dataset, parts))
     base = checkpoints.find(plan.model, plan.dataset, plan.base)
     _check_data(base, dataset)
@@ -84,12 +83,14 @@ def run_plan(
         dataset, parts, method.needs, base, stored_records(base, model, dataset, method.needs)
     )
     method.check(data)
-    watcher = _Watcher(dataset, parts, plan.seed)
+    watcher = _Watcher(dataset, parts, plan.seed, plan.request.class_matched)
 
     started_measuring = time.perf_counter()
     measured = outcomes(base, model, dataset)
     before = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
-    reference = find_reference(plan.model, dataset, parts)
+    # A retraining is judged like any other method, by a model that is not itself.
+    own_seed = plan.seed if plan.method == "retrain" else None
+    reference = find_reference(plan.model, dataset, parts, other_than=own_seed)
     retrained = None
     if reference is not None:
         retrained = evaluate_outcomes(reference, reference.load(device), dataset, parts)
@@ -142,10 +143,7 @@ def run_plan(
     yield watcher.known(measuring, unlearning, *measured)
     finished = step.done == step.total
     if plan.method == "retrain" and finished and reference is None:
-        reference = keep_reference(
-            model, plan.request, plan.seed, dataset, parts, base, after, unlearning
-        )
-        retrained = after
+        keep_reference(model, plan.request, plan.seed, dataset, parts, base, after, unlearning)
     yield dataclasses.replace(
         record,
         status="finished" if finished else "partial",
@@ -188,7 +186,6 @@ def offered_data(
 ) -> UnlearningData:
     """The parts of the training data that a method declared, and how the base was trained."""
     every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
-    recipe = base.manifest.get("recipe")
     architecture = str(base.manifest["architecture"])
     return UnlearningData(
         parts={
@@ -198,7 +195,7 @@ def offered_data(
         },
         architecture=architecture,
         classes=len(dataset.class_names),
-        recipe=Recipe(**recipe) if recipe else recipe_for(architecture, dataset.name),
+        recipe=recipe_of(base.manifest, dataset.name),
         forgotten_classes=forgotten_classes(dataset, parts),
         records=records or {},
     )
@@ -255,14 +252,23 @@ def _synchronise(device: torch.device) -> None:
 class _Watcher:
     """Looks at a model while a method changes it, on the clock of its own."""
 
-    def __init__(self, dataset: ImageDataset, parts: Split, seed: int) -> None:
+    def __init__(self, dataset: ImageDataset, parts: Split, seed: int, matched: bool) -> None:
         self.measuring = 0.0
         self.watching = 0.0
         self.replay: list[Snapshot] = []
         self._dataset = dataset
         draw = np.random.default_rng(0)
-        self._forget = np.sort(draw.permutation(parts.forget)[:PROBE_IMAGES])
-        self._test = np.sort(draw.permutation(parts.test)[:PROBE_IMAGES])
+        # Where the fair question takes test images of the same classes, what must stay useful is
+        # measured on others: a third sample, and all three together no larger than two are.
+        self._matched = matched
+        fair = parts.test_class_matched if self._matched else parts.test
+        size = PROBE_IMAGES * 2 // 3 if self._matched else PROBE_IMAGES
+        self._forget, self._test = (
+            np.sort(draw.permutation(indices)[:size]) for indices in (parts.forget, fair)
+        )
+        self._useful = self._test
+        if self._matched:
+            self._useful = np.sort(draw.permutation(parts.test_retained)[:size])
         self._draw = np.random.default_rng(seed)
         self._last_snapshot = 0.0
         self._last_probe_cost = 0.0
@@ -287,7 +293,7 @@ class _Watcher:
 
     def known(self, step: Step, seconds: float, train: Outcome, test: Outcome) -> Snapshot:
         """A snapshot with a probe taken from a full evaluation: nothing is computed again."""
-        some = train.at(self._forget), test.at(self._test)
+        some = train.at(self._forget), test.at(self._test), test.at(self._useful)
         return self._keep(step, seconds, None if step.total == 0 else 0.0, self._probe(*some))
 
     def look(
@@ -304,11 +310,11 @@ class _Watcher:
         found = None
         small: tuple[Losses | None, Losses | None] = (None, None)
         if probe:
-            found = self._probe(*self._outcomes(model, self._forget, self._test))
+            found = self._probe(*self._outcomes(model, self._forget, self._test, self._useful))
         if rolling:
             self._last_rolling = seconds
             picked = self._pick(self._forget), self._pick(self._test)
-            forget, test = self._outcomes(model, *picked)
+            forget, test, _ = self._outcomes(model, *picked, self._useful[:0])
             small = forget.losses, test.losses
         cost = time.perf_counter() - clock
         self.measuring += cost
@@ -345,25 +351,28 @@ class _Watcher:
     def _pick(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return self._draw.permutation(indices)[:ROLLING_IMAGES]
 
-    def _probe(self, forget: Outcome, test: Outcome) -> Probe:
+    def _probe(self, forget: Outcome, test: Outcome, useful: Outcome) -> Probe:
         labels, test_labels = self._dataset.train_labels, self._dataset.test_labels
         return Probe(
             forget_losses=forget.losses,
             test_losses=test.losses,
             forget_accuracy=float(np.mean(forget.predictions == labels[self._forget].numpy())),
-            test_accuracy=float(np.mean(test.predictions == test_labels[self._test].numpy())),
+            test_accuracy=float(np.mean(useful.predictions == test_labels[self._useful].numpy())),
             mia=accuracy(forget.losses, test.losses),
+            matched=self._matched,
         )
 
     def _outcomes(
-        self, model: Classifier, forget: Indices, test: Indices
-    ) -> tuple[Outcome, Outcome]:
-        """Both in one pass, in training precision: what a live view shows needs no more digits."""
-        chosen, others = torch.from_numpy(forget), torch.from_numpy(test)
+        self, model: Classifier, forget: Indices, test: Indices, useful: Indices
+    ) -> tuple[Outcome, Outcome, Outcome]:
+        """All in one pass, in training precision: what a live view shows needs no more digits."""
         dataset = self._dataset
+        again = useful if self._matched else useful[:0]  # else they are the test sample itself
+        chosen, others = torch.from_numpy(forget), torch.from_numpy(np.concatenate([test, again]))
         images = torch.cat([dataset.train_images[chosen], dataset.test_images[others]])
         labels = torch.cat([dataset.train_labels[chosen], dataset.test_labels[others]])
         with training_precision(next(model.parameters()).device):
-            both = per_image(model, images, labels)
-        n = len(forget)
-        return both.at(slice(0, n)), both.at(slice(n, None))
+            every = per_image(model, images, labels)
+        n, m = len(forget), len(forget) + len(test)
+        seen = every.at(slice(n, m))
+        return every.at(slice(n)), seen, every.at(slice(m, None)) if self._matched else seen

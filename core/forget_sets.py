@@ -23,7 +23,9 @@ from core.errors import (
     EverythingForgotten,
     IndexOutOfRange,
     UnknownClass,
+    short,
 )
+from core.sources import is_class_name
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
@@ -37,6 +39,10 @@ USED: dict[Kind, tuple[str, ...]] = {
     "indices": ("indices",),
     "memorised": ("count",),
 }
+MOST_IMAGES = 10**9
+"""No request from outside counts further: Python's numbers have no end, those below it have."""
+MOST_SEED = 2**31 - 1
+"""The largest seed that can be asked for; the smallest is 0."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class ForgetRequest:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise BadRequest(
-                f"A forget request cannot be of kind {self.kind!r}.",
+                f"A forget request cannot be of kind {short(str(self.kind))}.",
                 f"It is one of {', '.join(KINDS)}.",
             )
         object.__setattr__(self, "classes", tuple(dict.fromkeys(self.classes)))
@@ -76,7 +82,7 @@ class ForgetRequest:
                 f"A fraction of {self.fraction:g} makes no sense.", "Give one between 0 and 1."
             )
         if self.count is not None and self.count < 0:
-            raise BadRequest(f"{self.count} images cannot be forgotten.", "Give a positive count.")
+            raise BadRequest("Less than no image cannot be forgotten.", "Give a positive count.")
         if self.kind == "random" and (self.count is None) == (self.fraction is None):
             raise BadRequest("A random forget request needs either a count or a fraction.")
         if self.kind == "memorised" and self.count is None:
@@ -112,7 +118,12 @@ class ForgetRequest:
 
         random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
         indices:FILE (one index a line) | memorised:500
+        Raises BadRequest.
         """
+        return cls._parsed(text, seed).checked()
+
+    @classmethod
+    def _parsed(cls, text: str, seed: int) -> ForgetRequest:
         kind, _, rest = text.partition(":")
         forms = (
             "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
@@ -132,12 +143,34 @@ class ForgetRequest:
                 lines = Path(rest).expanduser().read_text().split()
                 return cls.of_indices(int(line) for line in lines)
         except (ValueError, UnicodeDecodeError) as error:
-            raise BadRequest(f"The forget request {text!r} cannot be read.", forms) from error
+            raise BadRequest(f"The forget request {short(text)} cannot be read.", forms) from error
         except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
             raise BadRequest(
-                f"The index file {rest!r} cannot be read.", "Give a file with one index a line."
+                f"The index file {short(rest)} cannot be read.",
+                "Give a file with one index a line.",
             ) from error
-        raise BadRequest(f"The forget request {text!r} cannot be read.", forms)
+        raise BadRequest(f"The forget request {short(text)} cannot be read.", forms)
+
+    def checked(self) -> ForgetRequest:
+        """Itself, if it may come from outside: numbers of a sensible size, names that can be those
+        of a class. Not asked of what was stored: a run is never lost to a narrower rule. Raises
+        BadRequest."""
+        if self.count is not None and self.count > MOST_IMAGES:
+            raise BadRequest("No data set has that many images.", "Give a smaller count.")
+        if any(abs(index) > MOST_IMAGES for index in self.indices):
+            raise IndexOutOfRange("No data set has an image of that number.")
+        if self.seed > MOST_SEED:
+            raise BadRequest(f"The forget seed can be at most {MOST_SEED}.")
+        for name in self.classes:
+            if not is_class_name(name):
+                raise UnknownClass(f"No class can be named {short(name)}.")
+        return self
+
+    @property
+    def class_matched(self) -> bool:
+        """Whether an attack must compare the forgotten images with test images of the same classes,
+        or it measures the mix of classes: where these were chosen, or the images by hand."""
+        return self.kind in ("classes", "indices")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the fields that this kind does not use."""
@@ -158,7 +191,7 @@ class ForgetRequest:
         try:
             known = {"kind", "count", "fraction", "classes", "indices", "seed"}
             if unknown := set(fields) - known:
-                raise BadRequest(f"A forget request has no field {min(unknown)!r}.")
+                raise BadRequest(f"A forget request has no field {short(str(min(unknown)))}.")
             count, fraction = fields.get("count"), fields.get("fraction")
             return cls(
                 kind=fields["kind"],
@@ -183,6 +216,16 @@ class ForgetRequest:
         except (ValueError, RecursionError) as error:
             raise BadRequest("This forget request is not valid JSON.") from error
 
+    def brief(self) -> ForgetRequest:
+        """This request for a table: chosen images without their list, any other as it is.
+
+        Two requests are equal where their brief forms are.
+        """
+        if self.kind != "indices":
+            return self
+        digest = hashlib.sha256(json.dumps(self.indices).encode()).hexdigest()
+        return BriefRequest("indices", seed=self.seed, size=len(self.indices), digest=digest)
+
     def describe(self) -> str:
         """In plain words: "a random 10 % of the training images", say."""
         if self.kind == "random":
@@ -190,13 +233,48 @@ class ForgetRequest:
                 return f"a random {100 * self.fraction:g} % of the training images"
             return f"{self.count:,} random training image{'s' * (self.count != 1)}"
         if self.kind == "classes":
-            share = "every" if self.fraction is None else f"{100 * self.fraction:g} % of the"
-            return f"{share} {' and '.join(self.classes)} image" + (
-                "" if self.fraction is None else "s"
-            )
+            # "every 1 image" would be read as a number: the word class stands before the name.
+            *others, last = self.classes
+            names = f"classes {', '.join(others)} and {last}" if others else f"class {last}"
+            if self.fraction is None:
+                return f"every image of the {names}"
+            return f"{100 * self.fraction:g} % of the images of the {names}"
         if self.kind == "memorised":
             return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
-        return f"{len(self.indices):,} chosen training image{'s' * (len(self.indices) != 1)}"
+        return _chosen(len(self.indices))
+
+
+@dataclass(frozen=True)
+class BriefRequest(ForgetRequest):
+    """Chosen images without their list, see `ForgetRequest.brief`: to be described and compared,
+    not to be run. size: how many images. digest: sha256 of the list."""
+
+    size: int = 0
+    digest: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"kind": self.kind, "seed": self.seed, "size": self.size, "digest": self.digest}
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> BriefRequest:
+        """The inverse of `to_dict`; raises BadRequest on anything else."""
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise BadRequest("This forget request cannot be read.") from error
+
+    def brief(self) -> ForgetRequest:
+        """Itself."""
+        return self
+
+    def describe(self) -> str:
+        """What the request with its list says."""
+        return _chosen(self.size)
+
+
+def _chosen(count: int) -> str:
+    return f"{count:,} chosen training image{'s' * (count != 1)}"
 
 
 def _whole(value: Any) -> int:
@@ -293,7 +371,7 @@ def _forget_indices(
     if request.kind == "memorised":
         assert request.count is not None
         if scores is None or len(scores) != n:
-            raise BadRequest("There are no memorisation scores for this data and model.")
+            raise BadRequest("There are no memorisation scores for these images.")
         if request.count > n:
             raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
         return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]

@@ -69,7 +69,8 @@ class Job:
     id: also the run's. state: "waiting", "running", then "finished", "partial" (stopped, what was
     done is kept) or "failed" (or stopped before it began: then there is no run). latest: the last
     snapshot. run: set when it has ended. error: one sentence, also why a job was stopped for its
-    owner, "" where all went well.
+    owner, "" where all went well. unsaved: why the run is in memory only, a sentence, "" where it
+    is saved; see `JobQueue.save_again`.
     """
 
     def __init__(self, id: str, plan: Plan, owner: str = "", state: State = "waiting") -> None:
@@ -80,6 +81,7 @@ class Job:
         self.latest: Snapshot | None = None
         self.run: Run | None = None
         self.error = ""
+        self.unsaved = ""
         self.folder: str | Path | None = None
         self.watched = 0.0
         self._stop = threading.Event()
@@ -129,7 +131,8 @@ class JobQueue:
 
     store: where runs go. runner: does the work; in its own thread. grace_seconds: a job that nobody
     watches for longer is cancelled. waiting_each: jobs that one owner may have waiting.
-    kept: ended jobs that stay in memory; older ones are read from the store.
+    kept: ended jobs that stay in memory; older ones are read from the store, but for those with a
+    result that could not be saved.
     clock: seconds, for tests. recovered: the runs that a dead process had left unfinished.
     """
 
@@ -153,6 +156,7 @@ class JobQueue:
         self._waiting: list[Job] = []
         self._running: Job | None = None
         self._changed = threading.Condition()
+        self._saving = threading.Lock()
         self._worker: threading.Thread | None = None
 
     def submit(self, plan: Plan, owner_token: str, folder: str | Path | None = None) -> Job:
@@ -186,6 +190,8 @@ class JobQueue:
             if id in self._jobs:
                 return self._jobs[id]
         run = self.store.load(id)
+        if run.status == "running" and self.store.settle(id):  # another process's, which has died
+            run = self.store.load(id)
         states: dict[str, State] = {"interrupted": "failed"}
         job = Job(run.id, run.plan, state=states.get(run.status, run.status))  # type: ignore[arg-type]
         job.error = run.error
@@ -223,6 +229,25 @@ class JobQueue:
                 raise NotYours("Only the one who started this run can stop it.")
             self._stop(job, "")
 
+    def save_again(self, id: str) -> Job:
+        """Tries once more to save a run that could not be saved; nothing happens if it has been.
+
+        Raises RunMissing where this process does not have it, or what `Store.save` raises.
+        """
+        with self._saving:
+            with self._changed:
+                job = self._jobs.get(id)
+            if job is None or job.run is None or job.alive:
+                raise RunMissing(f"This server has no unsaved run {id[:80]!r}.")
+            if job.unsaved:
+                try:
+                    self.store.save(job.run, job.owner)
+                except LabError as error:
+                    job.unsaved = str(error)
+                    raise
+                job.unsaved, job.error = "", job.run.error
+        return job
+
     def join(self, timeout: float | None = None) -> bool:
         """Waits until nothing waits or runs; False if that took longer than `timeout` seconds."""
         with self._changed:
@@ -256,7 +281,8 @@ class JobQueue:
 
     def _forget_old(self) -> None:
         """With the lock held: drops the oldest ended jobs from memory."""
-        ended = [job.id for job in self._jobs.values() if not job.alive]
+        only_here = [job for job in self._jobs.values() if job.unsaved and job.state != "failed"]
+        ended = [job.id for job in self._jobs.values() if not job.alive and job not in only_here]
         for id in ended[: max(0, len(ended) - self._kept)]:
             del self._jobs[id]
 
@@ -270,17 +296,21 @@ class JobQueue:
                 job = self._running = self._waiting.pop(0)
                 job.state = "running"
                 self._changed.notify_all()
-            run, error = self._drain(job)
+            run = self._drain(job)
+            unsaved = self._save(run, job.owner)
             with self._changed:
                 # The state last: who sees that it has ended finds everything else in place.
-                job.run, job.error = run, error
+                job.run, job.unsaved = run, unsaved
+                job.error = run.error or (
+                    f"This run is done but could not be saved. {unsaved}" if unsaved else ""
+                )
                 job.state = run.status  # type: ignore[assignment]
                 self._running = None
                 self._forget_old()
                 self._changed.notify_all()
 
-    def _drain(self, job: Job) -> tuple[Run, str]:
-        """Runs a job and stores what came of it: the run, and the sentence to show with it."""
+    def _drain(self, job: Job) -> Run:
+        """Runs a job, and returns what came of it."""
         blank = Run(
             id=job.id,
             plan=job.plan,
@@ -293,22 +323,30 @@ class JobQueue:
         )
         try:
             self.store.begin(blank, job.owner)
-            run = self._result(job)
+            return self._result(job)
         except Cancelled as error:
-            run = self._cut_short(job, blank, "partial", job._reason or str(error))
+            return self._cut_short(job, blank, "partial", job._reason or str(error))
         except LabError as error:
-            run = self._cut_short(job, blank, "failed", str(error))
+            return self._cut_short(job, blank, "failed", str(error))
         except BaseException as error:  # SystemExit too: this thread must go on with the next job
             log.exception("job %s failed", job.id)
             what = f"Something went wrong in this run ({type(error).__name__})."
-            run = self._cut_short(job, blank, "failed", f"{what} The log says more.")
+            return self._cut_short(job, blank, "failed", f"{what} The log says more.")
+
+    def _save(self, run: Run, owner: str) -> str:
+        """Saves a run; returns why that failed, "" where it did not."""
         try:
-            self.store.save(run, job.owner)
+            self.store.save(run, owner)
+            return ""
         except Exception as error:
-            log.exception("run %s cannot be saved", job.id)
-            reason = str(error) if isinstance(error, LabError) else type(error).__name__
-            return run, run.error or f"This run is done but could not be saved. {reason}"
-        return run, run.error
+            log.exception("run %s cannot be saved", run.id)
+            known = isinstance(error, LabError)
+            reason = str(error) if known else f"Something went wrong ({type(error).__name__})."
+        try:
+            self.store.mark_unsaved(run, reason)
+        except Exception:  # then a later process says only that this one ended before it was saved
+            log.exception("that run %s is not saved cannot be noted", run.id)
+        return reason
 
     def _result(self, job: Job) -> Run:
         def stop() -> bool:

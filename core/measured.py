@@ -1,5 +1,5 @@
-"""What every method cost and how near it came, as `python -m benchmarks.methods` measured it on
-CIFAR-10 and shipped it."""
+"""What the benchmarks measured and the project ships: on CIFAR-10, what every method cost and how
+near it came, and how far apart retrained models lie."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
     """One row a method and case; none where nothing ships.
 
     Each row: method, case (a forget request as the shell takes it), gap (mean absolute difference
-    to the retrained reference, points), spy (simple MIA; class-matched for a class),
-    forget_accuracy, retained_test_accuracy and share (of retraining time), fractions, and seconds.
-    The row of "retrain" is a second retraining, from another seed.
+    to the retrained reference, points) with its 95 % interval low to high, seeds (whose means these
+    are), spy (simple MIA; class-matched for a class), forget_accuracy, retained_test_accuracy and
+    share (of retraining time), fractions, and seconds. tied: whether the method is the nearest or
+    cannot be told from it. control: what the row does where it is no method but a trick that
+    forgets nothing, else empty; no_nearer_than: the nearest such trick, where the method's gap is
+    not surely smaller, else empty. The row of "retrain" is a second retraining, from another seed.
     Raises LabError for a damaged file.
     """
     file = folder / "methods.json"
@@ -26,6 +29,8 @@ def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
         for row in rows:
             str(row["method"]), str(row["case"])
             float(row["gap"]), float(row["seconds"]), float(row["share"])
+            float(row["low"]), float(row["high"]), int(row["seeds"]), bool(row["tied"])
+            str(row["control"]), str(row["no_nearer_than"])
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -34,3 +39,21 @@ def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
             "Run python -m benchmarks.methods again.",
         ) from error
     return rows
+
+
+def retraining_spread(model: str, dataset: str, folder: Path = SHIPPED) -> dict[str, float]:
+    """How far apart models lie that were retrained alike from different seeds, as
+    `python -m benchmarks.spread` measured it: by signal of `core.verdict`, the standard deviation
+    of one of them, a fraction; empty where there are none. Raises LabError for a damaged file."""
+    file = folder / "spread.json"
+    try:
+        every = json.loads(file.read_text(encoding="utf-8"))
+        found = every.get(f"{model}-{dataset}", {}).get("standard_deviations", {})
+        return {str(name): float(value) for name, value in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise LabError(
+            f"The measurements in {file} cannot be read.",
+            "Run python -m benchmarks.spread again.",
+        ) from error

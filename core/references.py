@@ -30,7 +30,7 @@ from core.provenance import versions
 from core.results import Evaluation
 from core.sisa import TrainedShards, save_states, train_sisa
 from core.subsets import Images
-from core.training import Recipe, Trained, TrainingProgress, train
+from core.training import Recipe, Trained, TrainingProgress, recipe_of, train
 
 
 def train_model(
@@ -44,7 +44,8 @@ def train_model(
     device: torch.device | str = "cpu",
 ) -> Iterator[TrainingProgress | Checkpoint]:
     """Trains a base model (or, `without` a forget set, its reference) and keeps weights, manifest
-    and outcomes, and for a base the memorisation scores; yields progress, the `Checkpoint` last.
+    and outcomes, and for a data set's first base its memorisation scores; yields progress, the
+    `Checkpoint` last.
 
     seed: by default 0 for a base and 1 for a reference, which `find_reference` then finds.
     root: `models_cache` or this machine's (the default). A training that was broken off goes on
@@ -58,8 +59,7 @@ def train_model(
     if without is None:
         role, indices = "base", np.arange(len(dataset.train_labels))
     else:
-        scores = checkpoints.memorisation_scores(architecture, dataset.name)
-        parts = split(dataset, without, scores)
+        parts = split(dataset, without, checkpoints.memorisation_scores(dataset))
         role, indices = checkpoints.retrained_role(parts.digest, seed), parts.retain
     images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
     key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}"
@@ -108,10 +108,10 @@ def _keep(
     extra: dict[str, Any] = {}
     if without is None:
         # First the scores: a base without them would leave `memorised:N` without a meaning.
-        checkpoints.save_memorisation(trained.learned, folder)
+        checkpoints.save_memorisation(trained.learned, dataset, folder.parent)
         accuracy["train"] = float(np.mean(right))
     else:
-        parts = split(dataset, without, checkpoints.memorisation_scores(architecture, dataset.name))
+        parts = split(dataset, without, checkpoints.memorisation_scores(dataset))
         accuracy["forget"] = float(np.mean(right[parts.forget]))
         accuracy["retain"] = float(np.mean(right[parts.retain]))
         extra = {"request": without.to_dict(), "forget_digest": parts.digest}
@@ -140,16 +140,31 @@ def find_reference(
     architecture: str,
     dataset: ImageDataset,
     parts: Split,
-    seed: int = checkpoints.REFERENCE_SEED,
+    seed: int | None = None,
+    other_than: int | None = None,
 ) -> Checkpoint | None:
-    """The model retrained on these images without this forget set, shipped or kept by this machine,
-    if any. seed: another one than the default's tells how far two retrainings lie apart."""
-    role = checkpoints.retrained_role(parts.digest, seed)
-    try:
-        found = checkpoints.find(architecture, dataset.name, role)
-    except CheckpointMissing:
-        return None
-    return found if fits(found, dataset) else None
+    """A model retrained on these images without this forget set, shipped or kept by this machine,
+    if any.
+
+    seed: only one trained from this seed; two of them tell how far two retrainings lie apart. By
+    default the usual seed's, else the lowest there is. other_than: never one from this seed, so
+    that a retraining is not judged against itself.
+    """
+    if seed is None:
+        seeds = checkpoints.retrained_seeds(architecture, dataset.name, parts.digest)
+    else:
+        seeds = [seed]
+    for each in seeds:
+        if each == other_than:
+            continue
+        role = checkpoints.retrained_role(parts.digest, each)
+        try:
+            found = checkpoints.find(architecture, dataset.name, role)
+        except CheckpointMissing:
+            continue
+        if fits(found, dataset):
+            return found
+    return None
 
 
 def keep_reference(
@@ -162,9 +177,10 @@ def keep_reference(
     measured: Evaluation,
     seconds: float,
 ) -> Checkpoint:
-    """Saves a retrained model in this machine's cache, as the reference of its forget set."""
+    """Saves a retrained model in this machine's cache, as a reference of its forget set for other
+    runs, under the seed that it was trained from."""
     architecture = str(base.manifest["architecture"])
-    recipe = Recipe(**base.manifest["recipe"])
+    recipe = recipe_of(base.manifest, dataset.name)
     manifest = {
         **manifest_of(architecture, dataset, recipe, seed, seconds),
         "request": request.to_dict(),
@@ -176,7 +192,8 @@ def keep_reference(
         },
     }
     folder = checkpoints.folder_of(architecture, dataset.name, cache_folder() / "models")
-    return checkpoints.save(model, folder, checkpoints.retrained_role(parts.digest), manifest)
+    role = checkpoints.retrained_role(parts.digest, seed)
+    return checkpoints.save(model, folder, role, manifest)
 
 
 def manifest_of(

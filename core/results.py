@@ -17,6 +17,7 @@ from core.errors import BadRequest
 from core.forget_sets import ForgetRequest
 
 Losses = NDArray[np.float32]
+Correct = NDArray[np.bool_]
 Status = Literal["running", "finished", "partial", "failed", "interrupted"]
 MODELS = ("before", "after", "retrained")
 BINS = np.geomspace(1e-5, 30.0, 41)
@@ -52,9 +53,13 @@ class Plan:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Plan:
-        """The inverse of `to_dict`; raises BadRequest on anything else."""
+        """The inverse of `to_dict`, also with a request that is one already; raises BadRequest on
+        anything else."""
         try:
-            plan = cls(**{**fields, "request": ForgetRequest.from_dict(fields["request"])})
+            request = fields["request"]
+            if not isinstance(request, ForgetRequest):
+                request = ForgetRequest.from_dict(request)
+            plan = cls(**{**fields, "request": request})
             names = (plan.model, plan.dataset, plan.method, plan.base)
             if not all(isinstance(name, str) for name in names):
                 raise TypeError("a name is not text")
@@ -133,6 +138,9 @@ class Evaluation:
     forget_losses: Losses = field(repr=False)
     test_losses: Losses = field(repr=False)
     class_matched_losses: Losses = field(repr=False)
+    forget_correct: Correct | None = field(default=None, repr=False)
+    retain_correct: Correct | None = field(default=None, repr=False)
+    retained_test_correct: Correct | None = field(default=None, repr=False)
 
     METRICS = (
         "forget_accuracy",
@@ -143,7 +151,8 @@ class Evaluation:
         "mia",
         "mia_class_matched",
     )
-    ARRAYS = ("forget_losses", "test_losses", "class_matched_losses")
+    LOSSES = ("forget_losses", "test_losses", "class_matched_losses")
+    CORRECT = ("forget_correct", "retain_correct", "retained_test_correct")
 
     def metrics(self) -> dict[str, Any]:
         """The numbers without the arrays, JSON-ready: a dict (or None) a measure, the overlap."""
@@ -153,18 +162,20 @@ class Evaluation:
             numbers[name] = None if measure is None else measure.to_dict()
         return {**numbers, "overlap": self.overlap}
 
-    def arrays(self) -> dict[str, Losses]:
-        """The per-image losses, by field name."""
-        return {name: getattr(self, name) for name in self.ARRAYS}
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is known image by image, by field name: losses, and which are labelled correctly."""
+        every = {name: getattr(self, name) for name in (*self.LOSSES, *self.CORRECT)}
+        return {name: values for name, values in every.items() if values is not None}
 
     @classmethod
-    def build(cls, metrics: Mapping[str, Any], arrays: Mapping[str, Losses]) -> Evaluation:
-        """The inverse of `metrics` and `arrays`."""
+    def build(cls, metrics: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
+        """The inverse of `metrics` and `arrays`. Raises KeyError where losses are missing."""
         fields: dict[str, Any] = {"overlap": metrics["overlap"]}
         for name in cls.METRICS:
             kind = AttackMeasure if name.startswith("mia") else Measure
             fields[name] = None if metrics[name] is None else kind.from_dict(metrics[name])
-        fields.update({name: np.asarray(arrays[name]) for name in cls.ARRAYS})
+        fields.update({name: np.asarray(arrays[name]) for name in cls.LOSSES})
+        fields.update({name: np.asarray(arrays[name]) for name in cls.CORRECT if name in arrays})
         return cls(**fields)
 
 
@@ -172,8 +183,10 @@ class Evaluation:
 class Probe:
     """A quick look on the way: fixed subsamples of the forget and the test images.
 
-    Losses: float32 (n,), cross-entropy in nats. mia: simple MIA on these samples, 0 to 1;
-    None below 10 images a side.
+    Losses: float32 (n,), cross-entropy in nats. matched: whether test_losses are of test images of
+    the forget set's classes, as the fair question about classes has it. mia: simple MIA on these
+    samples, 0 to 1; None below 10 images a side. test_accuracy: on test images of classes that are
+    retained, 0 to 1.
     """
 
     forget_losses: Losses = field(repr=False)
@@ -181,6 +194,7 @@ class Probe:
     forget_accuracy: float
     test_accuracy: float
     mia: float | None
+    matched: bool = False
 
 
 @dataclass(frozen=True)

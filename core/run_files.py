@@ -17,7 +17,6 @@ import json
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 class RunSummary:
     """Everything of a `Run` but its arrays: what tables of runs are made from.
 
+    plan: in a list of runs its request is brief (`ForgetRequest.brief`).
     metrics: {"before", "after", "retrained"}, each as `Evaluation.metrics` gives it, or None where
     not measured. owner: sha256 of the starter's token, "" where unknown. shipped: comes with the
     project. The other fields are those of `Run`.
@@ -147,7 +147,9 @@ def unpack(content: bytes) -> tuple[Fields, Arrays]:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return json.loads(arrays.pop("record").tobytes()), arrays
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError, UnicodeDecodeError) as error:
+    except Exception as error:
+        # zlib.error, struct.error, NotImplementedError, MemoryError, ...: what numpy and zipfile
+        # raise on damaged bytes is no closed list, and any of it means the same.
         raise ValueError(f"not a run's array file: {error}") from error
 
 
@@ -156,8 +158,10 @@ def assemble(fields: Fields, replay: list[Fields], arrays: Arrays) -> Run:
     values = {key: value for key, value in fields.items() if key not in ("metrics", "plan")}
     for name, metrics in fields["metrics"].items():
         if metrics is not None:
-            losses = {key: arrays[f"{name}/{key}"] for key in Evaluation.ARRAYS}
-            values[name] = Evaluation.build(metrics, losses)
+            own = {
+                key[len(name) + 1 :]: x for key, x in arrays.items() if key.startswith(f"{name}/")
+            }
+            values[name] = Evaluation.build(metrics, own)
     snapshots = (
         _put_together(Snapshot, scalars, f"replay/{i}/", arrays) for i, scalars in enumerate(replay)
     )

@@ -255,13 +255,13 @@ def stored(base: Checkpoint) -> Stored:
 
 def _find(base: Checkpoint, key: str) -> State | None:
     """A state of a slice, or a member of the ensemble itself."""
-    names: list[str] = list(base.manifest.get("members", []))
     try:
+        names: list[str] = list(base.manifest.get("members", []))
         if key in names:
             return State(_tensors(base.weights, f"members.{names.index(key)}."))
         found = _tensors(_slices_file(base), f"{key}.")
         return State.of(found) if found else None
-    except (SafetensorError, OSError, KeyError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise _damaged(_slices_file(base)) from error
 
 

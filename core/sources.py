@@ -18,6 +18,7 @@ import io
 import json
 import os
 import pickletools
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import BadRequest, DataCorrupt, DataMissing
+from core.errors import BadRequest, DataCorrupt, DataMissing, short
 from core.folders import cache_folder
 
 Pixels = NDArray[np.uint8]
@@ -39,6 +40,9 @@ BATCH = 1000
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
+
+LONGEST_NAME = 60
+_BETWEEN = frozenset(" _-'.,()/&+")
 
 TUNING = "cifar10-tuning"
 """The name of the view that `core.data` makes of CIFAR-10's training images."""
@@ -68,6 +72,17 @@ original release from other copies. Safety does not rest on them."""
 _AGAIN = "Get the file again."
 _BATCH_KEYS: set[str | bytes] = {"labels", "data", "filenames", "batch_label"}
 _BATCH_KEYS |= {key.encode() for key in _BATCH_KEYS if isinstance(key, str)}
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a class may be called so: letters and digits of any language, single spaces and
+    _ - ' . , ( ) / & +, at most `LONGEST_NAME` characters. Names stand on screens and in links."""
+    return (
+        0 < len(name) <= LONGEST_NAME
+        and name == " ".join(name.split())
+        # The marks of a letter (M) are part of it in many scripts.
+        and all(c in _BETWEEN or unicodedata.category(c)[0] in "LMN" for c in name)
+    )
 
 
 @dataclass(frozen=True)
@@ -123,6 +138,12 @@ class Source:
             names = CIFAR10_CLASSES
         elif not names:
             names = tuple(str(i) for i in range(int(contents.train.labels.max()) + 1))
+        for odd in (n for n in names if not is_class_name(n)):
+            raise DataCorrupt(
+                f"{self.folder} has a class named {short(odd)}.",
+                f"A class name is at most {LONGEST_NAME} letters, digits, spaces and "
+                "_ - ' . , ( ) / & +; rename it.",
+            )
         for part, half in (("training", contents.train), ("test", contents.test)):
             if not len(half.labels):
                 raise DataCorrupt(f"{self.folder} holds no {part} images.")
@@ -188,14 +209,19 @@ def decoded(cache: Path, name: str, place: Path) -> Path:
 def place_of(name: str, folder: str | Path | None, cache: Path) -> tuple[Path, bool]:
     """The folder to look in, and whether somebody named it (`folder`, or FORGETTING_LAB_DATA).
 
-    Raises BadRequest where `name` cannot name a data set.
+    Raises BadRequest where `name` cannot name a data set, or DataMissing.
     """
     if not name or name != Path(name).name or name.startswith("."):
         raise BadRequest(
-            f"{name!r} cannot name a data set.", "Use cifar10, digits or a plain word."
+            f"{short(name)} cannot name a data set.", "Use cifar10, digits or a plain word."
         )
     named = folder or os.environ.get("FORGETTING_LAB_DATA")
-    return (Path(named).expanduser().absolute(), True) if named else (downloads(cache, name), False)
+    if not named:
+        return downloads(cache, name), False
+    try:
+        return Path(named).expanduser().absolute(), True
+    except RuntimeError as error:  # ~NAME of no known user
+        raise DataMissing(f"The data folder {named} does not exist.", "Check its name.") from error
 
 
 def available(name: str, folder: str | Path | None = None, cache: Path | None = None) -> bool:
@@ -205,8 +231,9 @@ def available(name: str, folder: str | Path | None = None, cache: Path | None = 
     if name == TUNING:
         name = "cifar10"
     cache = cache_folder() if cache is None else cache
-    place, named = place_of(name, folder, cache)
+    named = True
     try:
+        place, named = place_of(name, folder, cache)
         find_source(place, name)
     except DataMissing:
         return not named and decoded(cache, name, place).with_suffix(".json").exists()

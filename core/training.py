@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from core.errors import CheckpointCorrupt
 from core.models import (
     Classifier,
     Compact,
@@ -57,6 +58,30 @@ class Recipe:
         """JSON-ready."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_dict(cls, fields: Any) -> Recipe:
+        """The inverse of `to_dict`. Raises CheckpointCorrupt: recipes stand in manifests."""
+        try:
+            found = cls(**fields)
+            for field in dataclasses.fields(cls):
+                value = getattr(found, field.name)
+                if field.name == "schedule":
+                    right = value in ("one_cycle", "cosine")
+                else:
+                    whole = isinstance(field.default, int)
+                    right = type(value) is int or (type(value) is float and not whole)
+                    right = right and 0 <= value < 1e6
+                if not right:
+                    raise ValueError(field.name)
+            if not (found.epochs and found.batch_size and 0 < found.warmup < 1):
+                raise ValueError("nothing to train with")
+        except (TypeError, ValueError) as error:
+            raise CheckpointCorrupt(
+                "The recipe in the manifest of the weights cannot be read.",
+                "Restore the manifest, or train the model again: python -m core train",
+            ) from error
+        return found
+
     def rate(self, step: int, total: int) -> float:
         """The learning rate of batch `step` of `total`."""
         done = step / total
@@ -82,6 +107,13 @@ def recipe_for(architecture: str, dataset: str) -> Recipe:
     unknown architecture."""
     check_architecture(architecture)
     return RECIPES.get((architecture, dataset), RECIPES[architecture, "cifar10"])
+
+
+def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
+    """What a checkpoint of this manifest was trained with; the usual one where it does not say.
+    Raises CheckpointCorrupt."""
+    kept = manifest.get("recipe")
+    return Recipe.from_dict(kept) if kept else recipe_for(str(manifest["architecture"]), dataset)
 
 
 @dataclass(frozen=True)

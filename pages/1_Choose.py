@@ -4,8 +4,8 @@ import numpy as np
 import streamlit as st
 
 from core.errors import LabError
-from core.forget_sets import ForgetRequest
-from ui import charts, lab, links, state, widgets, wording
+from core.forget_sets import MOST_SEED, ForgetRequest
+from ui import charts, lab, links, outside, state, widgets, wording
 from ui.grid import image_grid, mosaic
 
 WAYS = {
@@ -65,15 +65,8 @@ def clear() -> None:
 now = state.draft()
 have = [name for name in links.DATASETS if lab.available(name)]
 if now.dataset not in have:
-    st.warning(
-        "This choice is about CIFAR-10, and its photos are not on this machine. Download them, or "
-        "make the same kind of choice on digits.",
-        icon=":material/cloud_download:",
-    )
-    widgets.download_box()
-    if st.button("Use digits instead", key="use-digits", type="primary"):
-        state.choose("digits", None)
-        st.rerun()
+    widgets.images_missing(now.dataset)
+    widgets.use_digits()
     st.stop()
 
 if len(have) > 1:
@@ -91,7 +84,7 @@ try:
     scores = lab.scores(now.dataset)
 except LabError as error:
     widgets.data_or_stop(error)
-st.caption(data.source)
+st.caption(outside.plain(data.source))
 labels = data.train_labels.numpy()
 names = data.class_names
 
@@ -116,7 +109,7 @@ if way == "cases":
             st.markdown(f"#### {preset.icon} {preset.title}")
             st.markdown(preset.stories[now.dataset])
             request = links.forget_request(preset.requests[now.dataset])
-            st.caption(f"Forgets {request.describe()}.")
+            st.caption(f"Forgets {outside.plain(request.describe())}.")
             usable = request.kind != "memorised" or scores is not None
             if st.button(
                 "Chosen" if request == now.request else "Choose this",
@@ -141,6 +134,7 @@ elif way == "classes":
         selection_mode="multi",
         key="choose-classes",
         on_change=set_classes,
+        format_func=outside.plain,
     )
     st.slider(
         "How much of each",
@@ -156,7 +150,7 @@ elif way == "classes":
         st.number_input(
             "Seed of the draw",
             0,
-            999_999,
+            MOST_SEED,
             key="choose-class-seed",
             on_change=set_classes,
             help="The same seed draws the same images.",
@@ -181,7 +175,7 @@ elif way == "random":
     right.number_input(
         "Seed of the draw",
         0,
-        999_999,
+        MOST_SEED,
         key="choose-random-seed",
         on_change=set_random,
         help="The same seed draws the same images.",
@@ -264,11 +258,14 @@ except LabError as error:
 
 count, total = len(split.forget), len(labels)
 st.markdown(
-    f"**{now.request.describe().capitalize()}**: {count:,} of {total:,}, or "
+    f"**{outside.plain(now.request.describe().capitalize())}**: {count:,} of {total:,}, or "
     f"{wording.percent(count / total)}. {FOLLOW}"
 )
 if count < 10:
-    st.caption("With fewer than ten images the spy's score cannot be measured; the accuracies can.")
+    st.caption(
+        "Fewer than ten images show what the network answers to each; whether it truly forgot "
+        "them, the spy can tell from ten images on."
+    )
 with st.container(horizontal=True):
     if st.button("Watch it forget", key="go", type="primary", icon=":material/arrow_forward:"):
         st.switch_page(widgets.UNLEARN)
@@ -294,12 +291,10 @@ with right:
         f"{names[most]}: {forget[most]:,} of {totals[most]:,}."
     )
     widgets.draw(charts.class_counts(names, forget, totals, text), "class-bars")
-    st.markdown(text)
+    st.markdown(outside.plain(text))
     with st.expander("The same as a table"):
         widgets.table(
             {"class": list(names), "to forget": forget, "in all": totals},
             "Images to forget by class",
         )
-with st.expander("A link to this choice"):
-    st.code(state.share_link(), language=None, wrap_lines=True)
-    st.caption("Who opens it sees this choice. It starts nothing.")
+widgets.link_box("A link to this choice", "Who opens it sees this choice. It starts nothing.")

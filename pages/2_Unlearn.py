@@ -4,9 +4,10 @@ import numpy as np
 import streamlit as st
 
 from core.errors import BadRequest, LabError
+from core.forget_sets import MOST_SEED
 from core.jobs import Job
 from core.results import Evaluation, Plan, Run, Snapshot
-from ui import charts, lab, state, widgets, wording
+from ui import charts, lab, outside, state, widgets, wording
 from ui.links import Draft
 from ui.settings import setting
 
@@ -67,23 +68,22 @@ def set_up() -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**To forget:** {now.request.describe()}, from {wording.DATASETS[now.dataset]}"
+            f"**To forget:** {outside.plain(now.request.describe())}, from "
+            f"{outside.plain(widgets.data_title(now.dataset))}"
         )
         if st.button("Change", key="change-choice"):
             st.switch_page(widgets.CHOOSE)
-    if not lab.available(now.dataset):
-        st.warning(
-            "The photos of CIFAR-10 are not on this machine. Download them, or go back and make "
-            "the same kind of choice on digits.",
-            icon=":material/cloud_download:",
-        )
-        widgets.download_box()
+    if now.dataset not in wording.DATASETS or not lab.available(now.dataset):
+        widgets.images_missing(now.dataset)
+        widgets.use_digits()
         return
     if now.dataset == "digits":
         st.caption(wording.DIGITS_NOTE)
     methods = lab.methods()
     if now.method not in methods:
-        st.warning(f"There is no method {now.method!r} here, so fine-tuning is set instead.")
+        st.warning(
+            outside.plain(f"There is no method {now.method!r} here, so fine-tuning is set instead.")
+        )
         state.change(method="fine_tune", settings={})
         now = state.draft()
     method = methods[now.method]
@@ -116,11 +116,11 @@ def set_up() -> None:
         st.caption("The defaults were tuned for this kind of choice; nothing has to be changed.")
         for parameter in method["parameters"]:
             setting(parameter, values[parameter["name"]])
-        st.session_state["unlearn-seed"] = now.seed
+        st.session_state["unlearn-seed"] = min(now.seed, MOST_SEED)
         st.number_input(
             "Seed",
             0,
-            999_999,
+            MOST_SEED,
             key="unlearn-seed",
             on_change=pick_seed,
             help="The same seed, machine and settings give the same result, bit for bit.",
@@ -143,9 +143,9 @@ def set_up() -> None:
         disabled=not fits,
     ):
         start(state.plan())
-    with st.expander("A link to this set-up"):
-        st.code(state.share_link(), language=None, wrap_lines=True)
-        st.caption("Who opens it sees these settings. It starts nothing.")
+    widgets.link_box(
+        "A link to this set-up", "Who opens it sees these settings. It starts nothing."
+    )
 
 
 # Live
@@ -211,11 +211,11 @@ def show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
     before, ideal = known_models(plan, run)
     probes = [s for s in snapshots if s.probe is not None]
     columns = {
-        "before": widgets.Column.of(before)
+        "before": widgets.Column.of(before, plan.request)
         if before
         else widgets.Column.of_probe(probes[0].probe if probes and probes[0].step == 0 else None),
         "after": widgets.Column.of_probe(probes[-1].probe if probes else None),
-        "retrained": widgets.Column.of(ideal),
+        "retrained": widgets.Column.of(ideal, plan.request),
     }
     # Over all looks so far: an axis that grew with a bar stays, so that bars do not jump.
     seen = [x for s in probes if s.probe for x in (s.probe.forget_losses, s.probe.test_losses)]
@@ -279,20 +279,35 @@ def known_models(plan: Plan, run: Run | None) -> tuple[Evaluation | None, Evalua
 # Finished
 
 
-def finished(run: Run) -> None:
+def unsaved(job: Job) -> None:
+    """Why a run is in this server's memory only, and a button that tries to save it again."""
+    st.warning(
+        f"This run could not be saved, so it has no link yet. {job.unsaved}", icon=":material/save:"
+    )
+    if st.button("Save again", key="save-again", type="primary"):
+        try:
+            lab.save_again(job.id)
+        except LabError as error:
+            state.say(error)
+        else:
+            st.rerun()
+
+
+def finished(run: Run, saved: bool) -> None:
     """The result, its replay and the exports."""
-    link = state.share_link(run=run.id)
+    link = state.share_link(with_draft=False, run=run.id) if saved else ""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**{lab.method_label(run.plan.method)}** was told to forget "
-            f"{run.plan.request.describe()} of {wording.DATASETS.get(run.plan.dataset, 'the data')}"
-            f". It took {wording.duration(run.seconds.get('unlearning'))}, measuring not counted."
+            f"**{outside.plain(lab.method_label(run.plan.method))}** was told to forget "
+            f"{outside.plain(run.plan.request.describe())} of "
+            f"{outside.plain(widgets.data_title(run.plan.dataset))}. It took "
+            f"{wording.duration(run.seconds.get('unlearning'))}, measuring not counted."
         )
         st.button("New run", key="new-run", on_click=leave_run, icon=":material/add:")
     if source := run.data.get("source"):
-        st.caption(f"Data: {source}")
+        st.caption(f"Data: {outside.plain(source)}")
     if run.error:
-        st.info(run.error, icon=":material/info:")
+        st.info(outside.plain(run.error), icon=":material/info:")
     widgets.result(run, f"result-{run.id}")
     replay(run)
     widgets.exports(run, link, f"export-{run.id}")
@@ -305,7 +320,7 @@ def finished(run: Run) -> None:
 
 def failed(job: Job) -> None:
     """What happened, and the way on."""
-    text = job.error or "This run failed."
+    text = outside.plain(job.error or "This run failed.")
     if text.startswith("Stopped"):
         st.warning(text, icon=":material/front_hand:")
     else:
@@ -338,11 +353,11 @@ def replay(run: Run) -> None:
     text = (
         f"At step {frames[at].step:,} of {run.total_steps:,} the sample's median loss is "
         f"{wording.loss(np.median(probe.forget_losses))} on images to forget and "
-        f"{wording.loss(np.median(probe.test_losses))} on test images ({n:,} + {m:,} images)."
+        f"{wording.loss(np.median(probe.test_losses))} on test images"
+        f"{' of the same classes' if probe.matched else ''} ({n:,} + {m:,} images)."
     )
-    chart = charts.histogram(
-        probe.forget_losses, probe.test_losses, charts.top_share(*losses), text
-    )
+    top = charts.top_share(*losses)
+    chart = charts.histogram(probe.forget_losses, probe.test_losses, top, text, probe.matched)
     with left:
         widgets.draw(chart, f"replay-chart-{run.id}")
     left.markdown(text)
@@ -351,10 +366,12 @@ def replay(run: Run) -> None:
     if not known:
         right.caption(f"Spy's score: {wording.TOO_FEW}.")
         return
-    ideal = run.retrained.mia if run.retrained else None
+    ideal = None
+    if run.retrained is not None:
+        ideal = run.retrained.mia_class_matched if probe.matched else run.retrained.mia
     references = {"coin flip": 0.5}
     if wording.known(ideal) and ideal is not None:
-        references["retrained (ideal)"] = ideal.value
+        references = {"retrained (ideal)": ideal.value}
     low, high = min([0.45, *known, *references.values()]), max([*known, *references.values(), 0.6])
     score = wording.percent(scores[at]) if np.isfinite(scores[at]) else wording.TOO_FEW
     end = wording.percent(known[-1])
@@ -405,19 +422,22 @@ except LabError as error:
     st.button("Set up a run instead", key="new-run", type="primary", on_click=leave_run)
     st.stop()
 st.session_state.draft = Draft.of_plan(job.plan)
-mine = job.alive and lab.owned(job, st.session_state.owner)
-state.write_address(run=run_id, owner=st.session_state.owner if mine else "")
+state.write_address(run=run_id)
 if job.alive:
     st.markdown(
-        f"**{lab.method_label(job.plan.method)}** forgets {job.plan.request.describe()}, from "
-        f"{wording.DATASETS.get(job.plan.dataset, job.plan.dataset)}."
+        f"**{outside.plain(lab.method_label(job.plan.method))}** forgets "
+        f"{outside.plain(job.plan.request.describe())}, from "
+        f"{outside.plain(widgets.data_title(job.plan.dataset))}."
     )
     st.fragment(live, run_every=TICK)(run_id)
     st.caption(
         "You may leave this page: with nobody watching the run goes on for two minutes, and the "
         "address of this page brings you back to it."
     )
-elif job.run is None or job.state == "failed":
-    failed(job)
 else:
-    finished(job.run)
+    if job.unsaved:
+        unsaved(job)
+    if job.run is None or job.state == "failed":
+        failed(job)
+    else:
+        finished(job.run, saved=not job.unsaved)

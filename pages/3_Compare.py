@@ -9,12 +9,13 @@ import streamlit as st
 from core.errors import LabError
 from core.results import BINS, Run, density, overlap
 from core.run_files import RunSummary
-from ui import charts, lab, report, state, widgets, wording
+from ui import charts, lab, links, outside, report, state, widgets, wording
 
 state.setup_page("Compare")
 widgets.service_or_stop()
 widgets.keep_watch()
 st.title("Compare finished runs")
+PAGE = 200
 
 
 def leave() -> NoReturn:
@@ -24,7 +25,9 @@ def leave() -> NoReturn:
 
 
 try:
-    summaries = lab.runs()
+    rows_shown = st.session_state.setdefault("compare-rows", PAGE)
+    summaries = lab.runs(rows_shown, st.session_state.compare_default)
+    older = lab.count_runs() - rows_shown
 except LabError as error:
     state.say(error)
     leave()
@@ -35,8 +38,11 @@ if not summaries:
     leave()
 
 ids = [summary.id for summary in summaries]
-for id in set(st.session_state.compare_default) - set(ids):
-    st.warning(f"There is no finished run {id!r} on this server.", icon=":material/link_off:")
+if unknown := [id for id in st.session_state.compare_default if id not in ids]:
+    st.warning(
+        outside.plain(f"There is no finished run {links.some(unknown)} on this server."),
+        icon=":material/link_off:",
+    )
 # The table knows rows, not runs: when a run has been added, it starts anew from the runs ticked.
 if st.session_state.get("compare-ids") != ids:
     if "compare-ids" in st.session_state:
@@ -47,13 +53,16 @@ ticked = [ids.index(id) for id in st.session_state.compare_default if id in ids]
 
 def spy(summary: RunSummary, model: str) -> float | None:
     """The attack that is fair for the run's request."""
-    fair = wording.by_class(summary.plan.request)
+    fair = summary.plan.request.class_matched
     return summary.value(model, "mia_class_matched" if fair else "mia")
 
 
 table = pd.DataFrame(
     {
         "method": [lab.method_label(s.plan.method) for s in summaries],
+        "differs in": wording.differences(
+            [s.plan for s in summaries], [s.settings for s in summaries], lab.setting_label
+        ),
         "forgot": [s.plan.request.describe() for s in summaries],
         "data": [s.plan.dataset for s in summaries],
         "spy before": [spy(s, "before") for s in summaries],
@@ -79,9 +88,13 @@ event = widgets.table(
     selection_default={"selection": {"rows": ticked}},
 )
 st.caption(
-    "Spy: membership inference accuracy, 50 % is a coin flip, class-matched where whole classes "
-    "are forgotten. Right on new images: retained test accuracy. Seconds: unlearning only."
+    "Spy: membership inference accuracy, class-matched where classes or single images were chosen; "
+    "the aim is the retrained network's. Differs in: what tells a run from others of its method. "
+    "Right on new images: retained test accuracy. Seconds: unlearning only."
 )
+if older > 0 and st.button(f"Show older runs ({older:,} more)", key="older"):
+    st.session_state["compare-rows"] += PAGE
+    st.rerun()
 chosen = [ids[row] for row in event.selection.rows]
 # Keep the order in which they were ticked: A stays A.
 order = [id for id in st.session_state.compare if id in chosen]
@@ -121,13 +134,15 @@ if (first.plan.dataset, first.plan.request) != (second.plan.dataset, second.plan
         "with each other.",
         icon=":material/warning:",
     )
-titles = [wording.plan_title(run.plan) for run in (first, second)]
-if titles[0] == titles[1]:
-    titles = [
-        f"{title} (seed {run.plan.seed})"
-        for title, run in zip(titles, (first, second), strict=True)
-    ]
-short = [lab.method_label(run.plan.method) for run in (first, second)]
+pair = (first, second)
+apart = wording.differences(
+    [run.plan for run in pair], [run.settings for run in pair], lab.setting_label
+)
+short = [
+    lab.method_label(run.plan.method) + f" ({said})" * bool(said)
+    for run, said in zip(pair, apart, strict=True)
+]
+titles = [f"{name}: {run.plan.request.describe()}" for name, run in zip(short, pair, strict=True)]
 losses = [x for e in (first.after, second.after) for x in (e.forget_losses, e.test_losses)]
 top = charts.top_share(*losses)
 left, right = st.columns(2)
@@ -147,25 +162,25 @@ for place, name, color, attribute in (
 st.subheader("The numbers")
 for place, letter, title, run in zip(st.columns(2), "AB", titles, (first, second), strict=True):
     with place:
-        st.markdown(f"##### {letter}: {title}")
+        st.markdown(f"##### {letter}: {outside.plain(title)}")
         rows = []
         for model, evaluation in (
             ("before", run.before),
             ("after", run.after),
             ("retrained", run.retrained),
         ):
-            column = widgets.Column.of(evaluation)
+            column = widgets.Column.of(evaluation, run.plan.request)
             rows.append(
                 {
                     "": wording.SHORT[model],
-                    "spy's score": wording.value(column.spy),
-                    "spy's score, same classes": wording.value(column.spy_fair),
+                    "spy's score, fair question": wording.value(column.spy),
+                    "spy's score, all new images": wording.value(column.spy_plain),
                     "right on images to forget": wording.value(column.forget),
                     "right on new images it kept": wording.value(column.useful),
                 }
             )
         st.table(pd.DataFrame(rows).set_index("").T, alt=f"The numbers of run {letter}")
-        st.markdown(wording.verdict(run))
+        st.markdown(f"**{wording.headline(run)}** {wording.reasons(run)}")
         if st.button("Show this run", key=f"show-{letter}"):
             st.session_state.run = run.id
             st.switch_page(widgets.UNLEARN)
@@ -181,7 +196,6 @@ with st.expander("The charts as a table"):
 st.caption(wording.LIMITS)
 st.markdown("##### Take it with you")
 st.code(state.share_link(False, runs=",".join(chosen)), language=None, wrap_lines=True)
-pair = (first, second)
 st.download_button(
     "Numbers of both (CSV)",
     lambda: pd.concat([report.metrics_table(run) for run in pair]).to_csv(index=False).encode(),

@@ -19,6 +19,7 @@ from ui.wording import SHORT, known
 
 FORGET, TEST, RETAIN, NEUTRAL = "#D55E00", "#0072B2", "#009E73", "#767676"
 SETS = ("Images to forget", "Test images (never seen)")
+MATCHED_SETS = ("Images to forget", "Test images, same classes")
 DASHES: list[list[int]] = [[1, 0], [5, 3]]
 OPACITY = 0.55
 HEIGHT = 320
@@ -49,11 +50,13 @@ def histogram_rows(series: dict[str, Losses]) -> pd.DataFrame:
 
 
 def histogram(
-    forget: Losses, test: Losses, top: float, description: str, height: int = HEIGHT
+    forget: Losses, test: Losses, top: float, description: str, matched: bool = False
 ) -> alt.LayerChart:
-    """Two overlapping loss densities. top: the end of the y axis, a share of the images."""
-    rows = histogram_rows(dict(zip(SETS, (forget, test), strict=True)))
-    return _steps(rows, SETS, (FORGET, TEST), DASHES, top, description, height)
+    """Two overlapping loss densities. top: the end of the y axis, a share of the images. matched:
+    whether the test images are of the forgotten ones' classes."""
+    names = MATCHED_SETS if matched else SETS
+    rows = histogram_rows(dict(zip(names, (forget, test), strict=True)))
+    return _steps(rows, names, (FORGET, TEST), DASHES, top, description, HEIGHT)
 
 
 def overlaid(
@@ -125,7 +128,8 @@ def _steps(
 
 
 def spy_scores(measures: dict[str, Measure | None], description: str) -> alt.LayerChart:
-    """The attack's score with its interval, before, after and retrained, and the coin flip."""
+    """The attack's score with its interval, before, after and retrained. A dashed line where the
+    aim is: at the retrained model's score, or at a coin flip where that is not known."""
     rows = pd.DataFrame(
         [
             {"model": SHORT[name], "score": m.value, "low": m.low, "high": m.high}
@@ -134,14 +138,16 @@ def spy_scores(measures: dict[str, Measure | None], description: str) -> alt.Lay
         ],
         columns=["model", "score", "low", "high"],
     )
-    low = min([0.45, *(rows["low"].dropna())]) if len(rows) else 0.45
-    high = max([0.65, *(rows["high"].dropna())]) if len(rows) else 0.65
+    ideal = measures.get("retrained")
+    aim = ideal.value if ideal is not None and known(ideal) else 0.5
+    low = min([0.45, aim, *(rows["low"].dropna())])
+    high = max([0.65, aim, *(rows["high"].dropna())])
     scale = alt.Scale(
         domain=[float(np.floor(low * 20) / 20), float(np.ceil(high * 20) / 20)], nice=False
     )
     y = alt.Y("model:N", title=None, sort=list(SHORT.values()), axis=alt.Axis(labelLimit=160))
     base = alt.Chart(rows)
-    x_title = "Spy's score (50 % is a coin flip)"
+    x_title = f"Spy's score (dashed: {'the ideal' if aim != 0.5 else 'a coin flip'})"
     axis = alt.Axis(format="%", tickCount=6)
     bars = base.mark_rule(strokeWidth=4, color=NEUTRAL, opacity=0.6).encode(
         x=alt.X("low:Q", scale=scale, title=x_title, axis=axis), x2="high:Q", y=y
@@ -156,9 +162,9 @@ def spy_scores(measures: dict[str, Measure | None], description: str) -> alt.Lay
             alt.Tooltip("high:Q", title="at most", format=".1%"),
         ],
     )
-    coin = alt.Chart(pd.DataFrame({"x": [0.5]})).mark_rule(strokeDash=[4, 4], color=NEUTRAL)
+    line = alt.Chart(pd.DataFrame({"x": [aim]})).mark_rule(strokeDash=[4, 4], color=NEUTRAL)
     return alt.layer(
-        coin.encode(x=alt.X("x:Q", scale=scale, title=x_title)), bars, dots
+        line.encode(x=alt.X("x:Q", scale=scale, title=x_title)), bars, dots
     ).properties(height=190, description=description)
 
 

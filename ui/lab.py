@@ -7,13 +7,13 @@ objects live once a process, in Streamlit's resource cache.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
-import os
 import sys
-import tempfile
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +21,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import measured, sources
-from core.errors import BadRequest, LabError
+from core.errors import BadRequest, LabError, RunMissing, StoreCorrupt
 from core.folders import SHIPPED, cache_folder
 from core.forget_sets import ForgetRequest, Split
 from core.results import Evaluation, Plan, Run
-from core.run_files import RunSummary, run_from_files, shipped_runs
-from ui import wording
+from core.run_files import RunSummary, run_from_files, shipped_runs, write_file
+from ui import links, wording
 
 if TYPE_CHECKING:
     from core.data import ImageDataset
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 MODEL, ENSEMBLE = "compact", "sisa"
 DOWNLOAD_MB = 163
+SHOWN = ("finished", "partial")
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,12 +87,27 @@ def load_run(id: str) -> Run:
     return store().load(id)
 
 
-def runs() -> list[RunSummary]:
-    """Every run there is something to see of, the newest first, then those that ship."""
-    mine = [s for s in store().summaries() if s.status in ("finished", "partial")]
-    known = {s.id for s in mine}
-    mine.sort(key=lambda s: s.created, reverse=True)
-    return mine + [s for s in shipped() if s.id not in known]
+def runs(limit: int | None = None, also: Iterable[str] = ()) -> list[RunSummary]:
+    """Every run there is something to see of, the newest first, then those that ship.
+
+    limit: so many of the store's at most, but those in `also` in any case. Their plans' requests
+    are brief.
+    """
+    mine = store().summaries(limit, statuses=SHOWN)
+    theirs = shipped()
+    known = {s.id for s in (*mine, *theirs)}
+    if limit is not None and len(mine) == limit:  # else there are no others
+        for id in dict.fromkeys(also):
+            with contextlib.suppress(RunMissing, StoreCorrupt):
+                if id not in known and (found := store().summary(id)).status in SHOWN:
+                    mine.append(found)
+    mine_ids = {s.id for s in mine}
+    return mine + [s for s in theirs if s.id not in mine_ids]
+
+
+def count_runs() -> int:
+    """How many runs of the store there is something to see of."""
+    return store().count(SHOWN)
 
 
 def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
@@ -100,7 +116,7 @@ def references(plan: Plan) -> tuple[Evaluation | None, Evaluation | None]:
     Both do not depend on the method, so a live run can be shown against them before it has measured
     its own. (None, None) where no such run is at hand.
     """
-    return _references(plan.model, plan.dataset, plan.base, plan.request.to_json())
+    return _references(plan.model, plan.dataset, plan.base, plan.request.brief().to_json())
 
 
 @st.cache_resource(show_spinner=False, max_entries=16, ttl="2m")
@@ -112,7 +128,7 @@ def _references(
         same = summary.plan
         if (same.model, same.dataset, same.base) != (model, dataset, base):
             continue
-        if same.request.to_json() != request or not summary.metrics.get("before"):
+        if same.request.brief().to_json() != request or not summary.metrics.get("before"):
             continue
         try:
             run = load_run(summary.id)
@@ -129,8 +145,14 @@ def _references(
 
 
 def submit(plan: Plan, owner: str) -> Job:
-    """Puts a plan into the queue. Raises LabError."""
-    return queue().submit(plan, owner)
+    """Puts a plan into the queue, and keeps a long choice for its links. Raises LabError."""
+    job = queue().submit(plan, owner)
+    if links.is_long(plan.request):
+        try:
+            keep_request(plan.request)
+        except LabError as error:  # no reason not to run it: the run has its own request
+            log.warning("%s", error)
+    return job
 
 
 def job(id: str) -> Job:
@@ -151,6 +173,11 @@ def place(id: str) -> int | None:
 def cancel(id: str, owner: str) -> None:
     """Stops a job; raises LabError for anybody but its owner."""
     queue().cancel(id, owner)
+
+
+def save_again(id: str) -> None:
+    """Tries once more to save a run that could not be saved. Raises LabError."""
+    queue().save_again(id)
 
 
 def owned(job: Job, owner: str) -> bool:
@@ -189,6 +216,15 @@ def method_label(name: str) -> str:
     return wording.method_name(name)
 
 
+def setting_label(method: str, name: str) -> str:
+    """A hyper-parameter's name on a screen, with the same care as `method_label`."""
+    if "core.unlearners" in sys.modules and method in (known := methods()):
+        for parameter in known[method]["parameters"]:
+            if parameter["name"] == name:
+                return str(parameter["label"])
+    return name.replace("_", " ")
+
+
 def model_for(method: dict[str, Any], wanted: str = MODEL) -> str:
     """The architecture that a method works on: the one wanted, but the ensemble for a method that
     needs its shards, and for no other."""
@@ -214,6 +250,18 @@ def available(name: str) -> bool:
         return False
 
 
+def named_folder_lacks(name: str) -> LabError | None:
+    """What is wrong with the folder that FORGETTING_LAB_DATA names, None without such a folder.
+    What was downloaded, or would be, is not looked at while it is named."""
+    try:
+        place, named = sources.place_of(name, None, cache_folder())
+        if named:
+            sources.find_source(place, name)
+    except LabError as error:
+        return error
+    return None
+
+
 @st.cache_resource(show_spinner="Reading the images…")
 def dataset(name: str) -> ImageDataset:
     """The images, shared by all sessions. Raises LabError; imports torch."""
@@ -224,13 +272,18 @@ def dataset(name: str) -> ImageDataset:
 
 @st.cache_resource(show_spinner=False)
 def scores(name: str) -> NDArray[np.float32] | None:
-    """Memorisation, one number a training image (higher is more), None where none ship."""
+    """Memorisation, one number a training image (higher is more), None where there are none.
+    Raises LabError where there are no images."""
     from core.checkpoints import memorisation_scores
 
+    data = dataset(name)
     try:
-        found = memorisation_scores(MODEL, name)
+        found = memorisation_scores(data)
     except LabError as error:
         log.warning("no memorisation scores for %s: %s", name, error)
+        return None
+    if found is not None and len(found) != len(dataset(name).train_labels):
+        log.warning("the memorisation scores for %s are of other images", name)
         return None
     return None if found is None else found.astype(np.float32)
 
@@ -313,17 +366,24 @@ def download() -> Download:
 # Long choices
 
 
+def request_id(request: ForgetRequest) -> str:
+    """What `keep_request` stores a request under: 16 hexadecimal digits of its content."""
+    return hashlib.sha256(request.to_json().encode()).hexdigest()[:16]
+
+
 def keep_request(request: ForgetRequest) -> str:
-    """Stores a request that is too long for a link; gives its id (16 hexadecimal digits)."""
-    text = request.to_json()
-    id = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = cache_folder() / "requests"
-    path = folder / f"{id}.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as part:
-            part.write(text)
-        os.replace(part.name, path)
+    """Stores a request that is too long for a link; gives its id. Raises LabError."""
+    id = request_id(request)
+    path = cache_folder() / "requests" / f"{id}.json"
+    try:
+        if not path.exists():
+            write_file(path, request.to_json().encode())
+    except OSError as error:
+        raise LabError(
+            "A choice of so many images has a link only once it is stored, and this server cannot "
+            f"store it ({error.strerror}).",
+            f"Choose at most {links.MOST_INDICES:,}, or try again later.",
+        ) from error
     return id
 
 
@@ -334,5 +394,10 @@ def find_request(id: str) -> ForgetRequest:
     except OSError as error:
         raise BadRequest(
             "The chosen images that this link names are not on this server."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(
+            "The chosen images that this link names are damaged on this server.",
+            "Choose them anew.",
         ) from error
     return ForgetRequest.from_json(text)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import BadRequest, LabError
-from core.forget_sets import ForgetRequest
+from core.errors import BadRequest, LabError, short
+from core.forget_sets import MOST_SEED, ForgetRequest
 from core.results import Plan
 
 MOST_INDICES = 1000
@@ -21,6 +21,9 @@ MOST_INDICES = 1000
 DATASETS = ("cifar10", "digits")
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 STORED = re.compile(r"[0-9a-f]{16}")
+MOST_RUNS = 50
+"""As many runs as one link can compare."""
+LONGEST_SETTING = 200
 Setting = float | int | str | bool
 Keep = Callable[[ForgetRequest], str]
 Find = Callable[[str], ForgetRequest]
@@ -48,6 +51,11 @@ class Draft:
         )
 
 
+def is_long(request: ForgetRequest) -> bool:
+    """Whether a link can carry only the id of this request."""
+    return len(request.indices) > MOST_INDICES
+
+
 def forget_text(request: ForgetRequest, keep: Keep | None = None) -> str:
     """The short form without its seed; `keep` stores a long list of indices and gives its id."""
     if request.kind == "random":
@@ -59,25 +67,26 @@ def forget_text(request: ForgetRequest, keep: Keep | None = None) -> str:
             return request.to_json()
         share = "" if request.fraction is None else f":{request.fraction!r}"
         return f"class:{','.join(request.classes)}{share}"
-    if len(request.indices) > MOST_INDICES and keep is not None:
+    if is_long(request) and keep is not None:
         return f"stored:{keep(request)}"
     return "indices:" + ",".join(str(i) for i in request.indices)
 
 
 def forget_request(text: str, seed: int = 0, find: Find | None = None) -> ForgetRequest:
-    """The inverse of `forget_text`. Raises BadRequest; never opens a file that a link names."""
+    """The inverse of `forget_text`. Raises LabError; never opens a file that a link names."""
     kind, _, rest = text.partition(":")
     if text.startswith("{"):
-        return ForgetRequest.from_json(text)
+        return ForgetRequest.from_json(text).checked()
     if kind == "indices":
         try:
-            return ForgetRequest.of_indices(int(i) for i in rest.split(",") if i.strip())
+            indices = [int(i) for i in rest.split(",") if i.strip()]
+            return ForgetRequest.of_indices(indices).checked()
         except ValueError as error:
             raise BadRequest("The list of images in the link cannot be read.") from error
     if kind == "stored":
         if find is None or not STORED.fullmatch(rest):
             raise BadRequest("The link names a stored choice that cannot be read.")
-        return find(rest)
+        return find(rest).checked()
     return ForgetRequest.parse(text, seed)
 
 
@@ -136,7 +145,7 @@ def from_params(
     if (text := params.get("set")) is not None:
         try:
             fields["settings"] = _settings(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             problems.append(f"The link's settings {_short(text)} cannot be read.")
     elif "method" in params:
         fields["settings"] = {}
@@ -150,7 +159,11 @@ def _settings(text: str) -> dict[str, Setting]:
         if not colon or not re.fullmatch(r"[a-z0-9_]{1,60}", name):
             raise ValueError(part)
         value = json.loads(raw)
-        if not isinstance(value, float | int | str):
+        if isinstance(value, str):
+            fits = len(value) <= LONGEST_SETTING
+        else:  # NaN is not below anything
+            fits = isinstance(value, float | int) and abs(value) < 1e15
+        if not fits:
             raise ValueError(part)
         settings[name] = value
     return settings
@@ -160,25 +173,34 @@ def _whole(params: Mapping[str, str], key: str, start: int, problems: list[str])
     text = params.get(key)
     if text is None:
         return start
-    if re.fullmatch(r"[0-9]{1,9}", text):
+    if re.fullmatch(r"[0-9]{1,10}", text) and int(text) <= MOST_SEED:
         return int(text)
-    problems.append(f"The link's {key.replace('_', ' ')} {_short(text)} is not a whole number.")
+    problems.append(
+        f"The link's {key.replace('_', ' ')} {_short(text)} is not a whole number from 0 to "
+        f"{MOST_SEED}."
+    )
     return start
 
 
 def run_ids(text: str | None) -> tuple[list[str], list[str]]:
-    """The run ids of a comma-separated list, and a sentence for each that cannot be one."""
-    ids, problems = [], []
-    for part in (text or "").split(","):
-        if RUN_ID.fullmatch(part):
-            ids.append(part)
-        elif part:
-            problems.append(f"The link names a run {_short(part)}, which cannot be one.")
-    return list(dict.fromkeys(ids)), problems
+    """The run ids of a comma-separated list, and a sentence where some of it cannot be one; none,
+    and a sentence, where there are more than `MOST_RUNS`."""
+    parts = list(dict.fromkeys(part for part in (text or "").split(",") if part))
+    ids = [part for part in parts if RUN_ID.fullmatch(part)]
+    odd = [part for part in parts if not RUN_ID.fullmatch(part)]
+    if len(parts) > MOST_RUNS:
+        return [], [f"The link names {len(parts):,} runs, and can name {MOST_RUNS} at most."]
+    return ids, [f"The link names {some(odd)} as a run, which cannot be one."] if odd else []
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first few names, quoted, and how many more there are."""
+    shown = ", ".join(map(_short, names[:most]))
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")
+    return short(text, 40)
 
 
 def _clip(text: str) -> str:

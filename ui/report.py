@@ -38,7 +38,8 @@ def losses_table(run: Run) -> pd.DataFrame:
         evaluation: Evaluation | None = getattr(run, model)
         if evaluation is None:
             continue
-        for name, losses in evaluation.arrays().items():
+        for name in Evaluation.LOSSES:
+            losses = getattr(evaluation, name)
             frames.append(
                 pd.DataFrame(
                     {
@@ -56,13 +57,15 @@ def losses_table(run: Run) -> pd.DataFrame:
 def histograms(run: Run) -> dict[str, alt.LayerChart]:
     """The three loss histograms of a run on shared axes, by model name."""
     found = {m: e for m in MODELS if (e := getattr(run, m)) is not None}
-    losses = [e.forget_losses for e in found.values()] + [e.test_losses for e in found.values()]
-    top = charts.top_share(*losses)
-    return {
-        model: charts.histogram(
-            e.forget_losses, e.test_losses, top, f"Loss histograms, {wording.SHORT[model]}"
-        )
+    matched = run.plan.request.class_matched
+    pairs = {
+        model: (e.forget_losses, e.class_matched_losses if matched else e.test_losses)
         for model, e in found.items()
+    }
+    top = charts.top_share(*(losses for pair in pairs.values() for losses in pair))
+    return {
+        model: charts.histogram(*pair, top, f"Loss histograms, {wording.SHORT[model]}", matched)
+        for model, pair in pairs.items()
     }
 
 
@@ -136,7 +139,8 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Forgetting Lab: '
         f"{esc(run.plan.request.describe())}</title><style>{STYLE}</style></head><body>"
         f"<h1>Forgetting Lab: {esc(wording.plan_title(run.plan, labels))}</h1>"
-        f"<p><strong>{esc(wording.verdict(run))}</strong></p><p>{esc(trap)}</p>"
+        f"<p><strong>{esc(wording.headline(run))}</strong></p><p>{esc(wording.reasons(run))}</p>"
+        f"<p>{esc(trap)}</p>"
         f"<p>{esc(wording.LIMITS)}</p>{figures}"
         f"<h2>The numbers</h2><table><tr><th>Model</th><th>Metric</th><th>Value</th>"
         f"<th>95 % interval</th><th>Images</th></tr>{numbers}</table>"

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui import state
+from ui import outside, state
 
 
 def setting(parameter: dict[str, Any], value: Any) -> None:
@@ -57,7 +57,7 @@ def _inside(parameter: dict[str, Any], value: Any) -> float | int:
     whole = parameter["type"] == "int"
     number = value if isinstance(value, int | float) and math.isfinite(value) else None
     if number is None or (whole and number != int(number)):
-        st.warning(f"{label} cannot be {value!r}; the default is set instead.")
+        st.warning(outside.plain(f"{label} cannot be {value!r}; the default is set instead."))
         number = parameter["default"]
     inside = max(number if low is None else low, min(number, number if high is None else high))
     if inside != number:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import secrets
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from PIL import Image
 from core.errors import LabError
 from core.forget_sets import ForgetRequest
 from core.results import Plan
-from ui import lab, links
+from ui import lab, links, outside
 from ui.links import Draft
 
 TITLE = "Forgetting Lab"
@@ -52,6 +53,29 @@ READABLE_CAPTIONS = """<style>
 """Streamlit's own captions have a contrast of about 4 to 1; readers need 4.5."""
 
 
+COOKIE = "forgetting_lab_owner"
+"""What lets a browser find its own runs again, and stop them, after a reload. An address neither
+carries this token nor sets it: whoever has a link has no right with it."""
+TOKEN = re.compile(r"[0-9a-f]{24}")
+
+_owner_cookie = st.components.v2.component(
+    "forgetting_lab_owner",
+    js="""
+export default function ({ data, parentElement, setStateValue }) {
+  const found = document.cookie.match(`(?:^|; )${data.name}=([0-9a-f]{24})(?:;|$)`)
+  if (!found) {
+    const secure = location.protocol === "https:" ? "; Secure" : ""
+    document.cookie = `${data.name}=${data.token}; path=/; SameSite=Strict${secure}`
+  } else if (found[1] !== data.token && parentElement.dataset.told !== found[1]) {
+    // Another tab was first: both are the same visitor.
+    parentElement.dataset.told = found[1]
+    setStateValue("token", found[1])
+  }
+}
+""",
+)
+
+
 def setup_page(title: str) -> None:
     """The first call of every page; may be called again without harm.
 
@@ -73,19 +97,42 @@ def setup_page(title: str) -> None:
         st.session_state.jobs = []
         st.session_state.compare = st.session_state.compare_default = []
         st.session_state.page = title
-        st.session_state.owner = secrets.token_hex(12)
+        st.session_state.long = {}
+        kept = st.context.cookies.get(COOKIE)
+        st.session_state.owner = kept if _is_token(kept) else secrets.token_hex(12)
     if st.session_state.page != title:
         st.session_state.page, st.session_state.problems = title, []
         st.session_state.compare_default = st.session_state.compare
     with st.container(horizontal=True, gap="small", key="story"):
         for page, label in STORY.items():
             st.page_link(page, label=label, width="content")
+        _keep_owner()
     _read_address()
     for problem in st.session_state.problems:
-        st.warning(problem, icon=":material/link_off:")
+        st.warning(outside.plain(problem), icon=":material/link_off:")
+
+
+def _is_token(value: object) -> bool:
+    """Whether what a browser sent can be a token; anything can stand there."""
+    return isinstance(value, str) and bool(TOKEN.fullmatch(value))
+
+
+def _keep_owner() -> None:
+    """Puts the session's token into the browser, or takes the one that another tab put there."""
+    told = (st.session_state.get("owner-cookie") or {}).get("token")
+    if _is_token(told) and not st.session_state.jobs:
+        st.session_state.owner = told
+    _owner_cookie(
+        key="owner-cookie",
+        data={"name": COOKIE, "token": st.session_state.owner},
+        on_token_change=lambda: None,
+        width="content",
+    )
 
 
 def _read_address() -> None:
+    # Links of earlier versions carried the right to stop a run.
+    st.query_params.pop("owner", None)
     params = st.query_params.to_dict()
     if not params or params == st.session_state.address:
         return
@@ -93,28 +140,43 @@ def _read_address() -> None:
     if draft() != st.session_state.written:
         return
     st.session_state.address = params
-    found, problems = links.from_params(params, draft(), lab.find_request)
+    found, problems = links.from_params(params, draft(), _find)
     runs, more = links.run_ids(params.get("run"))
     compare, still_more = links.run_ids(params.get("runs"))
     st.session_state.draft = st.session_state.written = found
     st.session_state.run = runs[0] if runs else None
     if "runs" in params:
         st.session_state.compare = st.session_state.compare_default = compare
-    if links.RUN_ID.fullmatch(params.get("owner", "")):
-        st.session_state.owner = params["owner"]
     st.session_state.problems = problems + more + still_more
+
+
+def _find(id: str) -> ForgetRequest:
+    """A long choice: of this session, or one that was stored. Raises BadRequest."""
+    found: ForgetRequest | None = st.session_state.long.get(id)
+    return found or lab.find_request(id)
+
+
+def _name(request: ForgetRequest) -> str:
+    """The id of a long choice. Nothing is stored: the session keeps it, and who looks at a page
+    has not shared it."""
+    id = lab.request_id(request)
+    st.session_state.long[id] = request
+    return id
 
 
 def write_address(**extra: str) -> None:
     """Makes the address say what the session holds, and `extra` (empty ones left out)."""
-    params = links.to_params(draft(), lab.keep_request) | {k: v for k, v in extra.items() if v}
+    params = links.to_params(draft(), _name) | {k: v for k, v in extra.items() if v}
     st.session_state.address, st.session_state.written = params, draft()
     if st.query_params.to_dict() != params:
         st.query_params.from_dict(params)
 
 
 def share_link(with_draft: bool = True, **extra: str) -> str:
-    """The address of this page with the draft and `extra`, and never with the owner's token."""
+    """The address of this page with the draft and `extra`; a long choice is stored for it.
+
+    Raises LabError where that cannot be.
+    """
     params = links.to_params(draft(), lab.keep_request) if with_draft else {}
     place = "" if st.session_state.page == TITLE else st.session_state.page
     # The address that Streamlit knows may end with the page's own name.
@@ -164,4 +226,4 @@ def plan() -> Plan:
 def say(error: LabError) -> None:
     """What happened and what helps; the traceback goes to the log."""
     logging.getLogger(__name__).warning("shown to a visitor", exc_info=error)
-    st.error(str(error), icon=":material/error:")
+    st.error(outside.plain(error), icon=":material/error:")

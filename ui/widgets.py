@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.errors import LabError, StoreCorrupt
+from core.errors import LabError, StoreCorrupt, short
 from core.forget_sets import ForgetRequest
 from core.results import (
     BINS,
@@ -26,7 +26,7 @@ from core.results import (
     overlap,
     wilson,
 )
-from ui import charts, lab, report, state, wording
+from ui import charts, lab, links, outside, report, state, wording
 from ui import story as story_of
 
 if TYPE_CHECKING:
@@ -51,27 +51,33 @@ NO_IDEAL = (
 class Column:
     """One model's numbers as the three columns show them; None is not measured (yet).
 
+    spy: the attack that is fair for the request; spy_plain: against test images of every class,
+    where that is another one. matched: whether test_losses are of the forgotten images' classes.
     rough: measured on samples on the way, not on all images.
     """
 
     forget_losses: Losses | None = field(default=None, repr=False)
     test_losses: Losses | None = field(default=None, repr=False)
+    matched: bool = False
     spy: Measure | None = None
-    spy_fair: Measure | None = None
+    spy_plain: Measure | None = None
     forget: Measure | None = None
     useful: Measure | None = None
     rough: bool = False
 
     @classmethod
-    def of(cls, evaluation: Evaluation | None) -> Column:
-        """From a full evaluation; empty for None."""
+    def of(cls, evaluation: Evaluation | None, request: ForgetRequest, fair: bool = True) -> Column:
+        """From a full evaluation; empty for None. fair: show test images that suit the request;
+        False shows all of them."""
         if evaluation is None:
             return cls()
+        matched = request.class_matched and fair
         return cls(
             evaluation.forget_losses,
-            evaluation.test_losses,
+            evaluation.class_matched_losses if matched else evaluation.test_losses,
+            matched,
+            wording.fair_spy(evaluation, request) or UNSCORED,
             evaluation.mia or UNSCORED,
-            evaluation.mia_class_matched or UNSCORED,
             evaluation.forget_accuracy,
             evaluation.retained_test_accuracy,
         )
@@ -85,6 +91,7 @@ class Column:
         return cls(
             probe.forget_losses,
             probe.test_losses,
+            probe.matched,
             UNSCORED if probe.mia is None else wilson(probe.mia * min(n, m), min(n, m)),
             None,
             wilson(probe.forget_accuracy * n, n),
@@ -93,9 +100,9 @@ class Column:
         )
 
 
-def columns_of(run: Run) -> dict[str, Column]:
+def columns_of(run: Run, fair: bool = True) -> dict[str, Column]:
     """The three columns of a finished run."""
-    return {model: Column.of(getattr(run, model)) for model in MODELS}
+    return {model: Column.of(getattr(run, model), run.plan.request, fair) for model in MODELS}
 
 
 def three_columns(
@@ -129,17 +136,20 @@ def _picture(model: str, column: Column, top: float, said: str, key: str) -> Non
     text = (
         f"Loss histograms, {wording.SHORT[model].lower()}: median loss {wording.loss(forget)} on "
         f"images to forget and {wording.loss(test)} on test images"
+        f"{' of the same classes' if column.matched else ''}"
     )
-    spec = _histogram(column.forget_losses, column.test_losses, top, text)
+    spec = _histogram(column.forget_losses, column.test_losses, top, text, column.matched)
     st.vega_lite_chart(spec, alt=text, key=key)
     shared = overlap(column.forget_losses, column.test_losses)
     st.caption(f"The two shapes overlap by {wording.percent(shared)}.")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _histogram(forget: Losses, test: Losses, top: float, description: str) -> dict[str, Any]:
+def _histogram(
+    forget: Losses, test: Losses, top: float, description: str, matched: bool
+) -> dict[str, Any]:
     """The chart's Vega-Lite: made once, however many ticks of a live view show it."""
-    spec: dict[str, Any] = charts.histogram(forget, test, top, description).to_dict()
+    spec: dict[str, Any] = charts.histogram(forget, test, top, description, matched).to_dict()
     del spec["description"]
     return spec
 
@@ -172,19 +182,23 @@ def table(
 
 
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
-    _number(wording.SPY, column.spy, ideal.spy, model, said, wording.SPY_HELP, pairs=True)
-    if wording.by_class(request):
-        _number(
-            wording.SPY_FAIR,
-            column.spy_fair,
-            ideal.spy_fair,
-            model,
-            "at the end" if column.rough else said,
-            wording.SPY_FAIR_HELP,
-            pairs=True,
-        )
+    fair = request.class_matched
+    label, help = (
+        (wording.SPY_FAIR, wording.SPY_FAIR_HELP) if fair else (wording.SPY, wording.SPY_HELP)
+    )
+    _number(label, column.spy, ideal.spy, model, said, help, pairs=True)
     _number(wording.FORGET, column.forget, ideal.forget, model, said, wording.FORGET_HELP)
     _number(wording.USEFUL, column.useful, ideal.useful, model, said, wording.USEFUL_HELP)
+    if fair:
+        _number(
+            wording.SPY_PLAIN,
+            column.spy_plain,
+            ideal.spy_plain,
+            model,
+            "at the end" if column.rough else said,
+            wording.SPY_PLAIN_HELP,
+            pairs=True,
+        )
 
 
 def _number(
@@ -221,23 +235,44 @@ def verdict(run: Run) -> None:
             "The numbers are of the model as it was then.",
             icon=":material/front_hand:",
         )
-    st.markdown(f"**{wording.verdict(run)}**")
+    st.markdown(f"#### {wording.headline(run)}")
+    if text := wording.reasons(run):
+        st.markdown(text)
     if text := wording.trap(run):
         st.info(text, icon=":material/warning:")
+
+
+QUESTIONS = {True: "new images of the same classes", False: "new images of every class"}
 
 
 def result(run: Run, key: str) -> None:
     """Everything about a finished run that is the same wherever it is shown."""
     verdict(run)
+    fair = True
+    if run.plan.request.class_matched:
+        fair = st.segmented_control(
+            "Compare the forgotten images with",
+            list(QUESTIONS),
+            default=True,
+            required=True,
+            format_func=QUESTIONS.get,
+            key=f"{key}-question",
+        )
     three_columns(
-        columns_of(run),
+        columns_of(run, fair),
         run.plan.request,
         key,
         {"retrained": NO_IDEAL},
     )
-    if run.before is not None and run.after is not None:
-        shared = [overlap(e.forget_losses, e.test_losses) for e in (run.before, run.after)]
-        st.markdown(wording.histogram_takeaway(*shared))
+    columns = columns_of(run, fair)
+    shared = [
+        overlap(column.forget_losses, column.test_losses)
+        if column.forget_losses is not None and column.test_losses is not None
+        else None
+        for column in columns.values()
+    ]
+    if shared[0] is not None and shared[1] is not None:
+        st.markdown(wording.histogram_takeaway(shared[0], shared[1], shared[2]))
         _spy_chart(run, key)
     st.caption(wording.LIMITS)
     table_twin(run, key)
@@ -252,10 +287,10 @@ def _spy_chart(run: Run, key: str) -> None:
     if not any(wording.known(measure) for measure in found.values()):
         return
     parts = [f"{wording.SHORT[m].lower()} {wording.value(v)}" for m, v in found.items()]
-    text = f"Spy's score with 95 % intervals: {', '.join(parts)}; 50 % is a coin flip."
+    label = wording.SPY_FAIR if run.plan.request.class_matched else wording.SPY
+    text = f"{label}, with 95 % intervals: {', '.join(parts)}."
     draw(charts.spy_scores(found, text), f"{key}-spy")
-    after = found.get("after")
-    st.markdown(f"{text} {wording.direction(after)}")
+    st.markdown(f"{text} {wording.direction(found.get('after'), found.get('retrained'))}")
 
 
 def table_twin(run: Run, key: str) -> None:
@@ -291,10 +326,12 @@ def bars(columns: Mapping[str, Column]) -> None:
 
 
 def exports(run: Run, link: str, key: str) -> None:
-    """Link, tables, pictures and report; each file is made when it is asked for."""
+    """Link ("" for a run that is not saved), tables, pictures and report; each file is made when
+    it is asked for."""
     st.markdown("##### Take it with you")
-    st.code(link, language=None, wrap_lines=True)
-    st.caption("This link shows the result and its settings. It starts nothing.")
+    if link:
+        st.code(link, language=None, wrap_lines=True)
+        st.caption("This link shows the result and its settings. It starts nothing.")
     with st.container(horizontal=True):
         st.download_button(
             "Numbers (CSV)",
@@ -380,8 +417,50 @@ def data_note() -> None:
         download_box()
 
 
+def images_missing(name: str) -> None:
+    """Says that the images of a choice are not here, and what helps."""
+    if name in links.DATASETS:
+        st.warning(
+            "This choice is about CIFAR-10, and its photos are not on this machine. Get them, or "
+            "make the same kind of choice on digits.",
+            icon=":material/cloud_download:",
+        )
+        download_box()
+        return
+    st.warning(
+        outside.plain(
+            f"This choice is about {data_title(name)}, a data set of one's own, which the app does "
+            "not offer. Run it again from a shell (python -m core unlearn --dataset NAME --data "
+            "FOLDER), or choose on digits."
+        ),
+        icon=":material/folder_off:",
+    )
+
+
+def data_title(name: str) -> str:
+    """A data set in words; one of somebody's own has its name."""
+    return wording.DATASETS.get(name, short(name))
+
+
+def use_digits() -> None:
+    """A button that leaves for the data set that is always here."""
+    if st.button("Use digits instead", key="use-digits", type="primary"):
+        state.choose("digits", None)
+        st.switch_page(CHOOSE)
+
+
 def download_box() -> None:
-    """Offers CIFAR-10: a button, then progress and a way to stop. Starts nothing by itself."""
+    """Offers CIFAR-10: a button, then progress and a way to stop. Starts nothing by itself.
+
+    Where a download would not be looked at, or strangers look on, it says so in its place.
+    """
+    if error := lab.named_folder_lacks("cifar10"):
+        message = f"{error.message} FORGETTING_LAB_DATA names it, so a download is not looked at."
+        st.warning(outside.plain(message), icon=":material/folder_off:")
+        return
+    if outside.hosted():
+        st.caption("Whoever runs this server can fetch the photos: `python -m core download`.")
+        return
     going = lab.download()
     st.fragment(_download_view, run_every=1.0 if going.running else None)()
 
@@ -401,7 +480,7 @@ def _download_view() -> None:
     if st.session_state.pop("downloading", False):
         st.rerun()
     if going.error:
-        st.error(going.error, icon=":material/cloud_off:")
+        st.error(outside.plain(going.error), icon=":material/cloud_off:")
     if st.button(
         f"Download CIFAR-10 ({lab.DOWNLOAD_MB} MB)", key="download", icon=":material/download:"
     ):
@@ -413,12 +492,15 @@ def _download_view() -> None:
 
 
 def service_or_stop() -> None:
-    """Opens the store; where it is damaged says so, offers a new one, and ends the page."""
+    """Opens the store; where it is damaged says so and ends the page. Whoever sits at this machine
+    is offered a new one, a stranger is not."""
     try:
         lab.queue()
     except StoreCorrupt as error:
         state.say(error)
-        if st.button("Put the damaged database aside and start a new one", key="set-aside"):
+        if outside.hosted():
+            st.caption("Whoever runs this server can mend it: `python -m core repair`.")
+        elif st.button("Put the damaged database aside and start a new one", key="set-aside"):
             try:
                 lab.set_store_aside()
             except LabError as another:
@@ -435,12 +517,22 @@ def service_or_stop() -> None:
 def data_or_stop(error: LabError) -> None:
     """Says why there are no images to work with, offers the digits, and ends the page."""
     state.say(error)
-    if state.draft().dataset != "digits" and st.button(
-        "Use digits instead", key="use-digits", type="primary"
-    ):
-        state.choose("digits", None)
-        st.switch_page(CHOOSE)
+    if state.draft().dataset != "digits":
+        use_digits()
     st.stop()
+
+
+def link_box(label: str, said: str) -> None:
+    """A link to this page's draft, made (and a long choice stored) once the box is opened."""
+    box = st.expander(label, key="link-box", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        try:
+            st.code(state.share_link(), language=None, wrap_lines=True)
+            st.caption(said)
+        except LabError as error:
+            state.say(error)
 
 
 def lost_runs() -> None:
@@ -448,7 +540,8 @@ def lost_runs() -> None:
     for summary in lab.lost():
         with st.container(border=True, key=f"lost-{summary.id}"):
             st.markdown(
-                f":material/power_off: **{wording.plan_title(summary.plan)}.** {summary.error}"
+                f":material/power_off: **{outside.plain(wording.plan_title(summary.plan))}.** "
+                f"{outside.plain(summary.error)}"
             )
             with st.container(horizontal=True):
                 if st.button("Set it up again", key=f"again-{summary.id}"):

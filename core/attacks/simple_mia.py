@@ -87,13 +87,44 @@ def accuracy(
     members = np.repeat([0, 1], n)
     found = []
     for round_seed in range(seed, seed + _rounds(forget, test, subsamples)):
-        sample = np.concatenate([_choose(test, n, round_seed), _choose(forget, n, round_seed)])
+        picked = (losses[_choose(len(losses), n, round_seed)] for losses in (test, forget))
+        sample = np.concatenate([*picked])
         with warnings.catch_warnings():
             # A diverged model's losses are scaled too badly for a hundred steps; the accuracy of
             # the fit that it ends with is still the measurement.
             warnings.simplefilter("ignore", ConvergenceWarning)
             found.append(simple_mia(sample[:, None], members, SPLITS, round_seed).mean())
     return float(np.mean(found))
+
+
+def hits(
+    forget_losses: ArrayLike, test_losses: ArrayLike, seed: int = 0, subsamples: int = 1
+) -> tuple[Floats, Floats] | None:
+    """Image by image, what `accuracy` is made of: float (forget images,) and (test images,), each
+    how often the attack's tests judged the image rightly, in units of how often they judged an
+    image on average; 0 for one that no test met. The mean of the two means is `accuracy`. None
+    below 10 images a side."""
+    forget, test = _clamp(forget_losses), _clamp(test_losses)
+    n = min(len(forget), len(test))
+    if n < SMALLEST:
+        return None
+    members = np.repeat([0, 1], n)
+    sizes = len(test), len(forget)
+    right, judged = np.zeros(sum(sizes)), 0
+    pooled = np.concatenate([test, forget])
+    for round_seed in range(seed, seed + _rounds(forget, test, subsamples)):
+        picked = [_choose(size, n, round_seed) for size in sizes]
+        images = np.concatenate([picked[0], picked[1] + len(test)])
+        sample = pooled[images][:, None]
+        splits = StratifiedShuffleSplit(n_splits=SPLITS, random_state=round_seed)
+        for fitted_on, judged_on in splits.split(sample, members):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # as in `accuracy`
+                fit = LogisticRegression().fit(sample[fitted_on], members[fitted_on])
+            right[images[judged_on]] += fit.predict(sample[judged_on]) == members[judged_on]
+            judged += len(judged_on)
+    right *= 2 / judged
+    return right[len(test) :] * len(forget), right[: len(test)] * len(test)
 
 
 def _rounds(forget: NDArray[Any], test: NDArray[Any], subsamples: int) -> int:
@@ -105,10 +136,11 @@ def _clamp(losses: ArrayLike) -> NDArray[Any]:
     return clamped.clip(-LARGEST_LOSS, LARGEST_LOSS)
 
 
-def _choose(losses: NDArray[Any], n: int, seed: int) -> NDArray[Any]:
-    if len(losses) == n:
-        return losses
-    return losses[np.random.default_rng(seed).permutation(len(losses))[:n]]
+def _choose(images: int, n: int, seed: int) -> NDArray[Any]:
+    """Which `n` of so many images a round looks at."""
+    if images == n:
+        return np.arange(n)
+    return np.random.default_rng(seed).permutation(images)[:n]
 
 
 def _bootstrap(

@@ -25,7 +25,7 @@ from core.unlearners.descent import (
     steps_for,
     stream,
 )
-from core.unlearners.fine_tune import FineTune
+from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
 
 PAPER = (
     "NeurIPS 2023 unlearning challenge: Triantafillou et al. 2024, arXiv 2406.09073; "
@@ -75,6 +75,8 @@ class ConvolutionTranspose(FineTune):
     paper = PAPER
 
     epochs: float = _passes(0.6)
+    learning_rate: float = retain_rate(0.16)
+    batch_size: int = retain_batch(128)
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator
@@ -102,6 +104,8 @@ class MaskedSmallGradients(FineTune):
     paper = PAPER
 
     epochs: float = _passes(0.45)
+    learning_rate: float = retain_rate(0.16)
+    batch_size: int = retain_batch(128)
     share: float = parameter(
         0.3, "Share drawn anew", "How many of the filter weights start over.", 0, 1
     )
@@ -154,6 +158,8 @@ class ConfuseFineTune(FineTune):
     paper = PAPER
 
     epochs: float = _passes(0.6)
+    learning_rate: float = retain_rate(0.16)
+    batch_size: int = retain_batch(128)
     noise: float = parameter(0.6, "Noise", "Its size relative to the weights of each layer.", 0, 10)
 
     def run(

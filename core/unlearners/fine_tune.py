@@ -17,6 +17,34 @@ from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 from core.unlearners.descent import batches, cross_entropy, descend, steps_for
 
 
+def retain_rate(default: float) -> float:
+    """The learning rate of a method that descends on the images to keep."""
+    rate: float = parameter(
+        default,
+        "Learning rate",
+        "How far each step moves: larger forgets more and costs accuracy.",
+        1e-5,
+        1.0,
+        log=True,
+        presets={"class": 0.15, "digits": 0.2},
+    )
+    return rate
+
+
+def retain_batch(default: int) -> int:
+    """The batch size of such a method."""
+    size: int = parameter(
+        default,
+        "Batch size",
+        "Images a step.",
+        8,
+        1024,
+        log=True,
+        presets={"class": 128, "digits": 32},
+    )
+    return size
+
+
 @dataclass(frozen=True)
 class FineTune(Unlearner):
     """theta <- theta - eta grad CE(R): SGD with Nesterov momentum, eta along a cosine to 0."""
@@ -32,7 +60,7 @@ class FineTune(Unlearner):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = parameter(
-        0.6,
+        0.7,
         "Passes",
         "How often each image to keep is seen again.",
         0.01,
@@ -40,19 +68,9 @@ class FineTune(Unlearner):
         log=True,
         presets={"class": 1.0, "digits": 8.0},
     )
-    learning_rate: float = parameter(
-        0.16,
-        "Learning rate",
-        "How far each step moves: larger forgets more and costs accuracy.",
-        1e-5,
-        1.0,
-        log=True,
-        presets={"class": 0.15, "digits": 0.2},
-    )
+    learning_rate: float = retain_rate(0.07)
     momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    batch_size: int = retain_batch(64)
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator

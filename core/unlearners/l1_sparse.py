@@ -14,7 +14,7 @@ import torch
 from core.models import Classifier
 from core.unlearners.base import Step, UnlearningData, parameter
 from core.unlearners.descent import batches, cross_entropy, descend, steps_for
-from core.unlearners.fine_tune import FineTune
+from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
 
 
 def linear_decay(done: int, total: int) -> float:
@@ -51,6 +51,8 @@ class L1Sparse(FineTune):
         log=True,
         presets={"digits": 8.0},
     )
+    learning_rate: float = retain_rate(0.16)
+    batch_size: int = retain_batch(128)
     gamma: float = parameter(
         5e-5,
         "Sparsity",

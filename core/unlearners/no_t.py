@@ -14,7 +14,7 @@ from torch import nn
 
 from core.models import Classifier
 from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.fine_tune import FineTune
+from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
 
 
 @torch.no_grad()
@@ -47,6 +47,8 @@ class NoT(FineTune):
         log=True,
         presets={"digits": 8.0},
     )
+    learning_rate: float = retain_rate(0.16)
+    batch_size: int = retain_batch(128)
 
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator

@@ -30,7 +30,8 @@ class Retrain(Unlearner):
     def run(
         self, model: Classifier, data: UnlearningData, generator: torch.Generator
     ) -> Generator[Step, None, None]:
-        seed = int(torch.randint(2**31, (), generator=generator))
+        # The run's own seed, as `core train --seed` takes it: the same seed gives the same model.
+        seed = generator.initial_seed()
         for progress in train(
             data.architecture,
             data.retain,

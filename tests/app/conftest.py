@@ -25,6 +25,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     for name in ("FORGETTING_LAB_DATA", "FORGETTING_LAB_DATABASE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FORGETTING_LAB_HOSTED", "0")
     monkeypatch.setattr(lab, "SHIPPED", tmp_path / "shipped")
     monkeypatch.chdir(ROOT)
     st.cache_data.clear()
@@ -43,6 +44,14 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Runner]:
     yield fake
     fake.release.set()
     assert lab.queue().join(10)
+
+
+@pytest.fixture
+def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the browser sends with each new session; put a cookie in to have one."""
+    jar: dict[str, str] = {}
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: jar))
+    return jar
 
 
 @pytest.fixture

@@ -29,12 +29,12 @@ def evaluation(
     matched: float | None = None,
     n: int = 1000,
     direction: str = "forget lower",
-    seed: int = 0,
 ) -> Evaluation:
-    """An evaluation with these numbers and losses that look like them."""
+    """An evaluation with these numbers and losses that look like them: those of any two are of the
+    same images."""
 
     def share(value: float, count: int = n) -> Measure:
-        return Measure(value, value - 0.01, value + 0.01, count)
+        return Measure(value, value - 0.003, value + 0.003, count)
 
     def attack(value: float) -> AttackMeasure | None:
         if n < 10:
@@ -42,7 +42,7 @@ def evaluation(
         side = direction if abs(value - 0.5) > 0.012 else "none"
         return AttackMeasure(value, value - 0.012, value + 0.012, n, side)
 
-    f, t = losses(n, forget, seed), losses(1000, test, seed + 1)
+    f, t = losses(n, forget, 0), losses(1000, test, 1)
     return Evaluation(
         share(forget),
         share(0.995, 45_000),
@@ -106,10 +106,8 @@ def run(
         {"python": "3.11", "torch": "2"},
         {"dataset": of.dataset, "forget": n, "test": 1000},
         evaluation(n=n),
-        evaluation(
-            **{"forget": 0.88, "test": 0.86, "mia": 0.506, "n": n, "seed": 5, **(after or {})}
-        ),
-        evaluation(0.87, 0.87, 0.502, n=n, seed=9),
+        evaluation(**{"forget": 0.875, "test": 0.866, "mia": 0.506, "n": n, **(after or {})}),
+        evaluation(0.87, 0.87, 0.502, n=n),
         tuple(snapshot(step) for step in (0, 10, 20, 30, 40)),
         "a" * 64,
         "retrained-0",
@@ -126,8 +124,8 @@ def class_run(id: str = "run-class", dataset: str = "digits") -> Run:
     found = run(id, of)
     return replace(
         found,
-        after=evaluation(0.03, 0.86, 0.95, 0.51, seed=3, direction="forget higher"),
-        retrained=evaluation(0.0, 0.87, 0.96, 0.50, seed=4, direction="forget higher"),
+        after=evaluation(0.0, 0.866, 0.95, 0.51, direction="forget higher"),
+        retrained=evaluation(0.0, 0.87, 0.96, 0.50, direction="forget higher"),
     )
 
 

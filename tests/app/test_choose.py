@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from core.experiment import run_plan
 from core.forget_sets import ForgetRequest
+from core.results import Plan, Run
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
+from ui import lab
 
 PAGE = "pages/1_Choose.py"
 
@@ -70,3 +75,11 @@ def test_a_choice_survives_a_page_switch(open_page: Open, ship) -> None:
     at.switch_page(PAGE).run()
     assert not at.exception
     assert at.session_state["draft"].request == ForgetRequest.of_classes("4")
+
+
+@pytest.mark.parametrize(("model", "method"), [("compact", "fine_tune"), ("sisa", "sisa")])
+def test_what_is_previewed_is_what_every_architecture_forgets(model: str, method: str) -> None:
+    request = ForgetRequest.most_memorised(50)
+    plan = Plan(model, "digits", request, method)
+    started = next(item for item in run_plan(plan, device="cpu") if isinstance(item, Run))
+    assert started.data["forget_digest"] == lab.split("digits", request).digest

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+
+from streamlit.testing.v1 import AppTest
 
 from core.unlearners import METHODS
 from tests.app import fakes
-from tests.app.conftest import Open
+from tests.app.conftest import ROOT, Open
 from tests.app.test_front import texts
-from ui import charts
+from ui import charts, wording
 
 PAGE = "pages/3_Compare.py"
 
@@ -57,3 +60,57 @@ def test_unknown_runs_are_said(open_page: Open, ship) -> None:
     assert "There is no finished run 'nobody'" in texts(at)
     assert "cannot be one" in texts(at)
     assert "Tick one more run" in texts(at)
+
+
+def settings_of(id: str, seed: int = 0, method: str = "fine_tune", **settings: float):
+    plan = dataclasses.replace(fakes.plan(method=method), settings=settings, seed=seed)
+    return fakes.run(id, plan, settings={"epochs": 1.0, **settings})
+
+
+def test_two_runs_of_one_method_are_named_by_what_they_differ_in(open_page: Open, ship) -> None:
+    ship(settings_of("one", learning_rate=0.3))
+    ship(settings_of("two", learning_rate=0.13))
+    at = open_page(PAGE, runs="one,two")
+    assert not at.exception
+    said = texts(at)
+    assert "##### A: Fine-tune (learning rate 0.3): a random 10 %" in said
+    assert "##### B: Fine-tune (learning rate 0.13): a random 10 %" in said
+    spec = json.loads(at.get("vega_lite_chart")[0].proto.spec)
+    legend = spec["layer"][1]["encoding"]["color"]["scale"]["domain"]
+    assert legend == ["A: Fine-tune (learning rate 0.3)", "B: Fine-tune (learning rate 0.13)"]
+    assert set(at.dataframe[0].value["differs in"]) == {"learning rate 0.3", "learning rate 0.13"}
+
+
+def test_what_runs_differ_in() -> None:
+    def of(*runs):
+        return wording.differences([run.plan for run in runs], [run.settings for run in runs])
+
+    rate, other = settings_of("a", learning_rate=0.3), settings_of("b", learning_rate=0.1)
+    assert of(rate, other) == ["learning rate 0.3", "learning rate 0.1"]
+    assert of(rate, settings_of("b", 7, learning_rate=0.3)) == ["seed 0", "seed 7"]
+    assert of(rate, settings_of("b", 7, epochs=2, learning_rate=0.1)) == [
+        "epochs 1, learning rate 0.3, seed 0",
+        "epochs 2, learning rate 0.1, seed 7",
+    ]
+    assert of(rate, settings_of("b", 1, "neg_grad", learning_rate=0.1)) == ["", ""]
+    assert of(rate, rate) == ["", ""]
+    assert of(rate, settings_of("b")) == ["learning rate 0.3", "learning rate not set"]
+    assert of(rate, fakes.run("c", fakes.plan("class:1"))) == ["", ""]  # another forget set
+
+
+def test_older_runs_come_when_asked_for_and_linked_ones_at_once(open_page: Open, keep) -> None:
+    for i in range(3):
+        keep(fakes.run(f"run-{i}", created=f"2026-11-2{i}T06:00:00+00:00"))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    at.session_state["compare-rows"] = 1
+    at.switch_page("pages/3_Compare.py")
+    at.query_params["runs"] = "run-0"
+    at.run()
+    assert not at.exception
+    assert list(at.dataframe[0].value["started"]) == ["2026-11-22 06:00", "2026-11-20 06:00"]
+    assert at.session_state["compare"] == ["run-0"]
+    at.button(key="older").click().run()
+    assert not at.exception
+    assert len(at.dataframe[0].value) == 3
+    assert at.session_state["compare"] == ["run-0"]
+    assert "older" not in {b.key for b in at.button}

@@ -41,6 +41,29 @@ def test_a_damaged_database_can_be_set_aside(open_page: Open, keep, page: str) -
     assert lab.load_run("kept").after is not None
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_cannot_set_the_database_aside(open_page: Open, monkeypatch, page: str) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_HOSTED", "1")
+    file = cache_folder() / "runs.sqlite"
+    file.write_bytes(b"this is no database, but it is long enough to be read as one" * 200)
+    at = open_page(page)
+    assert "set-aside" not in {b.key for b in at.button}
+    assert "is damaged" in at.error[0].value
+    assert str(file.parent) not in at.error[0].value
+    assert "python -m core repair" in texts(at)
+
+
+def test_a_database_that_is_gone_is_said_and_made_again(open_page: Open, keep) -> None:
+    keep(fakes.run("kept"))
+    for part in cache_folder().glob("runs.sqlite*"):
+        part.unlink()
+    at = open_page("pages/3_Compare.py")
+    assert "its file is gone" in at.error[0].value
+    at.button(key="set-aside").click().run()
+    assert not at.exception
+    assert lab.load_run("kept").after is not None
+
+
 def test_a_database_that_cannot_be_used_now_is_not_set_aside(open_page: Open, monkeypatch) -> None:
     def refuse(store: object) -> None:
         raise StoreUnavailable("The database of finished runs cannot be used now: locked.")

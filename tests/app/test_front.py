@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import streamlit as st
+
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
+from ui import lab, outside
 
 
 def texts(at) -> str:
@@ -21,7 +25,7 @@ def test_shows_a_finished_run_cases_and_one_primary_button(open_page: Open, ship
     assert len(at.get("vega_lite_chart")) == 4  # three histograms, the spy's scores
     assert at.metric[0].value == "58.0 %"
     assert "95 % interval 56.8 to 59.2 % · 1,000 + 1,000 images" in texts(at)
-    assert "It looks forgotten to this spy" in texts(at)
+    assert "Forgotten, as far as this spy can see." in texts(at)
     assert "never a proof of deletion" in texts(at)
     assert [b.key for b in at.button if b.proto.type == "primary"] == ["start"]
     assert {"preset-random", "preset-class", "preset-memorised"} <= {b.key for b in at.button}
@@ -43,6 +47,12 @@ def test_class_run_explains_the_trap(open_page: Open, ship) -> None:
     at = open_page()
     assert "**The trap.**" in texts(at)
     assert "95.0 %" in texts(at)
+    # The fair question first, in numbers and charts; one click shows the other.
+    assert at.metric[0].label == "Spy's score, same classes"
+    assert at.metric[0].value == "58.0 %"
+    assert "Test images, same classes" in at.get("vega_lite_chart")[0].proto.spec
+    at.segmented_control[0].set_value(False).run()
+    assert "Test images (never seen)" in at.get("vega_lite_chart")[0].proto.spec
 
 
 def test_without_shipped_runs_and_data(open_page: Open) -> None:
@@ -52,6 +62,33 @@ def test_without_shipped_runs_and_data(open_page: Open) -> None:
     assert "wrong on purpose" in texts(at)
     assert at.button(key="download").label == "Download CIFAR-10 (163 MB)"
     assert not at.progress
+
+
+@pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", "pages/2_Unlearn.py"])
+def test_strangers_are_offered_no_download(open_page: Open, monkeypatch, page: str) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_HOSTED", "1")
+    lab.download().running = True  # somebody who may has started it
+    at = open_page(page, data="cifar10", forget="random:0.1")
+    assert not {"download", "download-cancel"} & {b.key for b in at.button}
+    assert "python -m core download" in texts(at)
+
+
+@pytest.mark.parametrize(
+    ("address", "strangers"),
+    [(None, True), ("0.0.0.0", True), ("localhost", False), ("127.0.0.1", False)],
+)
+def test_hosted_is_what_listens_to_others(
+    monkeypatch, address: str | None, strangers: bool
+) -> None:
+    monkeypatch.delenv("FORGETTING_LAB_HOSTED")
+    real = st.get_option
+    monkeypatch.setattr(
+        st, "get_option", lambda name: address if name == "server.address" else real(name)
+    )
+    assert outside.hosted() == strangers
+    for said, expected in (("0", False), ("1", True)):
+        monkeypatch.setenv("FORGETTING_LAB_HOSTED", said)
+        assert outside.hosted() == expected
 
 
 def test_a_card_sets_its_case_up(open_page: Open) -> None:
@@ -80,9 +117,9 @@ def test_interrupted_runs_are_said_and_can_be_set_up_again(open_page: Open, keep
         connection.execute(text("update runs set pid = 999999999, process_start = 'long ago'"))
     store.close()
     at = open_page()
-    assert "cut off" in texts(at)
+    assert "ended before the run was saved" in texts(at)
     at.button(key="dismiss-lost").click().run()
-    assert "cut off" not in texts(at)
+    assert "ended before the run was saved" not in texts(at)
 
 
 def test_imports_neither_torch_nor_sklearn(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
 
+from core import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab
+from ui import lab, state
 
 PAGE = "pages/2_Unlearn.py"
 LINK = {"data": "digits", "forget": "random:0.1"}
@@ -85,7 +87,7 @@ def test_running_shows_progress_columns_and_the_way_back(open_page: Open, runner
     assert len(at.get("vega_lite_chart")) == 3  # before, after so far, training loss
     assert "Measuring" in texts(at)
     assert at.query_params["run"] == at.session_state["run"]
-    assert at.query_params["owner"] == at.session_state["owner"]
+    assert "owner" not in at.query_params
     before, after = [m for m in at.metric if m.label.startswith("Spy")][:2]
     assert before.value == "58.0 %"
     assert after.value == "54.5 %"
@@ -105,7 +107,7 @@ def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Op
     assert lab.queue().join(10)
     at.run()
     assert not at.exception
-    assert "It looks forgotten to this spy" in texts(at)
+    assert "Forgotten, as far as this spy can see." in texts(at)
 
 
 def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, runner) -> None:
@@ -116,28 +118,54 @@ def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, ru
     assert runner.reached.wait(10)
     at.run()
     fair = [m for m in at.metric if m.label == "Spy's score, same classes"]
-    assert [m.value for m in fair] == ["58.0 %", "at the end", "50.0 %"]
+    assert [m.value for m in fair] == ["58.0 %", "54.5 %", "50.0 %"]  # the live one is the fair one
     assert [m.delta for m in fair] == [
         "+8.0 points from the ideal",
-        "distance not known",
+        "+4.5 points from the ideal",
         "the ideal",
     ]
+    plain = [m for m in at.metric if m.label == "Spy's score, all new images"]
+    assert [m.value for m in plain] == ["58.0 %", "at the end", "96.0 %"]
+    assert "So far the spy scores about 54.5 %" in texts(at)
+    assert "the aim is the retrained model's 50.0 %" in texts(at)
 
 
-def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(open_page: Open, runner) -> None:
+def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(
+    open_page: Open, runner, cookies: dict[str, str]
+) -> None:
     at = start(open_page, runner)
     run, owner = at.session_state["run"], at.session_state["owner"]
-    reloaded = open_page(PAGE, run=run, owner=owner)
+    for link in ({"run": run}, {"run": run, "owner": owner}):
+        other = open_page(PAGE, **link)
+        assert "only they can stop it" in texts(other)
+        assert "stop" not in {b.key for b in other.button}
+        assert "owner" not in other.query_params
+        assert other.session_state["owner"] != owner
+    cookies[state.COOKIE] = owner  # what the page put into the browser
+    reloaded = open_page(PAGE, run=run)
     assert reloaded.button(key="stop")
-    other = open_page(PAGE, run=run)
-    assert "only they can stop it" in texts(other)
-    assert "stop" not in {b.key for b in other.button}
-    assert "owner" not in other.query_params
     reloaded.button(key="stop").click().run()
     assert lab.queue().join(10)
     reloaded.run()
     assert not reloaded.exception
     assert "stopped after step 21 of 40" in texts(reloaded)
+
+
+@pytest.mark.parametrize("planted", ["", "x", "A" * 24, "0" * 25, "0" * 23 + "\n", "../../etc"])
+def test_a_cookie_that_is_no_token_is_not_taken(
+    open_page: Open, cookies: dict[str, str], planted: str
+) -> None:
+    cookies[state.COOKIE] = planted
+    at = open_page()
+    assert state.TOKEN.fullmatch(at.session_state["owner"])
+
+
+@pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", PAGE, "pages/4_Methods.py"])
+def test_an_address_neither_sets_nor_keeps_a_token(open_page: Open, page: str) -> None:
+    at = open_page(page, owner="0" * 24)
+    assert at.session_state["owner"] != "0" * 24
+    assert "owner" not in at.query_params
+    assert not at.warning
 
 
 def test_second_session_waits_and_sees_its_place(open_page: Open, runner) -> None:
@@ -163,14 +191,14 @@ def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> N
     assert lab.queue().join(10)
     at.run()
     assert not at.exception
-    assert "It looks forgotten to this spy" in texts(at)
+    assert "Forgotten, as far as this spy can see." in texts(at)
     assert len(at.get("vega_lite_chart")) == 6
     assert len(at.get("download_button")) == 4
     assert "owner" not in at.query_params
     at.select_slider[0].set_value(0).run()
     assert "At step 0 of 40" in texts(at)
     fresh = open_page(PAGE, run=at.session_state["run"])
-    assert "It looks forgotten to this spy" in texts(fresh)
+    assert "Forgotten, as far as this spy can see." in texts(fresh)
 
 
 def test_failed_says_what_helps(open_page: Open, runner) -> None:
@@ -189,13 +217,13 @@ def test_few_images_are_said_to_be_too_few(open_page: Open, keep) -> None:
     keep(fakes.run("few", fakes.plan("random:5"), n=5))
     at = open_page(PAGE, run="few")
     assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["too few images"] * 3
-    assert "too few images to forget for the spy" in texts(at)
+    assert "Cannot tell: fewer than 10 images to forget are too few to judge." in texts(at)
 
 
 def test_without_a_reference_the_ideal_is_not_known(open_page: Open, keep) -> None:
     keep(fakes.run("bare", retrained=None))
     at = open_page(PAGE, run="bare")
-    assert "the ideal score is not known" in texts(at)
+    assert "No verdict: no model was retrained without exactly these images" in texts(at)
     assert "0.0 %" not in [m.value for m in at.metric]
 
 
@@ -205,3 +233,44 @@ def test_class_run_has_both_scores_and_the_trap(open_page: Open, keep) -> None:
     labels = [m.label for m in at.metric]
     assert sum(label.startswith("Spy's score, same classes") for label in labels) == 3
     assert "**The trap.**" in texts(at)
+
+
+def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(
+    open_page: Open, runner, monkeypatch
+) -> None:
+    real = array_files.write_file
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(array_files, "write_file", refuse)
+    at = start(open_page, runner)
+    runner.release.set()
+    assert lab.queue().join(10)
+    at.run()
+    assert not at.exception
+    assert "could not be saved" in at.warning[0].value
+    assert "No space left on device" in at.warning[0].value
+    assert "This link shows the result" not in texts(at)
+    assert not at.code
+    at.button(key="save-again").click().run()
+    assert "No space left on device" in at.error[0].value
+    monkeypatch.setattr(array_files, "write_file", real)
+    at.button(key="save-again").click().run()
+    assert not at.exception
+    assert not at.warning
+    assert "This link shows the result" in texts(at)
+    assert lab.load_run(at.session_state["run"]).status == "finished"
+
+
+def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -> None:
+    lab.store().begin(fakes.run("theirs", status="running"))
+    lab.store().progress("theirs", 6, 78)
+    at = open_page(PAGE, run="theirs")
+    assert "goes on in another process" in texts(at)
+    with lab.store()._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
+    at.run()
+    assert not at.exception
+    assert "ended before the run was saved" in at.error[0].value
+    assert "step 6 of 78" in at.error[0].value

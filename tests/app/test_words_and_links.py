@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import BadRequest
 from core.forget_sets import ForgetRequest
+from core.results import Run
 from tests.app import fakes
 from ui import links, report, widgets, wording
 from ui.links import Draft
@@ -21,7 +22,7 @@ REQUESTS = (
     ForgetRequest.random(500, 4),
     ForgetRequest.of_classes("cat", "dog"),
     ForgetRequest.of_classes("cat", fraction=0.5, seed=3),
-    ForgetRequest.of_classes("odd, name: yes"),
+    ForgetRequest.of_classes("odd, name"),
     ForgetRequest.most_memorised(500),
     ForgetRequest.of_indices([3, 1, 2]),
 )
@@ -57,32 +58,68 @@ def test_unreadable_requests_become_a_sentence(text: str) -> None:
     assert len(problems) == 1
 
 
-def verdict(**after: object) -> str:
-    return wording.verdict(fakes.run(after=after))
+def said(run: Run) -> str:
+    return f"{wording.headline(run)} {wording.reasons(run)}"
 
 
-def test_verdicts_follow_the_numbers() -> None:
-    assert "looks forgotten" in verdict(mia=0.51)
-    assert "Partly forgotten" in verdict(mia=0.54)
-    assert "Hardly anything" in verdict(mia=0.578)
-    assert "too much" in verdict(mia=0.60, direction="forget higher")
-    assert "too much" in verdict(mia=0.46)
-    assert "-1.0 points" in verdict(mia=0.51)
+def test_the_verdict_follows_the_numbers() -> None:
+    def told(**after: object) -> str:
+        return said(fakes.run(after=after))
+
+    assert told().startswith("Forgotten, as far as this spy can see.")
+    assert "-0.4 points against before" in told()
+    assert told(forget=0.90).startswith("Partly forgotten: ")
+    assert told(forget=0.985).startswith("Not forgotten: it is nearer to the network before")
+    assert told(forget=0.80).startswith("Forgotten too much")
+    damaged = told(test=0.80)
+    assert "And damaged." in damaged
+    assert "The damage: it is right on 80.0 % of new images" in damaged
+    for number in ("87.5 %", "99.0 %", "87.0 %"):  # after, before, the retrained network
+        assert number in told()
 
 
-def test_verdict_where_something_is_missing() -> None:
-    bare = replace(fakes.run(), after=None)
-    assert "nothing to judge" in wording.verdict(bare)
-    assert "ideal score is not known" in wording.verdict(replace(fakes.run(), retrained=None))
-    assert "too few images" in wording.verdict(fakes.run(n=5))
-    same = replace(fakes.run(), before=fakes.evaluation(mia=0.502))
-    assert "cannot show forgetting" in wording.verdict(same)
+def test_memorised_images_on_their_way_up_are_not_called_too_much() -> None:
+    """Before .47, after .90, retrained .95: nine tenths of the way."""
+    run = replace(
+        fakes.run(of=fakes.plan("memorised:500", dataset="cifar10")),
+        before=fakes.evaluation(0.95, 0.88, 0.472),
+        after=fakes.evaluation(0.10, 0.88, 0.903, direction="forget higher"),
+        retrained=fakes.evaluation(0.01, 0.88, 0.949, direction="forget higher"),
+    )
+    text = said(run)
+    assert text.startswith("Partly forgotten: 90 % of the way")
+    assert "too much" not in text
+    trap = wording.trap(run)
+    assert trap is not None
+    assert "50 % is not the aim here" in trap
+    assert "94.9 %" in trap
+    told = wording.direction(run.after.mia, run.retrained.mia)
+    assert told.endswith("as with the retrained network.")
+    assert "too much" not in told
+
+
+def test_the_verdict_where_something_is_missing() -> None:
+    assert "nothing to judge" in said(replace(fakes.run(), after=None))
+    assert "the aim is not known" in said(replace(fakes.run(), retrained=None))
+    assert said(fakes.run(n=5)).startswith("Cannot tell: fewer than 10 images")
+    same = replace(fakes.run(), before=fakes.evaluation(0.872, 0.87))
+    assert "cannot show forgetting" in said(same)
+
+
+def test_the_takeaway_of_the_histograms_aims_at_the_ideal() -> None:
+    """For memorised images the retrained network's shapes lie far apart: overlap is no aim."""
+    text = wording.histogram_takeaway(0.43, 0.15, 0.09)
+    assert "The aim is the retrained network's 9.0 %" in text
+    assert "brought it nearer" in text
+    assert "no nearer" in wording.histogram_takeaway(0.43, 0.80, 0.09)
+    assert "harder" not in text
 
 
 def test_no_sentence_claims_a_proof() -> None:
     for run in (fakes.run(), fakes.class_run(), fakes.run(n=5)):
-        assert "prove" not in wording.verdict(run)
+        assert "prove" not in said(run)
     assert "never a proof" in wording.LIMITS
+    assert "only silenced" in wording.LIMITS
 
 
 def test_trap_only_for_classes() -> None:

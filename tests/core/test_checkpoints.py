@@ -248,21 +248,30 @@ def test_a_damaged_pth(tmp_path: Path) -> None:
 
 
 def test_memorisation_scores(own_models: Path) -> None:
-    assert checkpoints.memorisation_scores("compact", "tiny") is None
-    folder = own_models / "compact-tiny"
-    folder.mkdir(parents=True)
-    checkpoints.save_memorisation(np.array([1, 0.25, 0], np.float32), folder)
-    scores = checkpoints.memorisation_scores("compact", "tiny")
+    data = tiny.dataset()
+    assert checkpoints.memorisation_scores(data) is None
+    checkpoints.save_memorisation(np.array([1, 0.25, 0], np.float32), data, own_models)
+    scores = checkpoints.memorisation_scores(data)
     assert scores is not None
     assert scores.tolist() == [0, 0.75, 1]
-    file = folder / "memorisation-v1.npy"
-    assert list(folder.iterdir()) == [file]
+    file = checkpoints.memorisation_file(data, own_models)
+    assert list(file.parent.iterdir()) == [file]
+    assert file.parent.name == "memorisation-v1"
+    other = tiny.dataset(seed=1)
+    assert checkpoints.memorisation_scores(other) is None
+    checkpoints.save_memorisation(np.zeros(3, np.float32), other, own_models)
+    checkpoints.save_memorisation(np.zeros(3, np.float32), data, own_models)
+    assert checkpoints.memorisation_scores(data).tolist() == [0, 0.75, 1]  # the first ones stay
+    assert checkpoints.memorisation_scores(other).tolist() == [1, 1, 1]
+    pixels = [tiny.dataset(seed=seed, index_order="torchvision") for seed in (2, 3)]
+    checkpoints.save_memorisation(np.ones(3, np.float32), pixels[0], own_models)
+    assert checkpoints.memorisation_scores(pixels[1]) is not None
     for content in (b"", b"text", file.read_bytes()[:-2]):
         file.write_bytes(content)
         with pytest.raises(CheckpointCorrupt, match="scores"):
-            checkpoints.memorisation_scores("compact", "tiny")
-    mark = folder / "mark"
+            checkpoints.memorisation_scores(data)
+    mark = own_models / "mark"
     np.save(file, np.array([Hostile(mark)], dtype=object), allow_pickle=True)
     with pytest.raises(CheckpointCorrupt, match="scores"):
-        checkpoints.memorisation_scores("compact", "tiny")
+        checkpoints.memorisation_scores(data)
     assert not mark.exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -15,11 +17,14 @@ import pytest
 from PIL import Image
 
 from core import __main__ as cli
-from core import checkpoints, measured
+from core import array_files, checkpoints, measured
 from core.checkpoints import load_file_as, load_model
+from core.errors import Diverged
 from core.folders import cache_folder
+from core.store import Store
 from core.unlearners import METHODS, describe, make
 from tests import tiny
+from tests.core.test_store import a_run
 
 ROOT = Path(__file__).resolve().parents[2]
 SIX = {
@@ -206,6 +211,85 @@ def test_runs_lists_and_shows(birds: Path, capsys: pytest.CaptureFixture[str]) -
     assert report in listed
     assert core("runs", report["id"]) == 0
     assert report["id"] in capsys.readouterr().out
+
+
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("FORGETTING_LAB_DATABASE", f"sqlite:///{tmp_path}/own.sqlite")
+    return Store()
+
+
+def test_a_failed_run_and_a_bad_row_do_not_break_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = own_store(tmp_path, monkeypatch)
+    bare = {"before": None, "after": None, "replay": (), "seconds": {}}
+    store.save(a_run("broken", status="failed", error="There is no class 'x'.", **bare))
+    store.begin(a_run("at-work", **bare))
+    store.save(a_run("whole"))
+    store.save(a_run("robbed"))
+    next(store.folder.glob("robbed.*.npz")).unlink()
+    store.save(a_run("bad-row"))
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET metrics = '{' WHERE id = 'bad-row'")
+
+    assert core("runs", "--json", "-") == 0
+    listed = {row["id"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(listed) == {"broken", "at-work", "whole", "robbed"}
+    assert listed["broken"]["error"] == "There is no class 'x'."
+    assert listed["broken"]["seconds"] == {"unlearning": None, "measuring": None}
+    assert "losses of run robbed are lost" in listed["robbed"]["error"]
+    assert core("runs", "broken") == 0
+    assert "There is no class 'x'." in capsys.readouterr().out
+    assert core("runs", "at-work") == 0
+    assert core("runs", "broken", "--json", "-") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (Diverged("The loss became infinite.", "Try less."), "The loss became infinite. Try less."),
+        (ValueError("secret"), "Something went wrong in this run (ValueError)."),
+        (KeyboardInterrupt(), "The run was broken off."),
+    ],
+)
+def test_the_reason_of_a_failure_is_kept(
+    birds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    kept: str,
+) -> None:
+    store = own_store(tmp_path, monkeypatch)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+        yield
+
+    monkeypatch.setattr(METHODS["fine_tune"], "run", fail)
+    with contextlib.suppress(ValueError):
+        assert unlearn(birds, *FINE_TUNE) in (1, cli.CANCELLED)
+    (summary,) = store.summaries()
+    assert (summary.status, summary.error) == ("failed", kept)
+
+
+def test_a_result_that_cannot_be_saved_is_shown_and_said(
+    birds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = own_store(tmp_path, monkeypatch)
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(array_files, "write_file", refuse)
+    assert unlearn(birds, *FINE_TUNE, "--json", "-") == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["status"] == "finished"
+    assert "cannot be saved: No space left on device." in said.err
+    (summary,) = store.summaries()
+    assert summary.error.startswith("This run finished, but it could not be saved.")
 
 
 def test_methods(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,6 @@ def test_kill_while_a_job_runs(tmp_path: Path) -> None:
     assert [summary.id for summary in queue.recovered] == [id]
     job = queue.get(id)
     assert job.state == "failed"
-    assert "cut off at step" in job.error
+    assert "ended before the run was saved" in job.error
     assert "of 100,000" in job.error
     store.close()

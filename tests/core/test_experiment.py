@@ -171,20 +171,30 @@ def test_a_retrained_reference_is_measured_beside(base: Checkpoint) -> None:
     )
 
 
-def test_a_finished_retraining_becomes_the_reference(base: Checkpoint) -> None:
-    plan = dataclasses.replace(PLAN, method="retrain", settings={})
+def test_a_retraining_is_never_its_own_ideal(base: Checkpoint) -> None:
+    """It becomes the ideal of other runs, under the seed that it was trained from."""
+    plan = dataclasses.replace(PLAN, method="retrain", settings={}, seed=5)
     half = iter([False, False, True])
     _, partial = finish(plan, stop=lambda: next(half))
     assert partial.status == "partial"
     assert (partial.retrained, partial.reference) == (None, "")
     _, run = finish(plan)
-    assert run.retrained is run.after
-    assert run.reference
+    assert (run.retrained, run.reference) == (None, "")
     _, later = finish()
-    assert later.reference == run.reference
     assert later.retrained is not None
     assert run.after is not None
     assert later.retrained.metrics() == run.after.metrics()
+
+    role = checkpoints.retrained_role(split(DATA, REQUEST).digest, 5)
+    kept = checkpoints.find("compact", "tiny", role)
+    assert (kept.sha256, kept.manifest["seed"]) == (later.reference, 5)
+    _, again = finish(plan)  # the same seed gives the same model: no ideal for it either
+    assert again.retrained is None
+    # Trained from that seed by the shell, it is the same model.
+    same = train_base(without=REQUEST, seed=5, root=base.weights.parents[2] / "elsewhere")
+    assert tiny.same(same.load(), kept.load())
+    _, other = finish(dataclasses.replace(plan, seed=6))
+    assert other.reference == kept.sha256
 
 
 # What is seen on the way
@@ -246,6 +256,31 @@ def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyP
             assert len(snapshot.rolling_forget) == len(snapshot.rolling_test) == 4
             samples.append(snapshot.rolling_forget.tobytes())
     assert len(set(samples)) > 10  # other images each time
+
+
+@pytest.mark.parametrize(
+    "request_", [ForgetRequest.of_classes("a", "b"), ForgetRequest.of_indices(range(20))]
+)
+def test_probes_of_chosen_classes_ask_the_fair_question(
+    base: Checkpoint, monkeypatch: pytest.MonkeyPatch, request_: ForgetRequest
+) -> None:
+    """Against test images of the same classes; and what stays useful is the retained classes."""
+    snapshots, run = finish(dataclasses.replace(PLAN, request=request_))
+    first, last = snapshots[0].probe, snapshots[-1].probe
+    for probe, measured in ((first, run.before), (last, run.after)):
+        assert probe is not None
+        assert measured is not None
+        assert probe.matched
+        np.testing.assert_array_equal(probe.test_losses, measured.class_matched_losses)
+        np.testing.assert_array_equal(probe.forget_losses, measured.forget_losses)
+        assert probe.test_accuracy == pytest.approx(measured.retained_test_accuracy.value)
+        assert probe.forget_accuracy == pytest.approx(measured.forget_accuracy.value)
+    middle = next(s.probe for s in snapshots[1:-2] if s.probe)
+    assert middle.test_losses.shape == last.test_losses.shape  # type: ignore[union-attr]
+    monkeypatch.setattr(experiment, "PROBE_IMAGES", 9)
+    snapshots, _ = finish(dataclasses.replace(PLAN, request=request_))
+    sizes = {len(s.probe.test_losses) for s in snapshots if s.probe}
+    assert sizes == {6}  # three samples cost what two of nine do
 
 
 def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:

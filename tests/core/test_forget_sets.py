@@ -297,8 +297,11 @@ def test_the_json_form_is_small_and_frozen():
     [
         (ForgetRequest.random(0.1), "a random 10 % of the training images"),
         (ForgetRequest.random(1), "1 random training image"),
-        (ForgetRequest.of_classes("cat", "dog"), "every cat and dog image"),
-        (ForgetRequest.of_classes("cat", fraction=0.5), "50 % of the cat images"),
+        (ForgetRequest.of_classes("cat", "dog"), "every image of the classes cat and dog"),
+        (ForgetRequest.of_classes("1"), "every image of the class 1"),
+        (ForgetRequest.of_classes("1", "3", "8"), "every image of the classes 1, 3 and 8"),
+        (ForgetRequest.of_classes("automobile"), "every image of the class automobile"),
+        (ForgetRequest.of_classes("cat", fraction=0.5), "50 % of the images of the class cat"),
         (ForgetRequest.most_memorised(1500), "the 1,500 most memorised training images"),
         (ForgetRequest.of_indices([4]), "1 chosen training image"),
     ],

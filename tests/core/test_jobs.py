@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core import array_files
 from core.errors import BadRequest, Cancelled, NotYours, QueueFull, RunMissing, StoreUnavailable
 from core.forget_sets import ForgetRequest
 from core.jobs import SNAPSHOTS_KEPT, Job, JobQueue, hashed
@@ -386,3 +388,109 @@ def test_snapshots_stay_bounded() -> None:
     assert [s.step for s in kept] == sorted(s.step for s in kept)
     assert job.latest is not None
     assert job.latest.step == total - 1
+
+
+# A run that cannot be saved
+
+
+@pytest.fixture
+def full(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """A disk that a test fills and empties: no array file can be written while it is full."""
+    real = array_files.write_file
+    state = {"full": True}
+
+    def write(path: Path, content: bytes) -> None:
+        if state["full"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(array_files, "write_file", write)
+    return lambda now: state.update(full=now)
+
+
+def test_an_unsaved_run_says_why_and_can_be_saved_again(
+    queue: JobQueue, steps: Steps, store: Store, full: Callable[[bool], None]
+) -> None:
+    job = queue.submit(PLAN, "me")
+    steps.let(10)
+    assert queue.join(WAIT)
+    assert (job.state, job.unsaved) == (
+        "finished",
+        f"Run {job.id} cannot be saved: No space left on device.",
+    )
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        queue.save_again(job.id)
+    assert job.unsaved
+    full(False)
+    assert queue.save_again(job.id) is job
+    assert (job.unsaved, job.error) == ("", "")
+    assert store.load(job.id) == job.run
+    assert store.summary(job.id).owner == hashed("me")
+    queue.save_again(job.id)  # it has been: nothing happens
+    with pytest.raises(RunMissing):
+        queue.save_again("unknown")
+
+
+def test_an_unsaved_run_is_not_told_as_cut_off_after_a_restart(
+    queue: JobQueue, steps: Steps, store: Store, full: Callable[[bool], None]
+) -> None:
+    job = queue.submit(PLAN, "me")
+    steps.let(10)
+    assert queue.join(WAIT)
+    after = JobQueue(store).get(job.id)
+    assert after.state == "failed"
+    assert after.error == (
+        "This run finished, but it could not be saved. "
+        f"Run {job.id} cannot be saved: No space left on device."
+    )
+    assert store.summary(job.id).steps_done == 10
+
+
+def test_where_nothing_could_be_written_only_what_is_known_is_said(
+    queue: JobQueue,
+    steps: Steps,
+    store: Store,
+    full: Callable[[bool], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StoreUnavailable("The database is full.")
+
+    monkeypatch.setattr(store, "mark_unsaved", refuse)
+    job = queue.submit(PLAN, "me")
+    steps.let(10)
+    assert queue.join(WAIT)
+    assert job.unsaved
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET process_start = 'another', steps_done = 6")
+    told = JobQueue(store).get(job.id).error
+    assert told.startswith("The process of this run ended before the run was saved")
+    assert "cut off" not in told
+
+
+def test_an_unsaved_result_stays_in_memory(
+    store: Store, clock: Clock, full: Callable[[bool], None]
+) -> None:
+    def runner(plan: Plan, *, run_id: str, **more: Any) -> Iterator[Snapshot | Run]:
+        yield finished(run_id, plan, 10)
+
+    queue = JobQueue(store, runner, kept=1, waiting_each=10, clock=clock)
+    jobs = [queue.submit(PLAN, "me") for _ in range(4)]
+    assert queue.join(WAIT)
+    full(False)
+    for job in jobs:
+        queue.save_again(job.id)
+        assert store.load(job.id).status == "finished"
+
+
+def test_a_run_of_another_server_that_died_is_noticed(store: Store) -> None:
+    queue = JobQueue(store, failing(ValueError()))
+    store.begin(finished("theirs", PLAN, 0))
+    store.progress("theirs", 4, 10)
+    assert queue.get("theirs").state == "running"
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
+    job = queue.get("theirs")
+    assert job.state == "failed"
+    assert "step 4 of 10" in job.error
+    assert store.summary("theirs").status == "interrupted"

@@ -11,7 +11,9 @@ import torch
 
 from core import checkpoints, references
 from core.checkpoints import Checkpoint
+from core.data import load_dataset
 from core.evaluation import evaluate_model, per_image
+from core.folders import SHIPPED
 from core.forget_sets import ForgetRequest, split
 from core.references import (
     evaluate_outcomes,
@@ -45,7 +47,7 @@ def test_a_base_is_trained_once(own_models: Path) -> None:
     assert base.weights == own_models / "compact-tiny" / "base.safetensors"
     expected = tiny.trained(tiny.images(DATA), SHORT)
     assert tiny.same(checkpoints.load_model("compact", "tiny"), expected.model)
-    scores = checkpoints.memorisation_scores("compact", "tiny")
+    scores = checkpoints.memorisation_scores(DATA)
     np.testing.assert_array_equal(scores, (1 - expected.learned).astype(np.float16))
 
     manifest = base.manifest
@@ -185,10 +187,41 @@ def test_a_retrained_model_of_a_run_becomes_the_reference(own_models: Path) -> N
 
 def test_memorised_requests_use_the_scores(own_models: Path) -> None:
     kept()
-    scores = checkpoints.memorisation_scores("compact", "tiny")
+    scores = checkpoints.memorisation_scores(DATA)
     _, reference = kept("compact", DATA, SHORT, without=ForgetRequest.most_memorised(6))
     parts = split(DATA, ForgetRequest.most_memorised(6), scores)
     assert reference.manifest["forget_digest"] == parts.digest
     assert scores is not None
     assert scores[parts.forget].min() >= np.delete(scores, parts.forget).max()
     assert torch.equal(DATA.train_images, tiny.dataset().train_images)
+
+
+def test_the_first_base_gives_the_scores_and_no_later_one_changes_them(own_models: Path) -> None:
+    """The preview of `memorised:N` must be what every architecture forgets."""
+    kept()
+    scores = checkpoints.memorisation_scores(DATA)
+    kept("compact", DATA, SHORT, seed=1)
+    kept("sisa", DATA, tiny.SHARDS)
+    np.testing.assert_array_equal(checkpoints.memorisation_scores(DATA), scores)
+    assert len(list(own_models.rglob("*.npy"))) == 1
+    asked = ForgetRequest.most_memorised(6)
+    digests = {
+        kept(name, DATA, recipe, without=asked)[1].manifest["forget_digest"]
+        for name, recipe in (("compact", SHORT), ("sisa", tiny.SHARDS))
+    }
+    assert digests == {split(DATA, asked, scores).digest}
+
+
+SHIPPED_MEMORISED = {"digits": "memorised:50", "cifar10": "memorised:500"}
+
+
+@pytest.mark.parametrize("name", SHIPPED_MEMORISED)
+def test_what_ships_for_the_most_memorised(name: str, request: pytest.FixtureRequest) -> None:
+    """Every architecture's reference of the classic case is of the set that the scores name."""
+    folder = request.getfixturevalue("cifar10_folder") if name == "cifar10" else None
+    data = load_dataset(name, folder)
+    parts = split(
+        data, ForgetRequest.parse(SHIPPED_MEMORISED[name]), checkpoints.memorisation_scores(data)
+    )
+    assert find_reference("compact", data, parts) is not None
+    assert not list(SHIPPED.rglob("memorisation*.npy")), "scores of one architecture"

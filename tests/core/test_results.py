@@ -83,7 +83,8 @@ def test_wilson_of_nothing():
 
 def test_an_evaluation_survives_json_and_arrays():
     some = Measure(0.5, 0.4, 0.6, 10)
-    arrays = {name: np.arange(3, dtype=np.float32) for name in Evaluation.ARRAYS}
+    arrays = {name: np.arange(3, dtype=np.float32) for name in Evaluation.LOSSES}
+    arrays["forget_correct"] = np.array([True, False, True])
     evaluation = Evaluation(
         forget_accuracy=some,
         retain_accuracy=some,
@@ -100,6 +101,8 @@ def test_an_evaluation_survives_json_and_arrays():
     assert again.metrics() == evaluation.metrics()
     assert again.mia == evaluation.mia
     assert again.mia_class_matched is None
+    assert again.arrays().keys() == arrays.keys()
+    assert again.retain_correct is None
     assert json.loads(text)["mia_class_matched"] is None
     assert json.loads(text)["retained_test_accuracy"]["value"] is None
     assert math.isnan(again.retained_test_accuracy.value)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
+import io
+import json
 import math
 import os
 import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import CreateTable
 
+from core import array_files
 from core import store as store_module
 from core.errors import BadRequest, RunMissing, StoreCorrupt, StoreUnavailable
 from core.forget_sets import ForgetRequest
@@ -153,7 +161,7 @@ def test_summaries(store: Store) -> None:
     assert [s.id for s in store.summaries()] == ["run-3", "run-2", "run-1"]
     run = a_run("run-3", seed=3)
     assert run.after is not None
-    assert first.plan == run.plan
+    assert first.plan == dataclasses.replace(run.plan, request=run.plan.request.brief())
     assert first.owner == "owner 3"
     assert not first.shipped
     assert first.metrics["after"] == run.after.metrics()
@@ -161,7 +169,7 @@ def test_summaries(store: Store) -> None:
     assert first.value("after", "mia") == run.after.mia.value
     assert first.value("after", "overlap") == run.after.overlap
     assert first.value("retrained", "mia") is None
-    assert store.summary("run-3") == first
+    assert store.summary("run-3") == dataclasses.replace(first, plan=run.plan)
 
 
 def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
@@ -171,7 +179,7 @@ def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
             text("SELECT model, dataset, method, seed, forget_size, forget FROM runs")
         ).one()
     assert tuple(row[:5]) == ("compact", "digits", "fine_tune", 7, 3)
-    assert ForgetRequest.from_json(row[5]).indices == (1, 2, 3)
+    assert json.loads(row[5])["size"] == 3
 
 
 def test_tables_compile_for_postgres() -> None:
@@ -418,7 +426,7 @@ def test_a_process_is_known_by_its_start() -> None:
     assert socket.gethostname()
 
 
-def test_recover_deletes_old_leftovers_only(store: Store) -> None:
+def test_recover_deletes_old_unfinished_files_only(store: Store) -> None:
     store.save(a_run())
     (kept,) = store.folder.iterdir()
     age(kept, 1e6)
@@ -430,7 +438,9 @@ def test_recover_deletes_old_leftovers_only(store: Store) -> None:
     age(files["a.123.npz"], 7200)
     age(files[".b.npz.1.part"], 7200)
     store.recover()
-    assert {p.name for p in store.folder.iterdir()} == {kept.name, "c.npz", ".d.npz.part"}
+    left = {p.name for p in store.folder.iterdir()}
+    assert left == {kept.name, "c.npz", ".d.npz.part", "orphans"}
+    assert (store.folder / "orphans" / "a.123.npz").read_bytes() == b"left over"
 
 
 def test_import_is_light() -> None:
@@ -443,3 +453,428 @@ def test_shipped_runs_need_no_database_library() -> None:
     code = "import sys, core.run_files; print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+# No finished run is lost
+
+
+def everything_is_old(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        age(path, 7200)
+
+
+def many(store: Store, count: int, first: int = 0) -> list[Run]:
+    runs = [a_run(f"run-{i}", seed=i) for i in range(first, first + count)]
+    for run in runs:
+        store.save(run)
+    return runs
+
+
+def test_two_databases_beside_each_other_keep_their_runs(tmp_path: Path) -> None:
+    kept = {}
+    for name in ("runs.sqlite", "other.sqlite", "other.db"):
+        store = Store(f"sqlite:///{tmp_path}/{name}")
+        kept[name] = a_run("run-1", seed=len(kept)), store
+        store.save(kept[name][0])
+    everything_is_old(tmp_path)
+    for _, store in kept.values():
+        store.recover()
+    for run, store in kept.values():
+        assert flat(store.load("run-1")) == flat(run)
+        store.close()
+
+
+def test_two_databases_over_one_named_folder_keep_their_runs(tmp_path: Path) -> None:
+    stores = [Store(f"sqlite:///{tmp_path}/{name}", tmp_path / "arrays") for name in "ab"]
+    runs = [*many(stores[0], 2), *many(stores[1], 2, first=2)]
+    everything_is_old(tmp_path / "arrays")
+    for store in stores:
+        store.recover()
+        assert {s.id for s in store.summaries()} == {run.id for run in runs}
+        for run in runs:
+            assert flat(store.load(run.id)) == flat(run)
+        store.close()
+
+
+def test_setting_and_unsetting_the_database_keeps_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path))
+    addresses = (None, f"sqlite:///{tmp_path}/mine.sqlite", None)
+    for i, address in enumerate(addresses):
+        if address:
+            monkeypatch.setenv("FORGETTING_LAB_DATABASE", address)
+        else:
+            monkeypatch.delenv("FORGETTING_LAB_DATABASE", raising=False)
+        store = Store()
+        store.recover()
+        store.save(a_run(f"run-{i}", seed=i))
+        everything_is_old(tmp_path)
+        store.close()
+    store = Store()
+    assert {s.id for s in store.summaries()} == {"run-0", "run-2"}
+    assert flat(store.load("run-0")) == flat(a_run("run-0", seed=0))
+    store.close()
+    other = Store(addresses[1])
+    assert flat(other.load("run-1")) == flat(a_run("run-1", seed=1))
+    other.close()
+
+
+def test_a_lost_database_file_is_said_and_made_again(url: str, tmp_path: Path) -> None:
+    store = Store(url)
+    runs = many(store, 3)
+    store.close()
+    everything_is_old(tmp_path)
+    (tmp_path / "lab.sqlite").rename(tmp_path / "elsewhere.sqlite")
+    for _ in range(2):  # it stays said until it is mended
+        with pytest.raises(StoreCorrupt, match="its file is gone"):
+            Store(url)
+    anew = Store.reset_aside(url)
+    anew.recover()
+    for run in runs:
+        assert flat(anew.load(run.id)) == flat(run)
+    anew.close()
+
+
+@pytest.mark.parametrize("writes", range(0, 30, 3))
+def test_a_reset_that_is_cut_off_can_be_done_again(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    store = Store(url)
+    runs = many(store, 4)
+    store.close()
+    everything_is_old(tmp_path)
+    broken(url, "text")
+
+    class Cut(BaseException):
+        pass
+
+    done = 0
+
+    def counted(real: Any) -> Any:
+        def write(*given: Any, **named: Any) -> Any:
+            nonlocal done
+            done += 1
+            if done > writes:
+                raise Cut
+            return real(*given, **named)
+
+        return write
+
+    with monkeypatch.context() as patch, contextlib.suppress(Cut):
+        patch.setattr(os, "replace", counted(os.replace))
+        patch.setattr(DefaultDialect, "do_commit", counted(DefaultDialect.do_commit))
+        Store.reset_aside(url).close()
+    try:
+        store = Store(url)
+    except StoreCorrupt:
+        store = Store.reset_aside(url)
+    store.recover()
+    for run in runs:
+        assert flat(store.load(run.id)) == flat(run)
+    (aside,) = tmp_path.glob("lab.sqlite.broken-*")
+    assert aside.read_text().startswith("not a database")
+    store.close()
+
+
+OPENING = """
+import sys, time
+from core.errors import LabError
+from core.store import Store
+print("ready", flush=True)
+end = time.monotonic() + 2.0
+while time.monotonic() < end:
+    try:
+        store = Store(sys.argv[1])
+        store.recover()
+        store.close()
+    except LabError:
+        pass
+"""
+
+
+def test_a_reset_beside_openings_keeps_every_run(url: str, tmp_path: Path) -> None:
+    store = Store(url)
+    runs = many(store, 30)
+    store.close()
+    everything_is_old(tmp_path)
+    broken(url, "text")
+    child = subprocess.Popen(
+        [sys.executable, "-c", OPENING, url], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    anew = Store.reset_aside(url)
+    assert child.wait(60) == 0
+    child.communicate()
+    for run in runs:
+        assert flat(anew.load(run.id)) == flat(run)
+    assert len(anew.summaries()) == len(runs)
+    anew.close()
+
+
+def test_a_reset_after_another_one_changes_nothing(url: str, tmp_path: Path) -> None:
+    store = Store(url)
+    store.save(a_run())
+    store.begin(a_run("at-work"))
+    store.close()
+    anew = Store.reset_aside(url)
+    assert {s.id for s in anew.summaries()} == {"run-1", "at-work"}
+    assert not list(tmp_path.glob("*.broken-*"))
+    anew.close()
+
+
+def test_the_lock_is_waited_for_only_so_long(
+    url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(array_files, "LOCK_SECONDS", 0.1)
+    with (
+        FileLock(store.folder.with_name(f"{store.folder.name}.lock")),
+        pytest.raises(StoreUnavailable, match=r"in order. Try again"),
+    ):
+        Store(url)
+
+
+def test_a_file_without_a_row_is_entered_again_once_it_is_old(store: Store) -> None:
+    run = a_run("found")
+    store.save(run)
+    with store._engine.begin() as connection:
+        connection.execute(text("DELETE FROM runs"))
+    (path,) = store.folder.glob("*.npz")
+    store.recover()
+    assert path.exists()
+    assert store.summaries() == []  # it may be about to get its row
+    age(path, 7200)
+    store.recover()
+    assert flat(store.load("found")) == flat(run)
+
+
+def test_a_process_that_died_before_the_row_has_lost_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_as(store, "run-1", process_start="before")
+
+    def refuse(*_: Any) -> None:
+        raise StoreUnavailable("The database is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_put", refuse)
+        with pytest.raises(StoreUnavailable):
+            store.save(a_run())
+    assert store.recover() == []
+    assert flat(store.load("run-1")) == flat(a_run())
+
+
+def test_a_file_that_was_saved_anew_goes_to_the_orphans(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(a_run(seed=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_unlink", lambda files: True)  # killed before it was deleted
+        store.save(a_run(seed=2))
+    everything_is_old(store.folder)
+    store.recover()
+    assert flat(store.load("run-1")) == flat(a_run(seed=2))
+    assert len(list(store.folder.glob("*.npz"))) == 1
+    assert len(list((store.folder / "orphans").glob("*.npz"))) == 1
+
+
+@pytest.mark.parametrize("at", ["first", "between"])
+def test_a_deletion_that_is_cut_off_never_brings_the_run_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    store.save(a_run())
+
+    def cut(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", cut)
+        with pytest.raises(KeyboardInterrupt):
+            store.delete("run-1")
+    if at == "between":
+        next(store.folder.glob("*.npz")).unlink()
+    for look in (store.load, store.summary, store.delete):
+        with pytest.raises(RunMissing):
+            look("run-1")
+    assert store.summaries() == []
+    assert store.count() == 0
+    everything_is_old(store.folder)
+    store.recover()
+    assert store.summaries() == []
+    assert not list(store.folder.iterdir())
+
+
+def test_a_deleted_run_whose_file_cannot_be_removed_stays_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(a_run())
+    with store._engine.begin() as connection:  # as of a run that was deleted while it ran
+        connection.execute(text("UPDATE runs SET arrays_file = ''"))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "not yours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        store.delete("run-1")
+        everything_is_old(store.folder)
+        store.recover()
+        assert store.summaries() == []
+    store.recover()
+    assert not list(store.folder.iterdir())
+
+
+# The layout of older versions
+
+
+def test_an_older_database_finds_its_arrays_in_the_common_folder(tmp_path: Path) -> None:
+    names = ("runs.sqlite", "lab.sqlite")
+    older = [Store(f"sqlite:///{tmp_path}/{name}", tmp_path / "runs") for name in names]
+    for i, store in enumerate(older):
+        store.save(a_run(f"run-{i}", seed=i))
+        store.close()
+    everything_is_old(tmp_path / "runs")
+    for i, name in enumerate(names):
+        store = Store(f"sqlite:///{tmp_path}/{name}")
+        store.recover()
+        assert flat(store.load(f"run-{i}")) == flat(a_run(f"run-{i}", seed=i))
+        store.delete(f"run-{i}")
+        store.close()
+    # What one database deleted is still there for the other.
+    assert len(list((tmp_path / "runs").glob("*.npz"))) == 1
+
+
+def test_an_older_damaged_database_is_made_again_from_the_common_folder(
+    tmp_path: Path, url: str
+) -> None:
+    store = Store(url, tmp_path / "runs")
+    runs = many(store, 3)
+    store.close()
+    broken(url, "text")
+    anew = Store.reset_aside(url)
+    for run in runs:
+        assert flat(anew.load(run.id)) == flat(run)
+    assert len(list((tmp_path / "runs").glob("*.npz"))) == 3
+    anew.close()
+
+
+def test_a_version_1_database_opens_with_its_lists_moved(store: Store, url: str) -> None:
+    runs = many(store, 2)
+    with store._engine.begin() as connection:
+        connection.execute(text("DROP TABLE run_requests"))
+        connection.execute(
+            text("UPDATE runs SET forget = :request"), {"request": runs[0].plan.request.to_json()}
+        )
+        connection.execute(text("UPDATE forgetting_lab_schema SET version = 1"))
+    new = Store(url)
+    for run in runs:
+        assert flat(new.load(run.id)) == flat(run)
+    with new._engine.connect() as connection:
+        forget = connection.execute(text("SELECT forget FROM runs")).scalars().all()
+        version = connection.execute(text("SELECT version FROM forgetting_lab_schema")).scalar()
+    assert version == store_module.SCHEMA_VERSION
+    assert all("indices" not in json.loads(row) for row in forget)
+    new.close()
+
+
+def test_other_databases_have_a_folder_each_without_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path))
+
+    def folder(address: str) -> Path:
+        return store_module._array_folder(store_module._address(address), None)
+
+    first = folder("postgresql+psycopg://me:secret@host/lab")
+    assert first.parent == tmp_path
+    assert first == folder("postgresql://me:changed@host/lab?connect_timeout=5")
+    assert len({first, folder("postgresql://me@host/other"), folder("mysql://me@host/lab")}) == 3
+
+
+# Files that cannot be read
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "text", "other run", "no record"])
+def test_one_damaged_array_file_stops_no_rebuild(url: str, tmp_path: Path, damage: str) -> None:
+    store = Store(url)
+    runs = many(store, 3)
+    bad = next(store.folder.glob("run-1.*"))
+    content = bad.read_bytes()
+    if damage == "flipped":  # in the compressed bytes: zlib.error
+        middle = len(content) // 3
+        content = content[:middle] + bytes(50) + content[middle + 50 :]
+    elif damage == "cut":
+        content = content[:1000]
+    elif damage == "text":
+        content = b"no array file"
+    elif damage == "other run":
+        content = next(store.folder.glob("run-0.*")).read_bytes()
+    else:
+        buffer = io.BytesIO()
+        np.savez(buffer, record=np.frombuffer(b"[1, 2]", dtype=np.uint8))
+        content = buffer.getvalue()
+    bad.unlink()
+    if damage in ("other run", "no record"):  # with the right checksum in its name
+        bad = bad.with_name(f"run-1.{hashlib.sha256(content).hexdigest()[:12]}.npz")
+    bad.write_bytes(content)
+    store.close()
+    broken(url, "text")
+    everything_is_old(tmp_path)
+
+    anew = Store.reset_aside(url)
+    assert {s.id for s in anew.summaries()} == {"run-0", "run-2"}
+    kept = anew.folder / "orphans" / bad.name
+    assert kept.read_bytes() == content
+    assert anew.notes == [f"1 array file could not be read and was kept as orphans/{bad.name}."]
+    anew.recover()
+    anew.close()
+    again = Store(url)
+    again.recover()
+    assert kept.read_bytes() == content
+    for run in (runs[0], runs[2]):
+        assert flat(again.load(run.id)) == flat(run)
+    again.close()
+
+
+# Lists of runs
+
+
+def test_summaries_come_in_pages_and_without_lists(store: Store) -> None:
+    for i in range(5):
+        store.save(a_run(f"run-{i}", seed=i, status="failed" if i == 3 else "finished"))
+    assert [s.id for s in store.summaries(2)] == ["run-4", "run-3"]
+    assert [s.id for s in store.summaries(2, 2)] == ["run-2", "run-1"]
+    assert [s.id for s in store.summaries(2, statuses=["finished"])] == ["run-4", "run-2"]
+    assert (store.count(), store.count(["finished", "partial"])) == (5, 4)
+    request = store.summaries(1)[0].plan.request
+    assert request.indices == ()
+    assert request.describe() == "3 chosen training images"
+    assert request == ForgetRequest.of_indices([1, 2, 3]).brief()
+    assert request != ForgetRequest.of_indices([1, 2, 4]).brief()
+
+
+def test_a_table_of_runs_with_long_lists_is_cheap(store: Store) -> None:
+    request = ForgetRequest.of_indices(range(25_000))
+    for i in range(20):
+        run = a_run(f"run-{i}", seed=i)
+        store.save(dataclasses.replace(run, plan=dataclasses.replace(run.plan, request=request)))
+    tracemalloc.start()
+    listed = store.summaries()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(listed) == 20
+    assert peak < 2_000_000  # with the lists: 20 MB
+    assert store.load("run-3").plan.request == request
+    assert store.summary("run-3").plan.request == request
+
+
+def test_a_row_with_parts_missing_does_not_hide_the_others(store: Store) -> None:
+    many(store, 2)
+    with store._engine.begin() as connection:
+        connection.execute(text("""UPDATE runs SET rest = '{"plan": {}}' WHERE id = 'run-0'"""))
+    assert [s.id for s in store.summaries()] == ["run-1"]
+    for look in (store.load, store.summary):
+        with pytest.raises(StoreCorrupt, match="run-0"):
+            look("run-0")
+    assert store.recover() == []

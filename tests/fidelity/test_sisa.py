@@ -289,7 +289,7 @@ def test_a_whole_run_on_what_is_saved(own_models: Path) -> None:
     assert kept == checkpoints.find("sisa", "tiny")
     folder = own_models / "sisa-tiny"
     assert bits(kept.load()) == bits(base()[0])
-    assert checkpoints.memorisation_scores("sisa", "tiny").shape == (90,)
+    assert checkpoints.memorisation_scores(DATA).shape == (90,)
     assert not list((own_models.parent / "training").glob("*.slices"))
     assert [*train_model("sisa", DATA, RECIPE, seed=SEED)] == [kept]  # trained once
 

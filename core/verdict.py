@@ -1,0 +1,286 @@
+"""Did it forget? A model is judged against one retrained without the forget set: the ideal.
+
+Each signal is the difference of the unlearned model to the ideal, paired image by image, with its
+95 % interval. It counts as none within a margin, the larger of a practical one and twice the
+standard deviation between retrainings, and as a difference where it is larger than the margin and
+not by chance; where the interval is wider than the margin, nobody can tell. Which way it lies is
+read from the model before to the ideal, never from 50 %.
+
+Two signals are of the forget set: how many of its images are labelled correctly, and how often an
+image of it surprises the model less than a test image (the AUC of an attack on the loss, Mann and
+Whitney's statistic; Yeom et al. 2018). Two more say what was damaged. Both signals see outputs
+only: a network that has silenced an answer and kept its features passes them. numpy only, so that
+the front page can judge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.forget_sets import ForgetRequest
+from core.measured import retraining_spread
+from core.results import Correct, Evaluation, Losses, Measure, Run
+
+Word = Literal[
+    "not forgotten", "partly forgotten", "forgotten", "forgotten too much", "cannot tell"
+]
+Place = Literal["at the ideal", "on the way", "beyond", "cannot tell"]
+
+Z = 1.959963984540054
+"""Of a 95 % interval."""
+MARGINS: Mapping[str, float] = {
+    "forget_accuracy": 0.01,
+    "loss_auc": 0.02,
+    "retain_accuracy": 0.01,
+    "retained_test_accuracy": 0.01,
+}
+"""Differences that nobody would care about: a point of accuracy, .02 of an AUC."""
+SMALLEST = 10
+"""Images on a side: fewer say nothing about how much their mean strays."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One number of three models, and how far the unlearned one lies from the ideal.
+
+    before, after, ideal: 0 to 1. difference: after - ideal; low and high are its 95 % interval, n
+    the images on the smaller side. margin: up to which a difference counts as none. paired: whether
+    the two models were compared image by image; the interval is wider where not.
+    """
+
+    name: str
+    before: float
+    after: float
+    ideal: float
+    difference: Measure
+    margin: float
+    paired: bool
+
+    @property
+    def place(self) -> Place:
+        """Where `after` lies on the way from `before` to the ideal."""
+        away = self.difference.value
+        chance = self.difference.low <= 0 <= self.difference.high
+        if abs(away) <= self.margin:
+            half = (self.difference.high - self.difference.low) / 2
+            return "at the ideal" if half <= self.margin else "cannot tell"
+        if chance:
+            return "cannot tell"
+        return "beyond" if away * (self.before - self.ideal) < 0 else "on the way"
+
+    @property
+    def telling(self) -> bool:
+        """Whether the model before lay further from the ideal than the margin."""
+        return abs(self.before - self.ideal) > self.margin
+
+    @property
+    def share(self) -> float:
+        """Of the way from before to the ideal, 0 to 1; 0 where there was no way to go."""
+        if self.before == self.ideal:
+            return 0.0
+        return float(np.clip((self.before - self.after) / (self.before - self.ideal), 0.0, 1.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "name": self.name,
+            "before": self.before,
+            "after": self.after,
+            "ideal": self.ideal,
+            "difference": self.difference.to_dict(),
+            "margin": self.margin,
+            "paired": self.paired,
+            "place": self.place,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the signals add up to.
+
+    word: of the forget set. share: of the way from before to the ideal, the mean of the signals
+    that had a way to go, 0 to 1. betrayed_by: the name of the signal that speaks most against
+    forgetting, "" where none does. damaged: the names of the accuracies that lie below the ideal's
+    by more than the margin. signals: those of the forget set, then those of damage.
+    """
+
+    word: Word
+    share: float
+    betrayed_by: str
+    damaged: tuple[str, ...]
+    signals: tuple[Signal, ...]
+
+    def signal(self, name: str) -> Signal | None:
+        """The signal of that name, None where it could not be measured."""
+        return next((signal for signal in self.signals if signal.name == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "word": self.word,
+            "share": self.share,
+            "betrayed_by": self.betrayed_by,
+            "damaged": list(self.damaged),
+            "signals": [signal.to_dict() for signal in self.signals],
+        }
+
+
+def verdict_of(run: Run) -> Verdict | None:
+    """The verdict on a run, with the spread of retrainings of its model where it is measured."""
+    spread = retraining_spread(run.plan.model, run.plan.dataset)
+    return judge(run.before, run.after, run.retrained, run.plan.request, spread)
+
+
+def judge(
+    before: Evaluation | None,
+    after: Evaluation | None,
+    ideal: Evaluation | None,
+    request: ForgetRequest,
+    spread: Mapping[str, float] | None = None,
+) -> Verdict | None:
+    """The verdict on an unlearned model; None where one of the three was not measured.
+
+    spread: by signal, the standard deviation between models retrained from different seeds.
+    """
+    if before is None or after is None or ideal is None:
+        return None
+    margins = {name: max(m, 2 * (spread or {}).get(name, 0.0)) for name, m in MARGINS.items()}
+    of_forgetting: list[Signal] = []
+    of_damage: list[Signal] = []
+    for name, into in (
+        ("forget_accuracy", of_forgetting),
+        ("retain_accuracy", of_damage),
+        ("retained_test_accuracy", of_damage),
+    ):
+        if signal := _accuracy(name, before, after, ideal, margins[name]):
+            into.append(signal)
+    if spy := _loss_auc(before, after, ideal, request, margins["loss_auc"]):
+        of_forgetting.append(spy)
+    word, share, betrayed_by = decide(of_forgetting)
+    damaged = tuple(
+        s.name
+        for s in of_damage
+        if s.difference.value < 0 and s.place not in ("at the ideal", "cannot tell")
+    )
+    return Verdict(word, share, betrayed_by, damaged, (*of_forgetting, *of_damage))
+
+
+def decide(signals: list[Signal]) -> tuple[Word, float, str]:
+    """The word for the signals of a forget set, the share of the way, and the signal that decides.
+
+    A signal still on the way outweighs one beyond the ideal, and both outweigh one that cannot
+    tell. Nearer to before than to the ideal, on average, is not forgotten. Where no signal had a
+    way to go, nothing could be seen.
+    """
+    telling = [signal for signal in signals if signal.telling]
+    share = float(np.mean([signal.share for signal in telling])) if telling else 0.0
+
+    def worst(place: Place) -> str:
+        found = [signal for signal in signals if signal.place == place]
+        if not found:
+            return ""
+        return max(found, key=lambda s: abs(s.difference.value) / s.margin).name
+
+    if by := worst("on the way"):
+        return ("not forgotten" if share < 0.5 else "partly forgotten"), share, by
+    if by := worst("beyond"):
+        return "forgotten too much", share, by
+    if by := worst("cannot tell"):
+        return "cannot tell", share, by
+    if not telling:
+        return "cannot tell", share, ""
+    return "forgotten", share, ""
+
+
+def _accuracy(
+    name: str, before: Evaluation, after: Evaluation, ideal: Evaluation, margin: float
+) -> Signal | None:
+    measures = [getattr(model, name) for model in (before, after, ideal)]
+    if any(math.isnan(measure.value) for measure in measures):
+        return None
+    kept = name.replace("accuracy", "correct")
+    mine, best = getattr(after, kept), getattr(ideal, kept)
+    paired = mine is not None and best is not None and len(mine) == len(best)
+    difference = (
+        paired_difference(mine, best) if paired else unpaired_difference(measures[1], measures[2])
+    )
+    start, end, goal = (measure.value for measure in measures)
+    return Signal(name, start, end, goal, difference, margin, paired)
+
+
+def paired_difference(first: Correct, second: Correct) -> Measure:
+    """The mean of first - second over the same images, with its normal 95 % interval (Wald's for
+    paired proportions): no width where the two agree on each image. first, second: bool (n,)."""
+    differences = first.astype(np.float64) - second
+    middle = float(differences.mean())
+    half = Z * float(differences.std()) / math.sqrt(len(differences))
+    return Measure(middle, middle - half, middle + half, len(differences))
+
+
+def unpaired_difference(first: Measure, second: Measure) -> Measure:
+    """first - second with an interval from those of the two (Newcombe 1998, method 10)."""
+    middle = first.value - second.value
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    return Measure(middle, middle - below, middle + above, min(first.n, second.n))
+
+
+def _loss_auc(
+    before: Evaluation,
+    after: Evaluation,
+    ideal: Evaluation,
+    request: ForgetRequest,
+    margin: float,
+) -> Signal | None:
+    """The AUC of the fair attack, an attack on the loss against the test images that suit the
+    request; paired by DeLong, DeLong and Clarke-Pearson 1988."""
+    unseen = "class_matched_losses" if request.class_matched else "test_losses"
+    models = [(model.forget_losses, getattr(model, unseen)) for model in (before, after, ideal)]
+    if any(not len(side) for model in models for side in model):
+        return None
+    ranked = [auc_parts(*model) for model in models]
+    (_, mine), (_, best) = ranked[1], ranked[2]
+    values = [value for value, _ in ranked]
+    paired = all(len(a) == len(b) for a, b in zip(mine, best, strict=True))
+    if min(len(side) for side in (*mine, *best)) < SMALLEST:
+        variance = math.inf
+    elif paired:
+        variance = sum(_variance_of_mean(a - b) for a, b in zip(mine, best, strict=True))
+    else:
+        variance = sum(_variance_of_mean(side) for side in (*mine, *best))
+    middle, half = values[1] - values[2], Z * math.sqrt(variance)
+    n = min(len(side) for side in mine)
+    difference = Measure(middle, max(-1.0, middle - half), min(1.0, middle + half), n)
+    return Signal("loss_auc", values[0], values[1], values[2], difference, margin, paired)
+
+
+def auc_parts(
+    forget: Losses, unseen: Losses
+) -> tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """How often a forgotten image has the lower loss of a pair, ties counted half: .5 is no
+    difference, 1 means that each is given away. Also each image's own part in it: (forget,) and
+    (unseen,), whose means are both that number."""
+    # Ranks see the order alone, so losses that are no numbers or infinite only have to be large.
+    mine, others = (
+        np.nan_to_num(x.astype(np.float64), nan=np.inf, posinf=np.inf) for x in (forget, unseen)
+    )
+    of_forget = 1 - _share_below(mine, np.sort(others))
+    of_unseen = _share_below(others, np.sort(mine))
+    return float(of_forget.mean()), (of_forget, of_unseen)
+
+
+def _share_below(values: NDArray[np.float64], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of `ordered`, the share below each value; what equals it counts half."""
+    below = np.searchsorted(ordered, values, side="left")
+    up_to = np.searchsorted(ordered, values, side="right")
+    return (below + up_to) / (2.0 * len(ordered))
+
+
+def _variance_of_mean(values: NDArray[np.float64]) -> float:
+    return float(values.var(ddof=1)) / len(values)

@@ -1,0 +1,182 @@
+"""The average gap by hand, its interval against known sampling, and what is called a tie."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from core.attacks.simple_mia import accuracy, hits
+from core.errors import BadRequest
+from core.evaluation import Outcome, evaluate
+from core.forget_sets import ForgetRequest, split
+from core.gap import (
+    TERMS,
+    Gap,
+    attack_count,
+    average_gap,
+    mean_gap,
+    nearer,
+    paired,
+    shares,
+    unpaired,
+)
+from tests import tiny
+
+DATA = tiny.dataset(train=600, test=400)
+
+
+def outcome(labels, seed: int, right: float, scale: float = 1.0) -> Outcome:
+    """Of a model that is right so often, its losses at random."""
+    draw = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    wrong = draw.random(len(labels)) >= right
+    losses = draw.gamma(0.4, scale, len(labels)).astype(np.float32)
+    return Outcome(losses, (labels + wrong) % 10)
+
+
+def model(seed: int, right: float, scale: float = 1.0) -> tuple[Outcome, Outcome]:
+    return (
+        outcome(DATA.train_labels, seed, right, scale),
+        outcome(DATA.test_labels, seed + 1, right - 0.1),
+    )
+
+
+def test_by_hand() -> None:
+    before = {
+        "forget_accuracy": 1.0, "retain_accuracy": 0.99, "test_accuracy": 0.9, "mia": 0.6,
+        "retained_test_accuracy": 0.92, "mia_class_matched": 0.55,
+    }  # fmt: skip
+    ideal = {
+        "forget_accuracy": 0.9, "retain_accuracy": 1.0, "test_accuracy": 0.88, "mia": 0.5,
+        "retained_test_accuracy": 0.92, "mia_class_matched": 0.5,
+    }  # fmt: skip
+    assert average_gap(before, ideal, False) == pytest.approx((10 + 1 + 2 + 10) / 4)
+    assert average_gap(before, ideal, True) == pytest.approx((10 + 1 + 0 + 5) / 4)
+    assert average_gap(ideal, ideal, True) == 0
+
+
+@pytest.mark.parametrize("text", ["random:0.2", "class:c"])
+def test_the_shares_are_the_evaluation_image_by_image(text: str) -> None:
+    request = ForgetRequest.parse(text)
+    parts, by_class = split(DATA, request), request.kind == "classes"
+    labels = DATA.train_labels, DATA.test_labels
+    models = model(0, 0.97), model(10, 0.9, 2.0)
+    numbers = []
+    for measured in models:
+        found = evaluate(*measured, *labels, parts)
+        sums = sum(part.mean(axis=0) for part in shares(*measured, *labels, parts, by_class))
+        expected = [getattr(found, name).value for name in TERMS[by_class]]
+        np.testing.assert_allclose(sums, expected, atol=1e-12)
+        numbers.append(dict(zip(TERMS[by_class], expected, strict=True)))
+    gap = paired(*(shares(*measured, *labels, parts, by_class) for measured in models))
+    assert gap.value == pytest.approx(average_gap(*numbers, by_class), abs=1e-3)
+    assert gap.low < gap.value < gap.high
+
+
+@pytest.mark.parametrize(("forget", "test", "rounds"), [(40, 40, 1), (33, 90, 4), (90, 33, 4)])
+def test_hits_are_the_attacks_accuracy(forget: int, test: int, rounds: int) -> None:
+    draw = np.random.default_rng(3)
+    losses = draw.gamma(0.4, 1, forget), draw.gamma(0.4, 3, test)
+    found = hits(*losses, seed=2, subsamples=rounds)
+    assert found is not None
+    assert [len(side) for side in found] == [forget, test]
+    expected = accuracy(*losses, seed=2, subsamples=rounds)
+    assert (found[0].mean() + found[1].mean()) / 2 == pytest.approx(expected, abs=1e-12)
+    assert hits(losses[0][:9], losses[1]) is None
+
+
+def test_too_few_images() -> None:
+    parts = split(DATA, ForgetRequest.random(9))
+    with pytest.raises(BadRequest, match="too few"):
+        shares(*model(0, 0.9), DATA.train_labels, DATA.test_labels, parts, False)
+
+
+def test_identical_models_are_no_distance_apart() -> None:
+    found = (np.random.default_rng(0).random((50, 4)),)
+    assert paired(found, found) == (0, 0, 0)
+
+
+def population(draw, differences: list[float], agree: float = 0.6):
+    """Two models whose numbers differ by so much; one set of images for each number."""
+
+    def some(n: int):
+        sets = [], []
+        for column, difference in enumerate(differences):
+            columns = np.zeros((2, n, 4))
+            chance = draw.random(n)
+            # On some images both models stand or fall together, on others each by itself.
+            other = np.where(draw.random(n) < agree, chance, draw.random(n))
+            columns[0, :, column] = chance < 0.5 + difference
+            columns[1, :, column] = other < 0.5
+            for side, found in zip(sets, columns, strict=True):
+                side.append(found)
+        return tuple(sets[0]), tuple(sets[1])
+
+    return some
+
+
+@pytest.mark.parametrize("differences", [[0] * 4, [0.01] * 4, [0.1, 0, 0, 0], [0.1, -0.1, 0.2, 0]])
+@pytest.mark.parametrize("kept", ["images", "numbers"])
+def test_the_interval_covers(differences: list[float], kept: str) -> None:
+    """The truth, from known chances, lies in 95 of 100 intervals or more, near 0 as well."""
+    draw = np.random.default_rng(5)
+    some = population(draw, differences)
+    truth = 100 * np.mean(np.abs(differences))
+    inside, widths, n = 0, [], 300
+    for seed in range(100):
+        one, other = some(n)
+        if kept == "images":
+            gap = paired(one, other, seed)
+        else:
+            numbers = [sum(part.mean(axis=0) for part in side) for side in (one, other)]
+            gap = unpaired(*numbers, [n] * 4, seed)
+        inside += gap.low <= truth <= gap.high
+        widths.append(gap.high - gap.low)
+    assert inside >= 89  # 95 expected of 100, three standard deviations less
+    assert np.mean(widths) < 14  # and it is not the width of everything
+
+
+def test_pairing_is_worth_something() -> None:
+    one, other = population(np.random.default_rng(1), [0.05] * 4)(1000)
+    numbers = [sum(part.mean(axis=0) for part in side) for side in (one, other)]
+    alone, together = unpaired(*numbers, [1000] * 4), paired(one, other)
+    assert alone.value == pytest.approx(together.value)
+    assert together.high - together.value < 0.8 * (alone.high - alone.value)
+
+
+def test_the_attack_counts_as_many_guesses_as_it_strays() -> None:
+    flips = (np.random.default_rng(0).random((5000, 4)) < 0.5).astype(float)
+    assert attack_count((flips,)) == pytest.approx(5000, rel=0.01)
+    draw = np.random.default_rng(0)
+    values, counts = [], []
+    for _ in range(60):
+        spied = hits(draw.gamma(0.4, 1, 200), draw.gamma(0.4, 2, 200))
+        sides = [np.zeros((200, 4)) for _ in range(2)]
+        for side, found in zip(sides, spied, strict=True):
+            side[:, 3] = found / 2
+        values.append(sum(side[:, 3].mean() for side in sides))
+        counts.append(attack_count(tuple(sides)))
+    value = np.mean(values)
+    assert np.mean(counts) == pytest.approx(value * (1 - value) / np.var(values), rel=0.45)
+    assert np.mean(counts) < 400  # its random tests stray further than one test of all images
+
+
+def test_ties() -> None:
+    near, close, far = Gap(0.2, 0, 0.9), Gap(0.7, 0.1, 1.3), Gap(3.0, 2.4, 3.6)
+    assert not nearer(near, close)
+    assert not nearer(close, near)
+    assert nearer(near, far)
+    assert not nearer(far, near)
+    assert not any(nearer(gap, gap) for gap in (near, close, far))
+    mean = mean_gap([Gap(1, 0, 2), Gap(3, 2, 4)])
+    assert mean == (2, 1, 3)  # seeds on the same images: no narrower
+
+
+def test_a_difference_of_gaps_that_is_none_is_seldom_called_one() -> None:
+    draw = np.random.default_rng(8)
+    some = population(draw, [0.02, 0, 0.01, 0])
+    gaps = [paired(*some(400), seed) for seed in range(60)]
+    pairs = list(itertools.pairwise(gaps))
+    assert sum(nearer(*pair) or nearer(*pair[::-1]) for pair in pairs) <= 0.08 * len(pairs)
