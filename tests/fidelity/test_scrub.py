@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("small_compact")
 DATA = tiny.dataset()
 PARTS = split(DATA, ForgetRequest.random(16))
 CLASS = split(DATA, ForgetRequest.of_classes("a"))
-# On three bases in each precision SCRUB goes at least a quarter of the way, in steps of .03 a tenth.
+# On three bases in each precision SCRUB goes a quarter of the way or more; at .03 a twentieth.
 STEPS = {"batch_size": 8, "forget_rate": 0.05, "retain_rate": 0.02, "retain_share": 0.5}
 SMALL = {
     "scrub": STEPS,
