@@ -74,7 +74,7 @@ class NegGradPlus(Unlearner):
     name = "neg_grad_plus"
     label = "NegGrad+"
     group = "retrain-like"
-    precision = "float32"  # near its edge: rounding can keep it from forgetting
+    precision = "float32"  # tuned near its edge in it: a step too far ruins the model
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Trains backwards on the images to forget and forwards on the others at the same time, "

@@ -73,7 +73,7 @@ class Scrub(Unlearner):
     name = "scrub"
     label = "SCRUB"
     group = "teacher-student"
-    precision = "float32"  # at its start student and teacher differ by less than bfloat16 rounds
+    precision = "float32"  # tuned near its edge in it: a step too far ruins the model
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Drives the answers on the images to forget away from the original model's, in turns with "

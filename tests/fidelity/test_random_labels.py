@@ -25,7 +25,8 @@ pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")
 DATA = tiny.dataset()
 PARTS = split(DATA, ForgetRequest.random(16))
 SMALL = {
-    "random_labels": {"epochs": 3, "rehearsal": 1, "batch_size": 8, "learning_rate": 0.05},
+    # At .05 the loss overflows on some bases, sooner in bfloat16 than in float32.
+    "random_labels": {"epochs": 3, "rehearsal": 1, "batch_size": 8, "learning_rate": 0.02},
     "amnesiac": {"epochs": 10, "batch_size": 8, "learning_rate": 0.002},
 }
 
