@@ -458,7 +458,9 @@ def _repair(options: argparse.Namespace) -> int:
     except StoreCorrupt as error:
         _say(str(error))
         store = Store.reset_aside()
-        print(f"The damaged database was set aside. The new one has {len(store.summaries())} runs.")
+        print(f"The damaged database was set aside. The new one has {store.count()} runs.")
+        for note in store.notes:
+            print(note)
     else:
         print("The database of runs is not damaged, so nothing was changed.")
     store.close()

@@ -60,11 +60,13 @@ def lost() -> list[RunSummary]:
 
 
 def set_store_aside() -> None:
-    """Starts a new database beside a damaged one."""
+    """Starts a new database beside a damaged one; what it could not enter again is in its notes."""
     from core.store import Store
 
-    Store.reset_aside().close()
+    made = Store.reset_aside()
+    made.close()
     queue.clear()
+    queue().store.notes = made.notes
 
 
 # Runs

@@ -536,7 +536,14 @@ def link_box(label: str, said: str) -> None:
 
 
 def lost_runs() -> None:
-    """Says which runs a crash cut short, and offers to start them again."""
+    """Says which runs a crash cut short, and offers to start them again; to whoever sits at this
+    machine also what became of array files that could not be read."""
+    notes = lab.store().notes
+    if notes and not outside.hosted():
+        st.warning(outside.plain(" ".join(notes)), icon=":material/inventory_2:")
+        if st.button("Dismiss", key="dismiss-notes", type="tertiary"):
+            notes.clear()
+            st.rerun()
     for summary in lab.lost():
         with st.container(border=True, key=f"lost-{summary.id}"):
             st.markdown(

@@ -132,3 +132,19 @@ def test_a_damaged_shipped_run_leaves_the_front_page(open_page: Open, ship, tmp_
     at = open_page()
     assert "is damaged" in texts(at)
     assert at.button(key="start")
+
+
+def test_an_array_file_that_cannot_be_read_is_said_after_a_repair(open_page: Open, keep) -> None:
+    keep(fakes.run("kept"))
+    keep(fakes.run("torn"))
+    file = next((cache_folder() / "runs").glob("torn.*.npz"))
+    file.write_bytes(file.read_bytes()[:100])
+    for part in cache_folder().glob("runs.sqlite*"):
+        part.unlink()
+    at = open_page()
+    at.button(key="set-aside").click().run()
+    assert not at.exception
+    assert "1 array file could not be read and was kept as" in at.warning[0].value
+    assert lab.load_run("kept").after is not None
+    at.button(key="dismiss-notes").click().run()
+    assert not at.warning
