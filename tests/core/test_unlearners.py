@@ -21,7 +21,7 @@ import torch
 from core.errors import BadRequest, BadSetting, UnknownMethod
 from core.experiment import forgotten_classes
 from core.forget_sets import ForgetRequest, Split, split
-from core.models import Classifier, Sisa
+from core.models import Classifier, Sisa, float32_only
 from core.subsets import Images
 from core.unlearners import METHODS, describe, make
 from core.unlearners.base import Need, Step, UndeclaredRead, UnlearningData
@@ -59,10 +59,14 @@ def small_ensemble(small_compact: None):
 
 @functools.cache
 def model_for(shards: bool, images: Images = EVERYTHING, seed: int = 0) -> Classifier:
-    """A network that knows these images by heart, or an ensemble of two, each half of them."""
-    if shards:
-        return tiny.ensemble(images, tiny.SHARDS, seed)[0]
-    return tiny.trained(images, seed=seed).model
+    """A network that knows these images by heart, or an ensemble of two, each half of them.
+
+    In float32, so that in each precision the methods meet the same one: theirs is what is tested.
+    """
+    with float32_only():
+        if shards:
+            return tiny.ensemble(images, tiny.SHARDS, seed)[0]
+        return tiny.trained(images, seed=seed).model
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
+from core.models import Classifier, float32_only
 from core.unlearners.amun import NONE_FOUND, RADII, nearest_adversarial
 from core.unlearners.descent import freeze_batchnorm
 from tests import tiny
@@ -34,7 +34,9 @@ STEPS = {"epochs": 2, "batch_size": 8, "learning_rate": 0.005}  # 16 images: two
 
 @pytest.fixture(scope="module")
 def base(small_compact: None) -> Classifier:
-    return tiny.trained(tiny.images(DATA)).model
+    """Trained in float32: which network is attacked decides how far AMUN comes, in any precision."""
+    with float32_only():
+        return tiny.trained(tiny.images(DATA)).model
 
 
 def visited(radius: float, steps: int) -> list[float]:

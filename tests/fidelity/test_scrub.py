@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.forget_sets import ForgetRequest, Split, split
-from core.models import Classifier
+from core.models import Classifier, float32_only
 from core.subsets import Images
 from core.unlearners import make, scrub
 from core.unlearners.bad_teacher import frozen_copy
@@ -36,8 +36,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def base(small_compact: None) -> Classifier:
     """Trained in float32, as SCRUB computes: then nothing here depends on the precision."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FORGETTING_LAB_PRECISION", "float32")
+    with float32_only():
         return tiny.trained(tiny.images(DATA)).model
 
 
