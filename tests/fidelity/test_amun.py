@@ -34,7 +34,7 @@ STEPS = {"epochs": 2, "batch_size": 8, "learning_rate": 0.005}  # 16 images: two
 
 @pytest.fixture(scope="module")
 def base(small_compact: None) -> Classifier:
-    """Trained in float32: which network is attacked decides how far AMUN comes, in any precision."""
+    """Trained in float32: which network is attacked decides how far AMUN comes."""
     with float32_only():
         return tiny.trained(tiny.images(DATA)).model
 

@@ -39,12 +39,6 @@ def base(small_compact: None) -> Classifier:
     return tiny.trained(tiny.images(DATA)).model
 
 
-@pytest.fixture
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As NegGrad+ always computes, for what is compared with it."""
-    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
-
-
 def offered(images: Tensor = DATA.train_images, labels: Tensor = DATA.train_labels):
     indices: dict[Need, Any] = {"retain": PARTS.retain, "forget": PARTS.forget}
     parts = {name: Images(images, labels, torch.from_numpy(i)) for name, i in indices.items()}
