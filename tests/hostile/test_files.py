@@ -13,7 +13,7 @@ from PIL import Image
 
 from core import __main__ as cli
 from core import checkpoints, folders
-from core.checkpoints import MEMORISATION, memorisation_scores
+from core.checkpoints import memorisation_file, memorisation_scores
 from core.data import load_dataset
 from core.errors import CheckpointCorrupt, DataCorrupt
 from core.sources import is_class_name
@@ -32,11 +32,20 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the digits' model, as it ships, in a place where it may be damaged."""
     folder = tmp_path / "models" / "compact-digits"
     folder.mkdir(parents=True)
-    for name in ("base.json", "base.safetensors", f"{MEMORISATION}.npy"):
+    for name in ("base.json", "base.safetensors"):
         shutil.copy(folders.SHIPPED / "compact-digits" / name, folder)
+    scores = memorisation_file(load_dataset("digits"), folders.SHIPPED)
+    (folder.parent / scores.parent.name).mkdir()
+    shutil.copy(scores, folder.parent / scores.parent.name)
     monkeypatch.setattr(checkpoints, "SHIPPED", folder.parent)
     monkeypatch.setattr(cli, "SHIPPED", folder.parent)
     return folder
+
+
+@pytest.fixture
+def scores_file(models: Path) -> Path:
+    """Where the digits' memorisation scores are, in that place."""
+    return memorisation_file(load_dataset("digits"), models.parent)
 
 
 def recipe(**changes: Any) -> dict[str, Any]:
@@ -101,29 +110,29 @@ SCORES: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("scores", [pytest.param(row[1], id=row[0]) for row in SCORES])
 def test_wrong_memorisation_scores_are_one_sentence(
-    shell: Shell, open_page: Open, models: Path, scores: Any
+    shell: Shell, open_page: Open, scores_file: Path, scores: Any
 ) -> None:
-    np.save(models / f"{MEMORISATION}.npy", scores)
+    np.save(scores_file, scores)
     with pytest.raises(CheckpointCorrupt, match="memorisation scores"):
-        memorisation_scores("compact", "digits")
+        memorisation_scores(load_dataset("digits"))
     assert "memorisation scores" in shell(*UNLEARN)[1]
     assert lab.scores("digits") is None
     at = open_page("pages/1_Choose.py", data="digits", forget="memorised:5")
     assert "no memorisation scores" in at.error[0].value
 
 
-def test_an_archive_of_scores_is_one_sentence(models: Path) -> None:
-    with (models / f"{MEMORISATION}.npy").open("wb") as file:
+def test_an_archive_of_scores_is_one_sentence(scores_file: Path) -> None:
+    with scores_file.open("wb") as file:
         np.savez(file, a=np.zeros(897))
     with pytest.raises(CheckpointCorrupt):
-        memorisation_scores("compact", "digits")
+        memorisation_scores(load_dataset("digits"))
 
 
 @pytest.mark.parametrize("count", [0, 5, 896, 898])
 def test_scores_of_another_number_of_images_are_one_sentence(
-    shell: Shell, open_page: Open, models: Path, count: int
+    shell: Shell, open_page: Open, scores_file: Path, count: int
 ) -> None:
-    np.save(models / f"{MEMORISATION}.npy", np.zeros(count, np.float16))
+    np.save(scores_file, np.zeros(count, np.float16))
     said = shell(*UNLEARN[:3], "--forget", "memorised:5", "--method", "fine_tune")[1]
     assert "no memorisation scores" in said
     at = open_page("pages/1_Choose.py", data="digits", forget="indices:1,2")
