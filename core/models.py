@@ -230,8 +230,8 @@ def float32_only() -> Iterator[None]:
 
 def precision(device: torch.device | str) -> Precision:
     """What the forward pass of a training step computes in there, now: `FORGETTING_LAB_PRECISION`,
-    which is "float32", "bfloat16" (on any CPU, slowly without the hardware) or "auto": the faster
-    one. Raises BadRequest for anything else."""
+    which is "float32", "bfloat16" (on any CPU, no faster without the hardware) or "auto": the
+    faster one. Raises BadRequest for anything else."""
     asked = os.environ.get("FORGETTING_LAB_PRECISION") or "auto"
     if asked not in ("auto", "float32", "bfloat16"):
         raise BadRequest(
