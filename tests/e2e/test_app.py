@@ -79,7 +79,7 @@ def test_pick_a_class_watch_it_stop_reload(server: Server, visit: Visit) -> None
     page = visit(f"{server.address}/Choose?data=digits&set=epochs:50.0,batch_size:16")
     page.get_by_role("radio", name="Whole classes").click()
     page.get_by_role("button", name="3", exact=True).click()
-    expect(page.get_by_text("Every 3 image: ")).to_be_visible()
+    expect(page.get_by_text("Every image of the class 3: ")).to_be_visible()
     assert parameters(page)["forget"] == "class:3"
     page.get_by_role("button", name="Watch it forget").click()
     start_run(page)
