@@ -250,12 +250,11 @@ def result(run: Run, key: str) -> None:
     verdict(run)
     fair = True
     if run.plan.request.class_matched:
-        fair = st.segmented_control(
+        fair = st.radio(
             "Compare the forgotten images with",
             list(QUESTIONS),
-            default=True,
-            required=True,
             format_func=QUESTIONS.get,
+            horizontal=True,
             key=f"{key}-question",
         )
     three_columns(

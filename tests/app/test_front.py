@@ -51,7 +51,7 @@ def test_class_run_explains_the_trap(open_page: Open, ship) -> None:
     assert at.metric[0].label == "Spy's score, same classes"
     assert at.metric[0].value == "58.0 %"
     assert "Test images, same classes" in at.get("vega_lite_chart")[0].proto.spec
-    at.segmented_control[0].set_value(False).run()
+    at.radio[0].set_value(False).run()
     assert "Test images (never seen)" in at.get("vega_lite_chart")[0].proto.spec
 
 
