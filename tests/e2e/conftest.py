@@ -4,7 +4,6 @@ in CI they fail."""
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,11 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import PATIENCE_MS
+
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-PATIENCE_MS = 240_000  # a loaded machine is slow, not broken
-"""How long the browser waits for anything: a loaded machine takes many seconds to import torch."""
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @dataclass
@@ -94,23 +91,6 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 def server(start: Start) -> Server:
     """One server for the tests of a file."""
     return start()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, headless."""
-    if not Path(CHROMIUM).exists():
-        why = f"no browser at {CHROMIUM}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{why}, and CI needs it.")
-        pytest.skip(f"{why}.")
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from core import __main__ as cli
 from core.store import Store
 from tests.app import fakes
 from tests.app.conftest import keep, open_page, own_folders, runner, ship
-from tests.e2e.conftest import browser, start
+from tests.e2e.conftest import start
 
-__all__ = ["browser", "keep", "open_page", "own_folders", "runner", "ship", "start"]
+__all__ = ["keep", "open_page", "own_folders", "runner", "ship", "start"]
 
 FOREIGN = "https://example.invalid"
 PICTURE = f"![x]({FOREIGN}/x.png)"

@@ -10,7 +10,8 @@ import pytest
 
 from core.store import Store
 from tests.app import fakes
-from tests.e2e.conftest import PATIENCE_MS, Start
+from tests.browser import PATIENCE_MS
+from tests.e2e.conftest import Start
 from tests.hostile.conftest import FOREIGN, PICTURE
 
 pytestmark = pytest.mark.timeout(600)
