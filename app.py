@@ -61,7 +61,7 @@ if ready:
     st.caption(
         f"{lab.method_label(summary.plan.method)} was told to forget "
         f"{outside.plain(summary.plan.request.describe())} of CIFAR-10. It took "
-        f"{wording.duration(summary.seconds.get('unlearning'))}. The aim is the right-hand column: "
+        f"{wording.duration(summary.seconds.get('unlearning'))}. The aim is the last column: "
         "the network trained anew without those images."
     )
     try:

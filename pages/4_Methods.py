@@ -80,7 +80,7 @@ if measured:
         st.markdown(
             "The methods were held to a small part of retraining's time: half of them took less "
             f"than {wording.percent(statistics.median(shares))}, the longest "
-            f"{wording.percent(max(shares))}. With more, some come nearer."
+            f"{wording.percent(max(shares))}. How near they come with more was not measured."
         )
     st.caption(
         "Distance: the mean difference to the retrained network in accuracy on the images to "
