@@ -101,10 +101,11 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. numbers: one dict a seed. control: what a control does, empty for a
-    method. tied: its gap is the smallest of the methods or cannot be told from that.
-    no_nearer_than: the nearest control, where the gap is not surely smaller than that one's; else
-    empty."""
+    """A line of the table. numbers: one dict a seed. share: of retraining's time. seconds: that
+    share of the median time of retraining, so that runs on faster and on slower machines compare.
+    control: what a control does, empty for a method. tied: its gap is the smallest of the methods
+    or cannot be told from that. no_nearer_than: the nearest control, where the gap is not surely
+    smaller than that one's; else empty."""
 
     case: str
     name: str
@@ -146,6 +147,10 @@ def rows_of(
         method: mean_gap([_gap(run, beside) for run in runs]) for method, runs in by_method.items()
     }
     ranked = sorted(gaps, key=lambda method: gaps[method].value)
+    retraining = statistics.median(run["retraining_seconds"] for run in lines) if lines else 0.0
+    took = {
+        method: statistics.median(_share(run) for run in runs) for method, runs in by_method.items()
+    }
     return others + [
         Row(
             case,
@@ -153,8 +158,8 @@ def rows_of(
             [run["after"] for run in by_method[method]],
             gaps[method],
             [run["gap"] for run in by_method[method]],
-            statistics.median(run["seconds"]["unlearning"] for run in by_method[method]),
-            statistics.median(_share(run) for run in by_method[method]),
+            took[method] * retraining,
+            took[method],
             tied=not nearer(gaps[ranked[0]], gaps[method]),
             no_nearer_than=(
                 tricks[0].control if tricks and not nearer(gaps[method], tricks[0].gap) else ""
@@ -197,7 +202,8 @@ def _table() -> str:
         "`python -m benchmarks.methods --data ../shared/data/cifar10`; percent, means over seeds "
         "(gaps with their range). Gap: mean absolute difference, in points, to the retrained "
         "reference in UA, RA, TA and MIA; for a class in TA retained and MIA matched. Share: of "
-        "retraining, its steps at the rate measured just before. Retrained again: from another "
+        "retraining, its steps at the rate measured just before; s: that share of the median time "
+        "of retraining, since not all runs were made on one machine. Retrained again: from another "
         "seed. Nearest first.",
         "",
         "95 %: the interval of the gap, from a bootstrap over images (`core/gap.py`): paired for "
@@ -217,20 +223,21 @@ def _table() -> str:
         retrained = Row(case, "retrained", [lines[-1]["retrained"]], Gap(0, 0, 0))
         estimated = {line["method"] for line in lines if "interval" not in line}
         ranked = rows(case)
+        nearest = "tied for nearest" if sum(row.tied for row in ranked) > 1 else "nearest"
         for row in (retrained, *ranked):
-            found.append(f"| {' | '.join(_cells(row, row.name in estimated))} |")
+            found.append(f"| {' | '.join(_cells(row, row.name in estimated, nearest))} |")
         said += ["", *(f"{case}: {sentence}" for sentence in _sentences(ranked))]
     return "\n".join([*found, *said]) + "\n"
 
 
-def _cells(row: Row, estimated: bool) -> list[str]:
-    """Percent; UA is 100 - forget accuracy."""
+def _cells(row: Row, estimated: bool, nearest: str) -> list[str]:
+    """Percent; UA is 100 - forget accuracy. nearest: what is said of a row that is tied."""
     numbers = []
     for name in COLUMNS:
         value = 100 * row.mean(name)
         numbers.append(f"{100 - value if name == 'forget_accuracy' else value:.1f}")
     span = f" ({min(row.gaps):.2f}-{max(row.gaps):.2f})" if len(row.gaps) > 1 else ""
-    reading = ["tied for nearest"] * row.tied
+    reading = [nearest] * row.tied
     reading += [f"no nearer than {row.no_nearer_than}"] * bool(row.no_nearer_than)
     return [
         row.case,

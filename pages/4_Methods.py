@@ -47,7 +47,7 @@ if measured:
             ],
             "distance to retrained (points)": [row["gap"] for row in rows],
             "95 % interval": [f"{row['low']:.2f} to {row['high']:.2f}" for row in rows],
-            "reading": [wording.reading(row) for row in rows],
+            "reading": wording.readings(rows),
             "spy": [row["spy"] for row in rows],
             "right on images to forget": [row["forget_accuracy"] for row in rows],
             "right on new images": [row["retained_test_accuracy"] for row in rows],

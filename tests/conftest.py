@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: a worker has one core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.browser import browser  # noqa: F401
 
 CIFAR10 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"

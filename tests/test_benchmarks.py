@@ -83,3 +83,12 @@ def test_a_logged_interval_is_taken_and_seeds_are_averaged() -> None:
     row = read(500, *lines)["scrub"]
     assert row.gap == pytest.approx((1.5, 1.4, 1.6))
     assert row.gaps == [1.0, 2.0]
+
+
+def test_seconds_of_machines_that_differ_compare() -> None:
+    """Half as fast, the same share of retraining: the same seconds."""
+    slow = {"seconds": {"unlearning": 10.0}, "retraining_seconds": 200.0}
+    lines = line("scrub", 1.0), line("salun", 2.0, **slow), line("ssd", 2.9)
+    found = read(500, *lines)
+    assert found["scrub"].seconds == found["salun"].seconds == found["ssd"].seconds == 5.0
+    assert found["salun"].share == 0.05

@@ -502,14 +502,19 @@ def nearest(rows: Sequence[Mapping[str, Any]], label: Callable[[str], str]) -> s
     )
 
 
-def reading(row: Mapping[str, Any]) -> str:
-    """What a measured row's distance is worth, for a table."""
-    if row["control"]:
-        return "forgets nothing"
-    said = ["tied for nearest"] * bool(row["tied"])
-    if row["no_nearer_than"]:
-        said.append(f"no nearer than {row['no_nearer_than']}, which forgets nothing")
-    return "; ".join(said)
+def readings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the distance of each measured row of one case is worth, for a table."""
+    nearest = "tied for nearest" if sum(bool(row["tied"]) for row in rows) > 1 else "nearest"
+
+    def reading(row: Mapping[str, Any]) -> str:
+        if row["control"]:
+            return "forgets nothing"
+        said = [nearest] * bool(row["tied"])
+        if row["no_nearer_than"]:
+            said.append(f"no nearer than {row['no_nearer_than']}, which forgets nothing")
+        return "; ".join(said)
+
+    return [reading(row) for row in rows]
 
 
 def seeds(counts: Sequence[int]) -> str:

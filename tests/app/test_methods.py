@@ -51,6 +51,7 @@ def test_what_was_measured(open_page: Open) -> None:
     assert "Took 12 s for a random tenth on CIFAR-10." in texts(at)
     assert "half of them took less than 6.0 %" in texts(at)
     assert "it looks at answers and losses only" in texts(at)
+    assert list(at.dataframe[0].value["reading"]) == ["", "nearest", ""]
 
 
 def test_ties_and_controls_are_said(open_page: Open) -> None:

@@ -3,10 +3,8 @@ crash of the server, a narrow screen, and what an accessibility checker finds.""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -16,7 +14,7 @@ from tests.e2e.conftest import PATIENCE_MS, Server, Start
 
 pytestmark = pytest.mark.timeout(900)
 
-LONG = "data=digits&forget=class:3&set=epochs:50.0,batch_size:16"
+LONG = "data=digits&forget=class:3&set=epochs:50.0,batch_size:8"
 SHORT = "data=digits&forget=class:7&method=neg_grad"
 STEP = re.compile(r"Step [\d,]+ of [\d,]+")
 DONE = "What this spy cannot see"
@@ -76,7 +74,7 @@ def test_front_page_at_once(server: Server, visit: Visit) -> None:
 
 
 def test_pick_a_class_watch_it_stop_reload(server: Server, visit: Visit) -> None:
-    page = visit(f"{server.address}/Choose?data=digits&set=epochs:50.0,batch_size:16")
+    page = visit(f"{server.address}/Choose?data=digits&set=epochs:50.0,batch_size:8")
     page.get_by_role("radio", name="Whole classes").click()
     page.get_by_role("button", name="3", exact=True).click()
     expect(page.get_by_text("Every image of the class 3: ")).to_be_visible()
@@ -154,7 +152,7 @@ def test_a_crash_is_said_and_links_work_on_a_fresh_server(start: Start, visit: V
     expect(front.get_by_text(re.compile("ended before the run was saved"))).to_be_visible()
     front.get_by_role("button", name="Set it up again").click()
     expect(front.get_by_role("button", name="Start forgetting")).to_be_visible()
-    assert parameters(front)["set"] == "batch_size:16,epochs:50.0"
+    assert parameters(front)["set"] == "batch_size:8,epochs:50.0"
 
 
 def places(run: str) -> tuple[str, ...]:
@@ -217,17 +215,3 @@ def test_contrast_in_the_dark(
     rules = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
     found = Axe().run(page, options=rules).response["violations"]
     assert not found, [node["html"][:200] for v in found for node in v["nodes"][:5]]
-
-
-def test_cifar10_once(start: Start, visit: Visit, cifar10_folder: Path) -> None:
-    # The cache that all tests share: CIFAR-10 is decoded once.
-    server = start(
-        Path(os.environ["FORGETTING_LAB_CACHE"]), FORGETTING_LAB_DATA=str(cifar10_folder)
-    )
-    page = visit(f"{server.address}/Unlearn?data=cifar10&forget=class:automobile&set=epochs:0.05")
-    page.get_by_role("button", name="Start forgetting").click(timeout=300_000)
-    expect(page.get_by_text(STEP).first).to_be_visible(timeout=300_000)
-    expect(page.get_by_text(DONE)).to_be_visible(timeout=600_000)
-    found = numbers(page)
-    assert len(found) >= 9, found
-    assert all(value.endswith("%") for value in found), found
