@@ -84,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--forget-seed", type=_seed, default=0)
     train.add_argument("--seed", type=_seed, default=None, help="0 for a base, 1 for a reference")
     train.add_argument("--ship", action="store_true", help="write into models_cache/")
+    train.add_argument("--recipe", default="", help="sgd or muon; kept in a folder of that name")
+    train.add_argument("--keep", choices=("weights", "half", "logits"), default="weights")
 
     unlearn = commands.add_parser("unlearn", help="unlearn and measure")
     unlearn.set_defaults(command=_unlearn)
@@ -170,19 +172,22 @@ def _train(options: argparse.Namespace) -> int:
     from core.data import load_dataset
     from core.models import best_device
     from core.references import train_model
-    from core.training import TrainingProgress, recipe_for
+    from core.training import TrainingProgress, recipe_for, recipe_named
 
+    named = recipe_named(options.recipe) if options.recipe else None
+    root = SHIPPED if options.ship else cache_folder() / "models"
     dataset = load_dataset(options.dataset, options.data)
     without = ForgetRequest.parse(options.without, options.forget_seed) if options.without else None
     shown = -1
     for item in train_model(
         options.model,
         dataset,
-        recipe_for(options.model, options.dataset),
+        named or recipe_for(options.model, options.dataset),
         without=without,
         seed=options.seed,
-        root=SHIPPED if options.ship else None,
+        root=root / options.recipe,
         device=best_device(),
+        keep=options.keep,
     ):
         if not isinstance(item, TrainingProgress):
             kept = item.manifest

@@ -59,7 +59,12 @@ class Checkpoint:
         return str(self.manifest["sha256"])
 
     def load(self, device: torch.device | str = "cpu") -> Classifier:
-        """The model, in evaluation mode. Raises CheckpointCorrupt."""
+        """The model, in evaluation mode, in float32. Raises CheckpointCorrupt, or CheckpointMissing
+        where only what it does with the images is kept."""
+        if self.manifest.get("keep") == "logits":
+            raise CheckpointMissing(
+                f"Of the model {self.weights.stem} only its answers are kept.", _AGAIN_TO_LOAD
+            )
         found = hashlib.sha256(_read(self.weights)).hexdigest()
         if found != self.sha256:
             raise CheckpointCorrupt(
@@ -81,6 +86,7 @@ class Checkpoint:
         return model.eval()
 
 
+_AGAIN_TO_LOAD = "Train it again to have its weights: python -m core train"
 _AGAIN = "Restore the file from the project, or delete it and train again: python -m core train"
 
 
@@ -160,15 +166,21 @@ def retrained_seeds(architecture: str, dataset: str, forget_digest: str) -> list
     return sorted(found, key=lambda seed: (seed != REFERENCE_SEED, seed))
 
 
-def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]) -> Checkpoint:
+def save(
+    model: Classifier | None, folder: Path, role: str, manifest: Mapping[str, Any]
+) -> Checkpoint:
     """Writes weights and manifest, each atomically, under a lock; an older manifest goes first and
     the new one comes last, so that what has one is whole even after a kill in between. `sha256` and
-    `role` are added to the manifest."""
+    `role` are added to the manifest. model: None where only what it does with the images is kept,
+    beside the manifest; its `sha256` is then that of what made it."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{role}.safetensors"
     with FileLock(folder / f".{role}.lock"):
         weights.with_suffix(".json").unlink(missing_ok=True)
-        digest = save_weights(model, weights)
+        if model is None:
+            digest = hashlib.sha256(json.dumps(dict(manifest), sort_keys=True).encode()).hexdigest()
+        else:
+            digest = save_weights(model, weights)
         full = {**manifest, "role": role, "sha256": digest}
         _write(weights.with_suffix(".json"), json.dumps(full, indent=2, sort_keys=True) + "\n")
     (folder / f".{role}.lock").unlink(missing_ok=True)
@@ -176,10 +188,14 @@ def save(model: Classifier, folder: Path, role: str, manifest: Mapping[str, Any]
 
 
 def save_weights(model: Classifier, file: Path) -> str:
-    """Writes the model's weights as safetensors, atomically; returns the file's sha256."""
+    """Writes the model's weights as safetensors, atomically; returns the file's sha256. Weights
+    that are no more than float16 are written so."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     # safetensors wants contiguous tensors; channels-last ones are not.
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    for name, value in state.items():
+        if value.ndim > 1 and torch.equal(value, value.half().to(value.dtype)):
+            state[name] = value.half()
     try:
         save_file(state, temporary)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()

@@ -11,6 +11,7 @@ the cache, which later starts map into memory and check against its fingerprint.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -30,10 +31,13 @@ from torch import Tensor
 from core.download import DownloadProgress, download
 from core.errors import BadRequest, DataCorrupt, DataMissing, LabError
 from core.folders import cache_folder
+from core.poisoned import TARGET, with_backdoor, with_wrong_labels
 from core.sources import (
+    BACKDOOR,
     CIFAR10_CLASSES,
     SIDE,
     TUNING,
+    WRONG_LABELS,
     Labels,
     Pixels,
     Source,
@@ -88,7 +92,7 @@ class ImageDataset:
     source: one plain sentence: what these images are. It names no folder, since runs are shared.
     index_order: which image an index means, where that is known: "torchvision" if training image i
     is image i of torchvision's CIFAR10, "torchvision-tuning" for the tuning view of that, else "".
-    wrong_labels: bool (N,), the training labels that are wrong on purpose; None if none are.
+    wrong_labels: bool (N,), the training images whose labels are wrong on purpose; None if none.
     """
 
     name: str
@@ -109,7 +113,8 @@ def load_dataset(
     """The data set `name`: "digits", "cifar10", or any name for a folder of images of your own.
 
     "cifar10-tuning" is made from the folder of "cifar10": 45,000 of its training images, and the
-    other 5,000 (500 of each class) as test images.
+    other 5,000 (500 of each class) as test images. "cifar10-wrong-labels" and "cifar10-backdoor"
+    are CIFAR-10 with some training images tampered with, see `core.poisoned`.
     folder: where the images are; without it the environment's FORGETTING_LAB_DATA, then what a
     download left in the cache. "digits" needs none and ignores it.
     cache: the cache folder, by default `cache_folder()`.
@@ -117,8 +122,9 @@ def load_dataset(
     """
     if name == "digits":
         return _digits()
-    if name == TUNING:
-        return _tuning_view(load_dataset("cifar10", folder, cache))
+    if name in (TUNING, WRONG_LABELS, BACKDOOR):
+        whole = load_dataset("cifar10", folder, cache)
+        return _tuning_view(whole) if name == TUNING else _tampered_with(whole, name)
     cache = cache_folder() if cache is None else cache
     place, named = place_of(name, folder, cache)
     slot = decoded(cache, name, place)
@@ -331,6 +337,28 @@ def _tuning_view(whole: ImageDataset) -> ImageDataset:
             f"of {whole.source}"
         ),
         index_order=whole.index_order and f"{whole.index_order}-tuning",
+    )
+
+
+def _tampered_with(whole: ImageDataset, name: str) -> ImageDataset:
+    """A copy of CIFAR-10 for the question whether a network forgets what it should not have
+    learned."""
+    images, labels = whole.train_images, whole.train_labels
+    if name == WRONG_LABELS:
+        labels, wrong = with_wrong_labels(labels, len(whole.class_names))
+        what = "have a wrong label"
+    else:
+        images, labels, wrong = with_backdoor(images, labels)
+        what = f"carry a patch and the label {whole.class_names[TARGET]}"
+    return dataclasses.replace(
+        whole,
+        name=name,
+        train_images=images,
+        train_labels=labels,
+        fingerprint=_fingerprint((images, labels, whole.test_images, whole.test_labels)),
+        source=f"{whole.source} {int(wrong.sum()):,} of the training images {what}, on purpose.",
+        index_order=whole.index_order and f"{whole.index_order}-{name.removeprefix('cifar10-')}",
+        wrong_labels=wrong,
     )
 
 

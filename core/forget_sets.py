@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,18 @@ if TYPE_CHECKING:
     from core.data import ImageDataset
 
 Indices = NDArray[np.int64]
-Kind = Literal["random", "classes", "indices", "memorised"]
-KINDS: tuple[Kind, ...] = ("random", "classes", "indices", "memorised")
+Kind = Literal["random", "classes", "indices", "memorised", "fold"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FOLDS = 10
+"""Parts of one size that all training images are dealt into, once and for all: fold 0 is what
+`random:0.1` draws with seed 0, the others are what it would go on with. Version 1; a model without
+each of them is what an ideal for any other choice is put together from."""
 USED: dict[Kind, tuple[str, ...]] = {
     "random": ("count", "fraction"),
     "classes": ("classes", "fraction"),
     "indices": ("indices",),
     "memorised": ("count",),
+    "fold": ("fold",),
 }
 MOST_IMAGES = 10**9
 """No request from outside counts further: Python's numbers have no end, those below it have."""
@@ -50,8 +55,8 @@ class ForgetRequest:
     """What to forget. Build one with the class methods below or `parse`.
 
     kind: "random" (a count or a fraction of all training images), "classes" (whole classes, or a
-    fraction of each), "indices" (chosen images) or "memorised" (the `count` with the highest
-    memorisation score).
+    fraction of each), "indices" (chosen images), "memorised" (the `count` with the highest
+    memorisation score) or "fold" (one of `FOLDS`, from 0).
     seed: the forget seed, used by the kinds that draw at random.
     Classes and indices are kept without repeats, indices sorted. Raises BadRequest where the kind
     lacks what it needs, or is given what it does not use.
@@ -63,6 +68,7 @@ class ForgetRequest:
     classes: tuple[str, ...] = ()
     indices: tuple[int, ...] = ()
     seed: int = 0
+    fold: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -72,7 +78,7 @@ class ForgetRequest:
             )
         object.__setattr__(self, "classes", tuple(dict.fromkeys(self.classes)))
         object.__setattr__(self, "indices", tuple(sorted(set(self.indices))))
-        for name in ("count", "fraction", "classes", "indices"):
+        for name in ("count", "fraction", "classes", "indices", "fold"):
             if getattr(self, name) not in (None, ()) and name not in USED[self.kind]:
                 raise BadRequest(f"A forget request of kind {self.kind!r} has no {name}.")
         if self.seed < 0:
@@ -87,6 +93,8 @@ class ForgetRequest:
             raise BadRequest("A random forget request needs either a count or a fraction.")
         if self.kind == "memorised" and self.count is None:
             raise BadRequest("A request for the most memorised images needs a count.")
+        if self.kind == "fold" and (self.fold not in range(FOLDS) or self.seed):
+            raise BadRequest(f"There are {FOLDS} folds, 0 to {FOLDS - 1}, and no seed moves them.")
         if self.kind == "classes" and not self.classes:
             raise EmptyForgetSet("No class is chosen.", "Choose at least one class to forget.")
 
@@ -113,11 +121,16 @@ class ForgetRequest:
         return cls("memorised", count=count)
 
     @classmethod
+    def of_fold(cls, number: int) -> ForgetRequest:
+        """One of `FOLDS`, from 0."""
+        return cls("fold", fold=number)
+
+    @classmethod
     def parse(cls, text: str, seed: int = 0) -> ForgetRequest:
         """Reads the shell's short form.
 
         random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
-        indices:FILE (one index a line) | memorised:500
+        indices:FILE (one index a line) | memorised:500 | fold:3
         Raises BadRequest.
         """
         return cls._parsed(text, seed).checked()
@@ -127,7 +140,7 @@ class ForgetRequest:
         kind, _, rest = text.partition(":")
         forms = (
             "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
-            "indices:FILE or memorised:500."
+            "indices:FILE, memorised:500 or fold:3."
         )
         try:
             if kind == "random" and rest:
@@ -139,6 +152,8 @@ class ForgetRequest:
                 return cls.of_classes(*chosen, fraction=float(part) if part else None, seed=seed)
             if kind == "memorised" and rest:
                 return cls.most_memorised(int(rest))
+            if kind == "fold" and rest:
+                return cls.of_fold(int(rest))
             if kind == "indices" and rest:
                 lines = Path(rest).expanduser().read_text().split()
                 return cls.of_indices(int(line) for line in lines)
@@ -183,16 +198,18 @@ class ForgetRequest:
             fields["classes"] = list(self.classes)
         if self.kind == "indices":
             fields["indices"] = list(self.indices)
+        if self.fold is not None:
+            fields["fold"] = self.fold
         return fields
 
     @classmethod
     def from_dict(cls, fields: Any) -> ForgetRequest:
         """The inverse of `to_dict`; raises BadRequest on anything else."""
         try:
-            known = {"kind", "count", "fraction", "classes", "indices", "seed"}
+            known = {"kind", "count", "fraction", "classes", "indices", "seed", "fold"}
             if unknown := set(fields) - known:
                 raise BadRequest(f"A forget request has no field {short(str(min(unknown)))}.")
-            count, fraction = fields.get("count"), fields.get("fraction")
+            count, fraction, fold = (fields.get(name) for name in ("count", "fraction", "fold"))
             return cls(
                 kind=fields["kind"],
                 count=None if count is None else _whole(count),
@@ -200,6 +217,7 @@ class ForgetRequest:
                 classes=tuple(str(name) for name in _listed(fields.get("classes", ()))),
                 indices=tuple(_whole(i) for i in _listed(fields.get("indices", ()))),
                 seed=_whole(fields.get("seed", 0)),
+                fold=None if fold is None else _whole(fold),
             )
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise BadRequest("This forget request cannot be read.") from error
@@ -241,6 +259,8 @@ class ForgetRequest:
             return f"{100 * self.fraction:g} % of the images of the {names}"
         if self.kind == "memorised":
             return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
+        if self.kind == "fold":
+            return f"a fixed tenth of the training images (fold {self.fold} of 0 to {FOLDS - 1})"
         return _chosen(len(self.indices))
 
 
@@ -375,6 +395,9 @@ def _forget_indices(
         if request.count > n:
             raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
         return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]
+    if request.kind == "fold":
+        assert request.fold is not None
+        return np.array_split(np.random.default_rng(0).permutation(n), FOLDS)[request.fold]
     for index in request.indices:
         if not 0 <= index < n:
             raise IndexOutOfRange(

@@ -7,22 +7,24 @@ columns "before" and "retrained" of a run cost nothing.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from core import checkpoints
 from core.checkpoints import Checkpoint
 from core.data import ImageDataset
 from core.errors import CheckpointMissing
-from core.evaluation import Outcome, evaluate, per_image
+from core.evaluation import Outcome, evaluate, logits_of, per_image
 from core.folders import cache_folder
 from core.forget_sets import ForgetRequest, Split, split
 from core.models import Classifier
@@ -31,6 +33,9 @@ from core.results import Evaluation
 from core.sisa import TrainedShards, save_states, train_sisa
 from core.subsets import Images
 from core.training import Recipe, Trained, TrainingProgress, recipe_of, train
+
+Keep = Literal["weights", "half", "logits"]
+PARTS = ("train", "test")
 
 
 def train_model(
@@ -42,6 +47,7 @@ def train_model(
     seed: int | None = None,
     root: Path | None = None,
     device: torch.device | str = "cpu",
+    keep: Keep = "weights",
 ) -> Iterator[TrainingProgress | Checkpoint]:
     """Trains a base model (or, `without` a forget set, its reference) and keeps weights, manifest
     and outcomes, and for a data set's first base its memorisation scores; yields progress, the
@@ -50,6 +56,8 @@ def train_model(
     seed: by default 0 for a base and 1 for a reference, which `find_reference` then finds.
     root: `models_cache` or this machine's (the default). A training that was broken off goes on
     where it was. Two processes that train the same model train it once: the second one waits.
+    keep: "weights" as they are; "half", kernels and matrices in float16 and the logits of every
+    image; or "logits" and no weights. What is measured is the network as it is kept.
     """
     if seed is None:
         seed = 0 if without is None else checkpoints.REFERENCE_SEED
@@ -62,12 +70,15 @@ def train_model(
         parts = split(dataset, without, checkpoints.memorisation_scores(dataset))
         role, indices = checkpoints.retrained_role(parts.digest, seed), parts.retain
     images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
-    key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}"
+    made_by = json.dumps(recipe.to_dict(), sort_keys=True)
+    key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}-{made_by}"
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.state"
     state = cache_folder() / "training" / name
     state.parent.mkdir(exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
-        if (kept := checkpoints.find_in(folder, role)) and _made_by(kept, dataset, recipe, seed):
+        if (kept := checkpoints.find_in(folder, role)) and _made_by(
+            kept, dataset, recipe, seed, keep
+        ):
             state.unlink(missing_ok=True)
             yield kept
             return
@@ -81,14 +92,19 @@ def train_model(
             if isinstance(progress, TrainingProgress):
                 yield progress
             else:
-                kept = _keep(progress, architecture, dataset, recipe, seed, role, folder, without)
+                kept = _keep(
+                    progress, architecture, dataset, recipe, seed, role, folder, without, keep
+                )
                 state.unlink(missing_ok=True)
                 yield kept
 
 
-def _made_by(kept: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int) -> bool:
+def _made_by(
+    kept: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int, keep: Keep
+) -> bool:
     same = {"fingerprint": dataset.fingerprint, "recipe": recipe.to_dict(), "seed": seed}
-    return all(kept.manifest.get(key) == value for key, value in same.items())
+    enough = kept.manifest.get("keep", "weights") == keep or keep == "logits"
+    return enough and all(kept.manifest.get(key) == value for key, value in same.items())
 
 
 def _keep(
@@ -100,9 +116,14 @@ def _keep(
     role: str,
     folder: Path,
     without: ForgetRequest | None,
+    keep: Keep,
 ) -> Checkpoint:
     model = trained.model
-    train_outcome, test_outcome = outcomes_now(model, dataset)
+    if keep == "half":
+        halve(model)
+    logits = [logits_of(model, part) for part in (dataset.train_images, dataset.test_images)]
+    train_outcome = Outcome.of(logits[0], dataset.train_labels)
+    test_outcome = Outcome.of(logits[1], dataset.test_labels)
     right = train_outcome.predictions == dataset.train_labels.numpy()
     accuracy = {"test": float(np.mean(test_outcome.predictions == dataset.test_labels.numpy()))}
     extra: dict[str, Any] = {}
@@ -122,9 +143,31 @@ def _keep(
         **extra,
         "accuracy": accuracy,
     }
-    checkpoint = checkpoints.save(model, folder, role, manifest)
+    if keep != "weights":
+        manifest["keep"] = keep
+    checkpoint = checkpoints.save(model if keep != "logits" else None, folder, role, manifest)
     write_outcomes(outcomes_file(checkpoint, dataset), train_outcome, test_outcome)
+    if keep != "weights":
+        arrays = {part: kept.half().numpy() for part, kept in zip(PARTS, logits, strict=True)}
+        _write_arrays(logits_file(checkpoint, dataset), arrays)
     return checkpoint
+
+
+def halve(model: Classifier) -> None:
+    """Rounds kernels and matrices to float16; biases and BatchNorm's numbers, some of them too
+    small for it, stay as they are."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.copy_(weight.half())
+
+
+def logits_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
+    """Where the logits of a checkpoint lie, where they are kept: float16 (N, classes) each as
+    "train" and "test"."""
+    return outcomes_file(checkpoint, dataset).with_name(
+        outcomes_file(checkpoint, dataset).name.replace("outcome-", "logits-", 1)
+    )
 
 
 def fits(checkpoint: Checkpoint, dataset: ImageDataset) -> bool:
@@ -258,15 +301,19 @@ def outcomes_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
 
 def write_outcomes(file: Path, train: Outcome, test: Outcome) -> None:
     """Writes both, atomically."""
+    arrays = {
+        "train_losses": train.losses,
+        "train_predictions": train.predictions.astype(np.uint8),
+        "test_losses": test.losses,
+        "test_predictions": test.predictions.astype(np.uint8),
+    }
+    _write_arrays(file, arrays)
+
+
+def _write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    np.savez_compressed(
-        temporary,
-        train_losses=train.losses,
-        train_predictions=train.predictions.astype(np.uint8),
-        test_losses=test.losses,
-        test_predictions=test.predictions.astype(np.uint8),
-    )
+    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
     os.replace(temporary, file)
 
 

@@ -46,6 +46,8 @@ _BETWEEN = frozenset(" _-'.,()/&+")
 
 TUNING = "cifar10-tuning"
 """The name of the view that `core.data` makes of CIFAR-10's training images."""
+WRONG_LABELS, BACKDOOR = "cifar10-wrong-labels", "cifar10-backdoor"
+"""The names of the copies whose training images `core.poisoned` tampers with."""
 
 TRAIN_BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST_BATCH = "test_batch"

@@ -1,5 +1,6 @@
 """One training loop, a generator of progress: crop and flip on tensors, SGD with Nesterov momentum
-and a one-cycle or cosine learning rate, resumable after a kill at any moment.
+(and Muon for the kernels, where the recipe says so) and a one-cycle or cosine learning rate,
+resumable after a kill at any moment.
 
 What short runs memorise, they memorise in the last epochs, which run without augmentation.
 """
@@ -10,10 +11,10 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 import torch
@@ -21,9 +22,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.errors import CheckpointCorrupt
+from core.errors import BadRequest, CheckpointCorrupt, short
 from core.models import (
     Classifier,
     Compact,
@@ -32,6 +33,7 @@ from core.models import (
     precision,
     training_precision,
 )
+from core.muon import Muon
 from core.subsets import Images
 
 
@@ -42,6 +44,10 @@ class Recipe:
     epochs: passes over the images. clean_epochs: how many of them, at the end, without crop and
     flip. learning_rate: the peak. schedule: "one_cycle" rises linearly over the first `warmup`
     share and falls linearly to 0; "cosine" falls from the peak.
+    optimiser: "sgd" for all weights; "muon" moves the kernels with `core.muon`, at a peak of
+    `kernel_rate`, and the rest with SGD. label_smoothing: until the clean epochs. train_stem:
+    whether the whitening that `compact` starts with is trained on. flip: "random" mirrors each
+    image half of the time; "alternating" every other epoch, from a random first one on.
     """
 
     epochs: int = 14
@@ -53,10 +59,21 @@ class Recipe:
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     warmup: float = 0.2
     crop: int = 2
+    optimiser: Literal["sgd", "muon"] = "sgd"
+    kernel_rate: float = 0.06
+    kernel_momentum: float = 0.8
+    label_smoothing: float = 0.0
+    train_stem: bool = True
+    flip: Literal["random", "alternating"] = "random"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return dataclasses.asdict(self)
+        """JSON-ready. What came later is left out where it has its default, so that what was named
+        by its recipe before (manifests, states, shards) keeps its name."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in _LATER or getattr(self, field.name) != field.default
+        }
 
     @classmethod
     def from_dict(cls, fields: Any) -> Recipe:
@@ -64,14 +81,7 @@ class Recipe:
         try:
             found = cls(**fields)
             for field in dataclasses.fields(cls):
-                value = getattr(found, field.name)
-                if field.name == "schedule":
-                    right = value in ("one_cycle", "cosine")
-                else:
-                    whole = isinstance(field.default, int)
-                    right = type(value) is int or (type(value) is float and not whole)
-                    right = right and 0 <= value < 1e6
-                if not right:
+                if not _fits(getattr(found, field.name), field):
                     raise ValueError(field.name)
             if not (found.epochs and found.batch_size and 0 < found.warmup < 1):
                 raise ValueError("nothing to train with")
@@ -82,17 +92,47 @@ class Recipe:
             ) from error
         return found
 
-    def rate(self, step: int, total: int) -> float:
-        """The learning rate of batch `step` of `total`."""
+    def course(self, step: int, total: int) -> float:
+        """The learning rate of batch `step` of `total`, as a share of its peak, 0 to 1."""
         done = step / total
         if self.schedule == "cosine":
-            return self.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
-        return self.learning_rate * min(done / self.warmup, (1 - done) / (1 - self.warmup))
+            return 0.5 * (1 + float(np.cos(np.pi * done)))
+        return min(done / self.warmup, (1 - done) / (1 - self.warmup))
 
+
+_LATER = ("optimiser", "kernel_rate", "kernel_momentum", "label_smoothing", "train_stem", "flip")
+"""Fields that the first recipes did not have."""
+
+
+def _fits(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Whether it can stand in that field of a recipe."""
+    if isinstance(field.default, str):
+        return value in get_args(get_type_hints(Recipe)[field.name])
+    if isinstance(field.default, bool):
+        return type(value) is bool
+    whole = isinstance(field.default, int)
+    return (type(value) is int or (type(value) is float and not whole)) and 0 <= value < 1e6
+
+
+NAMED: dict[str, Recipe] = {
+    "sgd": Recipe(),
+    "muon": Recipe(
+        epochs=7,
+        clean_epochs=2,
+        batch_size=500,
+        learning_rate=0.1,
+        warmup=0.15,
+        optimiser="muon",
+        kernel_rate=0.06,
+        kernel_momentum=0.8,
+        train_stem=False,
+    ),
+}
+"""Recipes for `compact` on CIFAR-10 by name; `benchmarks.training` compares them."""
 
 _DIGITS = Recipe(epochs=24, clean_epochs=24, batch_size=32, learning_rate=0.05)
 RECIPES: dict[tuple[str, str], Recipe] = {
-    ("compact", "cifar10"): Recipe(),
+    ("compact", "cifar10"): NAMED["sgd"],
     ("compact", "digits"): _DIGITS,
     ("resnet18", "cifar10"): Recipe(epochs=30, clean_epochs=6, learning_rate=0.1, crop=4),
     ("resnet18", "digits"): _DIGITS,
@@ -109,6 +149,13 @@ def recipe_for(architecture: str, dataset: str) -> Recipe:
     return RECIPES.get((architecture, dataset), RECIPES[architecture, "cifar10"])
 
 
+def recipe_named(name: str) -> Recipe:
+    """One of `NAMED`. Raises BadRequest for another name."""
+    if name not in NAMED:
+        raise BadRequest(f"There is no recipe {short(name)}.", f"There are {' and '.join(NAMED)}.")
+    return NAMED[name]
+
+
 def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
     """What a checkpoint of this manifest was trained with; the usual one where it does not say.
     Raises CheckpointCorrupt."""
@@ -118,8 +165,10 @@ def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """One batch done. seconds and remaining: of this process; remaining is None before the third
-    step. accuracy: on the batches of this epoch so far, as augmented, 0 to 1."""
+    """One batch done. seconds: of training so far, those of earlier processes that this one went on
+    from included, those of the caller's in between left out. remaining: at this process's pace,
+    None before its third step. accuracy: on the batches of this epoch so far, as augmented, 0 to 1.
+    """
 
     step: int
     total_steps: int
@@ -135,22 +184,27 @@ class TrainingProgress:
 class Trained:
     """The last item of `train`. learned: (n,) for each image the mean over epochs of the
     probability that the network gave its label when it met it in training; low is learned late.
-    seconds: of training, those of earlier processes that this one went on from included."""
+    seconds: as in `TrainingProgress`."""
 
     model: Classifier
     learned: NDArray[np.float32]
     seconds: float
 
 
-def augment(images: Tensor, crop: int, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor, crop: int, generator: torch.Generator, mirrored: Tensor | None = None
+) -> Tensor:
     """Random shift by up to `crop` pixels (reflected at the border) and random mirroring.
 
-    images: uint8 (n, 3, s, s), n >= 1; the result has the same shape. Draws on the CPU, so that a
-    seed gives the same images on every device.
+    images: uint8 (n, 3, s, s), n >= 1; the result has the same shape. mirrored: bool (n,), which of
+    them to mirror, in place of chance. Draws on the CPU, so that a seed gives the same images on
+    every device.
     """
     n, _, size, _ = images.shape
     top, left = torch.randint(2 * crop + 1, (2, n, 1), generator=generator)
-    mirrored = torch.rand(n, 1, generator=generator) < 0.5
+    if mirrored is None:
+        mirrored = torch.rand(n, generator=generator) < 0.5
+    mirrored = mirrored[:, None]
     rows = torch.arange(size) + top - crop
     columns = torch.arange(size) + left - crop
     columns = torch.where(mirrored, columns.flip(1), columns)
@@ -200,19 +254,25 @@ def train(
     if isinstance(model, Compact) and start is None:
         some = torch.randperm(len(images), generator=generator)[:5000]
         model.whiten(images.batch(some, device)[0])
-    optimiser = make_optimiser(model, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+    stem = model.stem.weight if isinstance(model, Compact) and not recipe.train_stem else None
+    optimisers = _optimisers(model, recipe, stem)
+    mirrored = torch.zeros(0, dtype=torch.bool)
+    if recipe.flip == "alternating":
+        mirrored = torch.rand(len(images), generator=generator) < 0.5
     per_epoch = images.steps(recipe.batch_size)
     total = recipe.epochs * per_epoch
     order = torch.randperm(len(images), generator=generator)
-    state = _State(model, optimiser, generator, order, torch.zeros(len(images)))
+    state = _State(model, optimisers, generator, order, torch.zeros(len(images)))
     if state_file:
         state.restore(state_file, identity)
-    resumed_at, before, started = state.step, state.seconds, time.perf_counter()
-    saved = started
+    resumed_at, before, saved = state.step, state.seconds, time.perf_counter()
     correct = seen = 0
     model.train()
+    if stem is not None:
+        stem.requires_grad_(False)  # its gradient would cost time and never be used
     try:
         while state.step < total:
+            started = time.perf_counter()
             epoch, position = divmod(state.step, per_epoch)
             if position == 0:
                 correct = seen = 0
@@ -220,16 +280,21 @@ def train(
                     order.copy_(torch.randperm(len(images), generator=generator))
             chosen = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
             x, y = images.batch(chosen, device)
-            if epoch < recipe.epochs - recipe.clean_epochs:
-                x = augment(x, recipe.crop, generator)
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate(state.step, total)
+            clean = epoch >= recipe.epochs - recipe.clean_epochs
+            if not clean:
+                turned = mirrored[chosen] ^ bool(epoch % 2) if len(mirrored) else None
+                x = augment(x, recipe.crop, generator, turned)
+            for optimiser in optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = group["peak"] * recipe.course(state.step, total)
             with training_precision(device):
                 logits = model(x)
-            loss = F.cross_entropy(logits.float(), y)
-            optimiser.zero_grad(set_to_none=True)
+            smoothing = 0.0 if clean else recipe.label_smoothing
+            loss = F.cross_entropy(logits.float(), y, label_smoothing=smoothing)
+            model.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
             with torch.no_grad():
                 right = logits.float().softmax(1).gather(1, y[:, None])[:, 0].cpu()
                 state.learned[chosen] += right / recipe.epochs
@@ -237,7 +302,7 @@ def train(
                 seen += len(y)
             state.step += 1
             now = time.perf_counter()
-            state.seconds = before + now - started
+            state.seconds += now - started
             if state_file and now - saved > save_every:
                 state.save(state_file, identity)
                 saved = now
@@ -248,14 +313,17 @@ def train(
                 epoch,
                 float(loss.detach()),
                 correct / seen,
-                now - started,
-                (now - started) / done * (total - state.step) if done >= 3 else None,
+                state.seconds,
+                (state.seconds - before) / done * (total - state.step) if done >= 3 else None,
                 resumed_at,
             )
     except GeneratorExit:
         if state_file:
             state.save(state_file, identity)
         raise
+    finally:
+        if stem is not None:
+            stem.requires_grad_(True)
     if state_file:
         state.save(state_file, identity)
     yield Trained(model.eval(), state.learned.numpy(), state.seconds)
@@ -268,7 +336,14 @@ def make_optimiser(
 ) -> torch.optim.SGD:
     """SGD with Nesterov momentum; weight decay on matrices and kernels only, not on biases and
     BatchNorm's scales."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    return sgd(trainable, learning_rate, momentum, weight_decay)
+
+
+def sgd(
+    parameters: Sequence[nn.Parameter], learning_rate: float, momentum: float, weight_decay: float
+) -> torch.optim.SGD:
+    """The same for some weights, at least one."""
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
@@ -279,8 +354,25 @@ def make_optimiser(
         momentum=momentum,
         nesterov=momentum > 0,
         # Fused SGD on the CPU gives wrong weights where strides differ; see design.md.
-        fused=next(model.parameters()).is_cuda,
+        fused=parameters[0].is_cuda,
     )
+
+
+def _optimisers(
+    model: Classifier, recipe: Recipe, frozen: Tensor | None
+) -> list[torch.optim.Optimizer]:
+    """What moves each weight; every group says its `peak` rate. frozen: a weight that stays."""
+    found: list[torch.optim.Optimizer] = []
+    rest = [weight for weight in model.parameters() if weight is not frozen]
+    if recipe.optimiser == "muon":
+        kernels = [weight for weight in rest if weight.ndim == 4]
+        rest = [weight for weight in rest if weight.ndim != 4]
+        found.append(Muon(kernels, recipe.kernel_rate, recipe.kernel_momentum))
+    found.append(sgd(rest, recipe.learning_rate, recipe.momentum, recipe.weight_decay))
+    for optimiser in found:
+        for group in optimiser.param_groups:
+            group["peak"] = group["lr"]
+    return found
 
 
 def _identity(
@@ -308,7 +400,7 @@ class _State:
     """All that a training goes on from. Loading fills the tensors and objects in place."""
 
     model: Classifier
-    optimiser: torch.optim.SGD
+    optimisers: Sequence[torch.optim.Optimizer]
     generator: torch.Generator
     order: Tensor
     learned: Tensor
@@ -319,9 +411,10 @@ class _State:
         """Writes all of it, atomically."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for name, weight in self.model.named_parameters():
-            momentum = self.optimiser.state[weight].get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum
+            for optimiser in self.optimisers:
+                momentum = optimiser.state.get(weight, {}).get("momentum_buffer")
+                if momentum is not None:
+                    tensors[f"momentum.{name}"] = momentum
         tensors |= {
             "generator": self.generator.get_state(),
             "order": self.order,
@@ -356,12 +449,15 @@ class _State:
         self.model.load_state_dict(
             {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
         )
-        for name, weight in self.model.named_parameters():
-            if (saved_momentum := tensors.get(f"momentum.{name}")) is not None:
-                # With the parameter's strides (channels last), which SGD's arithmetic relies on.
-                momentum = torch.empty_like(weight)
-                momentum.copy_(saved_momentum)
-                self.optimiser.state[weight]["momentum_buffer"] = momentum
+        names = {weight: name for name, weight in self.model.named_parameters()}
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                for weight in group["params"]:
+                    if (saved_momentum := tensors.get(f"momentum.{names[weight]}")) is not None:
+                        # With the parameter's strides, which SGD's arithmetic relies on.
+                        momentum = torch.empty_like(weight)
+                        momentum.copy_(saved_momentum)
+                        optimiser.state[weight]["momentum_buffer"] = momentum
         self.generator.set_state(tensors["generator"])
         self.order.copy_(tensors["order"])
         self.learned.copy_(tensors["learned"])

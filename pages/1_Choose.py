@@ -27,7 +27,7 @@ def way_of(request: ForgetRequest | None) -> str:
     """The tab that a request belongs to."""
     if request is None or request.kind == "memorised":
         return "cases"
-    return request.kind
+    return "random" if request.kind == "fold" else request.kind
 
 
 def pick_data() -> None:

@@ -62,6 +62,8 @@ def forget_text(request: ForgetRequest, keep: Keep | None = None) -> str:
         return f"random:{request.count if request.fraction is None else repr(request.fraction)}"
     if request.kind == "memorised":
         return f"memorised:{request.count}"
+    if request.kind == "fold":
+        return f"fold:{request.fold}"
     if request.kind == "classes":
         if any(set(name) & set(":,{") or name != name.strip() for name in request.classes):
             return request.to_json()

@@ -20,7 +20,7 @@ from core.errors import (
     IndexOutOfRange,
     UnknownClass,
 )
-from core.forget_sets import ForgetRequest, split
+from core.forget_sets import FOLDS, KINDS, ForgetRequest, split
 
 NAMES = ("cat", "dog", "frog", "ship")
 
@@ -95,8 +95,10 @@ json_values = st.recursive(
 @given(
     json_values
     | st.fixed_dictionaries(
-        {"kind": st.sampled_from(["random", "classes", "indices", "memorised"])},
-        optional=dict.fromkeys(("count", "fraction", "classes", "indices", "seed"), json_values),
+        {"kind": st.sampled_from(KINDS)},
+        optional=dict.fromkeys(
+            ("count", "fraction", "classes", "indices", "seed", "fold"), json_values
+        ),
     )
 )
 def test_any_json_is_a_request_or_a_bad_request(fields):
@@ -308,3 +310,30 @@ def test_the_json_form_is_small_and_frozen():
 )
 def test_describe(request_, words):
     assert request_.describe() == words
+
+
+# Folds
+
+
+def test_folds_partition_the_training_images_and_the_first_is_the_usual_tenth() -> None:
+    parts = [split(DATA, ForgetRequest.of_fold(k)) for k in range(FOLDS)]
+    n = len(DATA.train_labels)
+    together = np.concatenate([part.forget for part in parts])
+    assert sorted(together.tolist()) == list(range(n))
+    assert {len(part.forget) for part in parts} <= {n // FOLDS, n // FOLDS + 1}
+    if n % FOLDS == 0:
+        assert parts[0].digest == split(DATA, ForgetRequest.random(0.1)).digest
+    assert not np.array_equal(np.sort(together[: n // 2]), np.arange(n // 2))  # not in order
+
+
+def test_a_fold_is_a_request_like_any_other() -> None:
+    asked = ForgetRequest.parse("fold:3")
+    assert asked == ForgetRequest.of_fold(3) == ForgetRequest.from_json(asked.to_json())
+    assert asked.describe() == "a fixed tenth of the training images (fold 3 of 0 to 9)"
+    for wrong in ("fold:10", "fold:-1", "fold:", "fold:x", "fold:1.5"):
+        with pytest.raises(BadRequest):
+            ForgetRequest.parse(wrong)
+    with pytest.raises(BadRequest, match="no seed moves them"):
+        ForgetRequest("fold", fold=3, seed=1)
+    with pytest.raises(BadRequest, match="has no fold"):
+        ForgetRequest("random", count=3, fold=1)

@@ -12,6 +12,7 @@ import torch
 from core import checkpoints, references
 from core.checkpoints import Checkpoint
 from core.data import load_dataset
+from core.errors import CheckpointMissing
 from core.evaluation import evaluate_model, per_image
 from core.folders import SHIPPED
 from core.forget_sets import ForgetRequest, split
@@ -225,3 +226,60 @@ def test_what_ships_for_the_most_memorised(name: str, request: pytest.FixtureReq
     )
     assert find_reference("compact", data, parts) is not None
     assert not list(SHIPPED.rglob("memorisation*.npy")), "scores of one architecture"
+
+
+# In half precision, or what it does with the images alone
+
+
+def test_in_half_precision_it_is_measured_as_it_is_kept(own_models: Path) -> None:
+    _, base = kept("compact", DATA, SHORT, keep="half")
+    whole = tiny.trained(tiny.images(DATA), SHORT).model
+    model = base.load()
+    for name, weight in model.named_parameters():
+        assert weight.dtype == torch.float32
+        full = dict(whole.named_parameters())[name]
+        assert torch.equal(weight, full.half().float() if weight.ndim > 1 else full), name
+    plain = checkpoints.save_weights(whole, own_models / "plain.safetensors")
+    assert plain
+    small, large = base.weights.stat().st_size, (own_models / "plain.safetensors").stat().st_size
+    assert small < 0.7 * large
+    train, test = outcomes(base, model, DATA)
+    again = per_image(model, DATA.test_images, DATA.test_labels)
+    np.testing.assert_array_equal(test.losses, again.losses)
+    with np.load(references.logits_file(base, DATA)) as arrays:
+        assert arrays["train"].shape == (64, 10)
+        assert arrays["test"].dtype == np.float16
+        np.testing.assert_array_equal(arrays["train"].argmax(1), train.predictions)
+        with torch.inference_mode():
+            logits = model(DATA.test_images).half().numpy()
+        np.testing.assert_allclose(arrays["test"], logits, rtol=2e-3, atol=1e-3)
+
+
+def test_answers_alone_are_kept_without_weights(own_models: Path) -> None:
+    options = {"without": REQUEST, "keep": "logits"}
+    steps, found = kept("compact", DATA, SHORT, **options)
+    assert steps > 0
+    assert not found.weights.exists()
+    with pytest.raises(CheckpointMissing, match="only its answers are kept"):
+        found.load()
+    assert find_reference("compact", DATA, split(DATA, REQUEST)) == found
+    assert outcomes_file(found, DATA).exists()
+    assert references.logits_file(found, DATA).exists()
+    assert kept("compact", DATA, SHORT, **options) == (0, found)
+    # Who asks for weights gets them, and then they serve both.
+    steps, whole = kept("compact", DATA, SHORT, without=REQUEST)
+    assert steps > 0
+    assert kept("compact", DATA, SHORT, **options) == (0, whole)
+    whole.load()
+
+
+def test_two_recipes_are_trained_side_by_side(own_models: Path) -> None:
+    """A training that was broken off goes on, though another recipe's was begun meanwhile."""
+    muon = dataclasses.replace(SHORT, optimiser="muon")
+    for recipe in (SHORT, muon):
+        steps = train_model("compact", DATA, recipe, root=own_models / "other")
+        next(steps), next(steps)
+        steps.close()
+    resumed = next(train_model("compact", DATA, SHORT, root=own_models / "other"))
+    assert isinstance(resumed, TrainingProgress)
+    assert resumed.resumed_at == 2

@@ -60,6 +60,9 @@ MANIFESTS: list[tuple[str, dict[str, Any], str]] = [
     ("recipe: true for a number", recipe(learning_rate=True), RECIPE),
     ("recipe: not finite", recipe(momentum=float("nan")), RECIPE),
     ("recipe: no such schedule", recipe(schedule="whenever"), RECIPE),
+    ("recipe: no such optimiser", recipe(optimiser="adam"), RECIPE),
+    ("recipe: one for yes", recipe(train_stem=1), RECIPE),
+    ("recipe: a list for a word", recipe(flip=["random"]), RECIPE),
     ("recipe: no warmup", recipe(warmup=0), RECIPE),
     ("recipe: a list", {"recipe": [1, 2]}, RECIPE),
     ("recipe: a word", {"recipe": "fast"}, RECIPE),
@@ -173,5 +176,6 @@ def test_usual_class_names_pass() -> None:
 
 
 def test_recipes_come_back() -> None:
-    for kept in (Recipe(), recipe_for("resnet18", "cifar10"), Recipe(schedule="cosine")):
+    for kept in (Recipe(), recipe_for("resnet18", "cifar10"), Recipe(schedule="cosine"),
+                 Recipe(optimiser="muon", train_stem=False, flip="alternating")):  # fmt: skip
         assert Recipe.from_dict(json.loads(json.dumps(kept.to_dict()))) == kept

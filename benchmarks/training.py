@@ -1,0 +1,167 @@
+"""What a training recipe costs and gives on CIFAR-10, compact: time, test accuracy after each
+epoch, and how much the network knows by heart.
+
+Trains what the log lacks, from new weights, and measures the test accuracy after each epoch, off
+the clock; no weights are kept. A trial that was broken off goes on where it was. The simple attack
+is that of a random tenth of the training images against the test images. Then the table.
+
+    python -m benchmarks.training --data ../shared/data/cifar10 --recipe muon --seeds 3
+    python -m benchmarks.training --data ../shared/data/cifar10 --recipe muon --set kernel_rate=0.05
+    python -m benchmarks.training --table
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import RESULTS
+from benchmarks.bench import RANDOM, Log
+from core.data import ImageDataset, load_dataset
+from core.evaluation import evaluate, per_image
+from core.folders import cache_folder
+from core.forget_sets import ForgetRequest, split
+from core.models import best_device, build_model
+from core.provenance import versions
+from core.subsets import Images
+from core.training import NAMED, Recipe, Trained, train
+
+LOG = Log("training.jsonl")
+MARKS = (0.85, 0.88)
+"""Test accuracies that the time to is told of."""
+
+
+def main() -> None:
+    """Runs what the log lacks, then writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--recipe", choices=NAMED, default="muon")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="changes")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="write the table, train nothing")
+    options = parser.parse_args()
+    if not options.table:
+        recipe = changed(NAMED[options.recipe], options.changes)
+        dataset = load_dataset("cifar10", options.data)
+        for seed in range(options.seeds):
+            key = {"recipe": recipe.to_dict(), "seed": seed}
+            if not LOG.has(key):
+                LOG.add(key | trial(dataset, recipe, seed))
+    (RESULTS / "training.md").write_text(table(LOG.lines()))
+    print(table(LOG.lines()))
+
+
+def changed(recipe: Recipe, changes: Iterable[str]) -> Recipe:
+    """A recipe with some fields as in "name=value"."""
+    kinds = {field.name: type(field.default) for field in dataclasses.fields(Recipe)}
+    values = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        values[name] = kinds[name](json.loads(value) if kinds[name] is not str else value)
+    return dataclasses.replace(recipe, **values)
+
+
+def trial(dataset: ImageDataset, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Trains once; JSON-ready."""
+    device = best_device()
+    model = build_model("compact", 10, torch.Generator().manual_seed(seed), device)
+    everything = torch.arange(len(dataset.train_labels))
+    images = Images(dataset.train_images, dataset.train_labels, everything)
+    per_epoch = images.steps(recipe.batch_size)
+    name = hashlib.sha256(json.dumps([recipe.to_dict(), seed]).encode()).hexdigest()[:16]
+    folder = cache_folder() / "training"
+    state, beside = folder / f"trial-{name}.state", folder / f"trial-{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    epochs = json.loads(beside.read_text()) if state.exists() and beside.exists() else []
+    for item in train("compact", images, recipe, seed, device=device, into=model, state_file=state):
+        if isinstance(item, Trained):
+            seconds = item.seconds
+        elif item.step % per_epoch == 0:
+            clock = time.perf_counter()
+            found = per_image(model, dataset.test_images, dataset.test_labels)
+            test = float((found.predictions == dataset.test_labels.numpy()).mean())
+            epochs = [row for row in epochs if row["epoch"] <= item.epoch]
+            epochs.append({"epoch": item.epoch + 1, "test": test, "loss": round(item.loss, 4)})
+            epochs[-1]["measuring"] = time.perf_counter() - clock
+            epochs[-1]["seconds"] = item.seconds
+            beside.write_text(json.dumps(epochs))
+            print(short(recipe), seed, epochs[-1], flush=True)
+    measured = [
+        per_image(model, dataset.train_images, dataset.train_labels),
+        per_image(model, dataset.test_images, dataset.test_labels),
+    ]
+    parts = split(dataset, ForgetRequest.parse(RANDOM), None)
+    numbers = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
+    beside.unlink(missing_ok=True)
+    right = measured[0].predictions == dataset.train_labels.numpy()
+    return {
+        "test": numbers.test_accuracy.value,
+        "train": float(right.mean()),
+        "mia": numbers.mia.value if numbers.mia else None,
+        "seconds": seconds,
+        "epochs": epochs,
+        "versions": versions(device),
+    }
+
+
+def short(recipe: Recipe) -> str:
+    """What it has other than the SGD recipe."""
+    plain = NAMED["sgd"].to_dict()
+    changes = {k: v for k, v in recipe.to_dict().items() if plain.get(k) != v}
+    return ", ".join(f"{name} {value}" for name, value in changes.items()) or "as it is: SGD"
+
+
+def reached(line: Mapping[str, Any], accuracy: float) -> float | None:
+    """Seconds of training after which the test accuracy was first that high, after an epoch."""
+    return next((row["seconds"] for row in line["epochs"] if row["test"] >= accuracy), None)
+
+
+def table(lines: Sequence[Mapping[str, Any]]) -> str:
+    """One row a recipe, means over its seeds; times are medians."""
+    marks = [f"s to {100 * mark:.0f} %" for mark in MARKS]
+    header = ["recipe", "seeds", "test", "train", "simple MIA", *marks, "s", "of the SGD recipe"]
+    by_recipe: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        name = line.get("name") or short(Recipe.from_dict(line["recipe"]))
+        by_recipe.setdefault(name, []).append(line)
+    plain = by_recipe.get(short(NAMED["sgd"]))
+    found = [f"| {' | '.join(header)} |", "| --- |" + " --- |" * (len(header) - 1)]
+    for name, runs in by_recipe.items():
+        seconds = statistics.median(run["seconds"] for run in runs)
+        share = seconds / statistics.median(run["seconds"] for run in plain) if plain else None
+        cells = [
+            name,
+            str(len(runs)),
+            _spread([100 * run["test"] for run in runs], 2),
+            _spread([100 * run["train"] for run in runs], 2),
+            _spread([run["mia"] for run in runs], 3),
+            *(_median([reached(run, mark) for run in runs]) for mark in MARKS),
+            f"{seconds:.0f}",
+            f"{share:.2f}" if share else "",
+        ]
+        found.append(f"| {' | '.join(cells)} |")
+    return "\n".join(found) + "\n"
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    """The mean, and the standard deviation where there are several."""
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def _median(values: Sequence[float | None]) -> str:
+    times = [value for value in values if value is not None]
+    return f"{statistics.median(times):.0f}" if len(times) == len(values) else "not reached"
+
+
+if __name__ == "__main__":
+    main()
