@@ -70,12 +70,12 @@ table = pd.DataFrame(
         "spy retrained": [spy(s, "retrained") for s in summaries],
         "right on new images": [s.value("after", "retained_test_accuracy") for s in summaries],
         "seconds": [s.seconds.get("unlearning") for s in summaries],
-        "status": [
-            f"{wording.STATUS[s.status]}{', ships with the app' * s.shipped}" for s in summaries
-        ],
+        "status": [f"{wording.STATUS[s.status]}{', shipped' * s.shipped}" for s in summaries],
         "started": [s.created[:16].replace("T", " ") for s in summaries],
     }
 ).astype({"seconds": float})
+if not table["differs in"].any():
+    table = table.drop(columns="differs in")
 st.markdown("Tick two runs in the first column. The first you tick is A, the second B.")
 event = widgets.table(
     table,
@@ -89,8 +89,9 @@ event = widgets.table(
 )
 st.caption(
     "Spy: membership inference accuracy, class-matched where classes or single images were chosen; "
-    "the aim is the retrained network's. Differs in: what tells a run from others of its method. "
-    "Right on new images: retained test accuracy. Seconds: unlearning only."
+    "the aim is the retrained network's. Right on new images: retained test accuracy. Seconds: "
+    "unlearning only. Shipped: made by the makers of this app. Differs in, where there is "
+    "such a column: what tells a run from others of its method."
 )
 if older > 0 and st.button(f"Show older runs ({older:,} more)", key="older"):
     st.session_state["compare-rows"] += PAGE

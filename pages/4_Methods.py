@@ -87,9 +87,10 @@ if measured:
         "forget, on those to keep and on new ones, and in the spy's score (against the same class "
         "where a class is forgotten). Its interval is from a bootstrap over images; tied: the "
         "interval of the difference from the nearest method holds 0. Controls are tricks that "
-        "forget nothing. Default settings, means over "
-        f"{wording.seeds([row['seeds'] for row in faster])}, the two cores of one machine. "
-        "Retraining's seconds are its steps at the rate measured beside each method."
+        "forget nothing. Default settings, "
+        f"{wording.seeds([row['seeds'] for row in faster])} each, two cores. Retraining's seconds "
+        "are its steps at the rate measured beside each method, the median of all; a method's are "
+        "its share of that, since not all were measured on one machine."
     )
 
 seconds = {(row["case"], row["method"]): row["seconds"] for row in measured}

@@ -511,7 +511,7 @@ def readings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             return "forgets nothing"
         said = [nearest] * bool(row["tied"])
         if row["no_nearer_than"]:
-            said.append(f"no nearer than {row['no_nearer_than']}, which forgets nothing")
+            said.append(f"no nearer than {row['no_nearer_than']}")
         return "; ".join(said)
 
     return [reading(row) for row in rows]

@@ -210,8 +210,9 @@ def test_contrast_in_the_dark(
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    page = visit(f"{server.address}/Unlearn?run={finished[0]}", color_scheme="dark")
-    settle(page)
-    rules = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-    found = Axe().run(page, options=rules).response["violations"]
-    assert not found, [node["html"][:200] for v in found for node in v["nodes"][:5]]
+    for place in (f"Unlearn?run={finished[0]}", "", "Choose?data=digits&forget=class:1", "Methods"):
+        page = visit(f"{server.address}/{place}", color_scheme="dark")
+        settle(page)
+        rules = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+        found = Axe().run(page, options=rules).response["violations"]
+        assert not found, [place, *(n["html"][:200] for v in found for n in v["nodes"][:5])]
