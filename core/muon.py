@@ -23,7 +23,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     """The matrix (m, n) with each singular value s replaced by one that mostly lies between .5 and
     1.5, unless it was less than a hundredth of all: a Newton-Schulz iteration in float32."""
     a, b, c = COEFFICIENTS
-    x = matrix.float()
+    x: Tensor = matrix.float()
     x = x / (x.norm() + 1e-7)
     tall = len(x) > x.shape[1]
     x = x.T if tall else x

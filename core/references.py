@@ -301,7 +301,7 @@ def outcomes_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
 
 def write_outcomes(file: Path, train: Outcome, test: Outcome) -> None:
     """Writes both, atomically."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "train_losses": train.losses,
         "train_predictions": train.predictions.astype(np.uint8),
         "test_losses": test.losses,
