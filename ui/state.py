@@ -49,12 +49,13 @@ READABLE = """<style>
   color: inherit !important; opacity: 1 !important;
 }
 [data-testid="stCaptionContainer"] p { opacity: .8 !important; }
-button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="true"] p {
+button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="true"] p,
+[data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] p {
   color: inherit !important;
 }
 </style>"""
-"""Streamlit's own captions have a contrast of about 4 to 1, a chosen option in the dark less than
-that; readers need 4.5."""
+"""Streamlit's own captions have a contrast of about 4 to 1, a chosen option and a slider's value in
+the dark less than that; readers need 4.5."""
 
 
 COOKIE = "forgetting_lab_owner"
