@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
 from benchmarks.bench import RANDOM
 from benchmarks.training import LOG
@@ -117,9 +116,8 @@ def run(code: str, dataset: ImageDataset, seed: int) -> dict[str, Any]:
         for part in ("train", "test"):
             loader = released["CifarLoader"]("cifar10", train=part == "train", batch_size=2000)
             logits = released["infer"](model, loader)
-            losses = cross_entropy(logits, loader.labels, reduction="none").numpy()
-            outcomes.append(Outcome(losses, logits.argmax(1).numpy()))
-    parts = split(dataset, ForgetRequest.parse(RANDOM), None)
+            outcomes.append(Outcome.of(logits, loader.labels))
+    parts = split(dataset, ForgetRequest.parse(RANDOM))
     numbers = evaluate(*outcomes, dataset.train_labels, dataset.test_labels, parts)
     last = epochs.pop()
     return {

@@ -99,7 +99,7 @@ def trial(dataset: ImageDataset, recipe: Recipe, seed: int) -> dict[str, Any]:
         per_image(model, dataset.train_images, dataset.train_labels),
         per_image(model, dataset.test_images, dataset.test_labels),
     ]
-    parts = split(dataset, ForgetRequest.parse(RANDOM), None)
+    parts = split(dataset, ForgetRequest.parse(RANDOM))
     numbers = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
     beside.unlink(missing_ok=True)
     right = measured[0].predictions == dataset.train_labels.numpy()

@@ -178,6 +178,7 @@ def save(
     with FileLock(folder / f".{role}.lock"):
         weights.with_suffix(".json").unlink(missing_ok=True)
         if model is None:
+            weights.unlink(missing_ok=True)
             digest = hashlib.sha256(json.dumps(dict(manifest), sort_keys=True).encode()).hexdigest()
         else:
             digest = save_weights(model, weights)

@@ -103,8 +103,8 @@ def _made_by(
     kept: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int, keep: Keep
 ) -> bool:
     same = {"fingerprint": dataset.fingerprint, "recipe": recipe.to_dict(), "seed": seed}
-    enough = kept.manifest.get("keep", "weights") == keep or keep == "logits"
-    return enough and all(kept.manifest.get(key) == value for key, value in same.items())
+    found = {"keep": "weights"} | dict(kept.manifest)
+    return all(found.get(key) == value for key, value in (same | {"keep": keep}).items())
 
 
 def _keep(
@@ -165,9 +165,8 @@ def halve(model: Classifier) -> None:
 def logits_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
     """Where the logits of a checkpoint lie, where they are kept: float16 (N, classes) each as
     "train" and "test"."""
-    return outcomes_file(checkpoint, dataset).with_name(
-        outcomes_file(checkpoint, dataset).name.replace("outcome-", "logits-", 1)
-    )
+    beside = outcomes_file(checkpoint, dataset)
+    return beside.with_name(beside.name.replace("outcome-", "logits-", 1))
 
 
 def fits(checkpoint: Checkpoint, dataset: ImageDataset) -> bool:

@@ -266,11 +266,12 @@ def test_answers_alone_are_kept_without_weights(own_models: Path) -> None:
     assert outcomes_file(found, DATA).exists()
     assert references.logits_file(found, DATA).exists()
     assert kept("compact", DATA, SHORT, **options) == (0, found)
-    # Who asks for weights gets them, and then they serve both.
+    # Who asks for something else gets it, in its place.
     steps, whole = kept("compact", DATA, SHORT, without=REQUEST)
     assert steps > 0
-    assert kept("compact", DATA, SHORT, **options) == (0, whole)
     whole.load()
+    assert kept("compact", DATA, SHORT, **options)[0] == steps
+    assert not found.weights.exists()
 
 
 def test_two_recipes_are_trained_side_by_side(own_models: Path) -> None:
