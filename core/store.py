@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,10 @@ class Store:
             with array_files.locked(self.folder):
                 self._open()
                 self._take_over()
+                # A database that has its folder needs none of the runs that an older version kept
+                # for all: without one a reset would enter another database's runs here.
+                with suppress(OSError):
+                    self.folder.mkdir(parents=True, exist_ok=True)
         except BaseException:
             self.close()
             raise

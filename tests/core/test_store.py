@@ -357,6 +357,7 @@ def test_newer_schema_is_refused(store: Store, url: str) -> None:
 
 
 def test_unwritable_folder(store: Store) -> None:
+    store.folder.rmdir()
     store.folder.write_text("a file where the folder should be")
     with pytest.raises(StoreUnavailable, match="cannot be saved"):
         store.save(a_run())
@@ -878,3 +879,14 @@ def test_a_row_with_parts_missing_does_not_hide_the_others(store: Store) -> None
         with pytest.raises(StoreCorrupt, match="run-0"):
             look("run-0")
     assert store.recover() == []
+
+
+def test_a_reset_takes_no_run_of_another_database(tmp_path: Path) -> None:
+    """Also where it never had a run of its own."""
+    with contextlib.closing(Store(f"sqlite:///{tmp_path}/runs.sqlite")) as beside:
+        beside.save(a_run("theirs"))
+    url = f"sqlite:///{tmp_path}/other.sqlite"
+    Store(url).close()
+    (tmp_path / "other.sqlite").write_bytes(b"no database\n" * 1000)
+    with contextlib.closing(Store.reset_aside(url)) as other, pytest.raises(RunMissing):
+        other.load("theirs")
