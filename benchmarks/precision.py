@@ -47,6 +47,7 @@ NEAREST = (
 QUEUE = [
     *(("fine_tune", case, 0) for case in (RANDOM, CLASS, MEMORISED)),
     *((method, RANDOM, 0) for method in NEAREST if method != "fine_tune"),
+    *(("fine_tune", MEMORISED, seed) for seed in (1, 2)),
     *(("fine_tune", RANDOM, seed) for seed in (1, 2)),
     *((method, CLASS, 0) for method in NEAREST if method != "fine_tune"),
 ]

@@ -2,9 +2,10 @@
 
 Each signal is the difference of the unlearned model to the ideal, paired image by image, with its
 95 % interval. It counts as none within a margin, the larger of a practical one and twice the
-standard deviation between retrainings, and as a difference where it is larger than the margin and
-not by chance; where the interval is wider than the margin, nobody can tell. Which way it lies is
-read from the model before to the ideal, never from 50 %.
+standard deviation between retrainings, and as a difference where its whole interval lies outside
+the margin; between the two, and where the interval is wider than the margin, nobody can tell. So
+three images of five hundred decide nothing. Which way it lies is read from the model before to the
+ideal, never from 50 %.
 
 Two signals are of the forget set: how many of its images are labelled correctly, and how often an
 image of it surprises the model less than a test image (the AUC of an attack on the loss, Mann and
@@ -66,11 +67,10 @@ class Signal:
     def place(self) -> Place:
         """Where `after` lies on the way from `before` to the ideal."""
         away = self.difference.value
-        chance = self.difference.low <= 0 <= self.difference.high
-        if abs(away) <= self.margin:
-            half = (self.difference.high - self.difference.low) / 2
-            return "at the ideal" if half <= self.margin else "cannot tell"
-        if chance:
+        low, high = self.difference.low, self.difference.high
+        if abs(away) <= self.margin and (high - low) / 2 <= self.margin:
+            return "at the ideal"
+        if low <= self.margin and high >= -self.margin:
             return "cannot tell"
         return "beyond" if away * (self.before - self.ideal) < 0 else "on the way"
 

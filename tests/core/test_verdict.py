@@ -36,7 +36,8 @@ def signal(before: float, after: float, ideal: float, half: float = 0.008) -> Si
 
 TRIPLES = [
     # before, after, ideal, half the interval, the right word
-    (0.612, 0.519, 0.494, 0.008, "partly forgotten"),
+    (0.612, 0.525, 0.494, 0.008, "partly forgotten"),
+    (0.612, 0.519, 0.494, 0.008, "cannot tell"),  # .025 away, perhaps .017: the margin is .02
     (0.612, 0.612, 0.494, 0.008, "not forgotten"),  # doing nothing
     (0.612, 0.560, 0.494, 0.008, "not forgotten"),  # less than half of the way
     (0.612, 0.551, 0.494, 0.008, "partly forgotten"),
@@ -58,7 +59,8 @@ TRIPLES = [
     (0.254, 0.100, 0.017, 0.004, "partly forgotten"),
     (0.564, 0.492, 0.503, 0.0175, "forgotten"),  # a class, asked fairly
     (0.564, 0.492, 0.503, 0.0290, "cannot tell"),  # the same by fewer images
-    (0.564, 0.470, 0.503, 0.0290, "forgotten too much"),
+    (0.564, 0.470, 0.503, 0.0290, "cannot tell"),
+    (0.564, 0.440, 0.503, 0.0290, "forgotten too much"),
     (0.564, 0.440, 0.503, 0.0700, "cannot tell"),
     (0.515, 0.503, 0.500, 0.008, "cannot tell"),  # it was at the ideal before
     (0.515, 0.560, 0.500, 0.008, "not forgotten"),
@@ -94,6 +96,17 @@ def test_fewer_images_never_make_it_easier() -> None:
         words = [decide([signal(before, after, ideal, h)])[0] for h in (0.001, 0.01, 0.1, 0.5)]
         for finer, coarser in itertools.pairwise(words):
             assert coarser in (finer, "cannot tell")
+
+
+@pytest.mark.parametrize("known", range(4, 17))
+def test_a_few_images_of_500_decide_nothing(known: int) -> None:
+    """The most memorised: the retrained network knows 3 of 500, and fine-tuning left 9 to 13 from
+    one seed or precision to the next, which used to change the word."""
+    ideal, mine = np.zeros(500, bool), np.zeros(500, bool)
+    ideal[:3], mine[3 : 3 + known] = True, True
+    away = paired_difference(mine, ideal)
+    found = Signal("forget_accuracy", 0.952, known / 500, 0.006, away, 0.01, True)
+    assert found.place == "cannot tell"
 
 
 def test_all_signals_count() -> None:
