@@ -2,6 +2,10 @@
 (and Muon for the kernels, where the recipe says so) and a one-cycle or cosine learning rate,
 resumable after a kill at any moment.
 
+Where the recipe says so, the first epochs see the images smaller: what is learned first is coarse,
+and half the side costs a quarter of the arithmetic (progressive resizing, Howard 2018, Fast.ai's
+entry to DAWNBench).
+
 What short runs memorise, they memorise in the last epochs, which run without augmentation.
 """
 
@@ -48,6 +52,8 @@ class Recipe:
     `kernel_rate`, and the rest with SGD. label_smoothing: until the clean epochs. train_stem:
     whether the whitening that `compact` starts with is trained on. flip: "random" mirrors each
     image half of the time; "alternating" every other epoch, from a random first one on.
+    growing: during so many epochs at the start images are shown smaller, `first_side` pixels wide
+    in the first.
     """
 
     epochs: int = 14
@@ -65,6 +71,8 @@ class Recipe:
     label_smoothing: float = 0.0
     train_stem: bool = True
     flip: Literal["random", "alternating"] = "random"
+    growing: int = 0
+    first_side: int = 16
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready. What came later is left out where it has its default, so that what was named
@@ -83,7 +91,8 @@ class Recipe:
             for field in dataclasses.fields(cls):
                 if not _fits(getattr(found, field.name), field):
                     raise ValueError(field.name)
-            if not (found.epochs and found.batch_size and 0 < found.warmup < 1):
+            possible = found.epochs and found.batch_size and found.first_side >= SMALLEST_SIDE
+            if not (possible and 0 < found.warmup < 1):
                 raise ValueError("nothing to train with")
         except (TypeError, ValueError) as error:
             raise CheckpointCorrupt(
@@ -99,8 +108,25 @@ class Recipe:
             return 0.5 * (1 + float(np.cos(np.pi * done)))
         return min(done / self.warmup, (1 - done) / (1 - self.warmup))
 
+    def side(self, epoch: int, full: int) -> int:
+        """Pixels of an image's side in an epoch, 0 the first; full: of the images as they are."""
+        if epoch >= self.growing or self.first_side >= full:
+            return full
+        return self.first_side + 2 * ((full - self.first_side) * epoch // (2 * self.growing))
 
-_LATER = ("optimiser", "kernel_rate", "kernel_momentum", "label_smoothing", "train_stem", "flip")
+
+SMALLEST_SIDE = 9
+"""Pixels that leave one after `compact`'s stem and pools."""
+_LATER = (
+    "optimiser",
+    "kernel_rate",
+    "kernel_momentum",
+    "label_smoothing",
+    "train_stem",
+    "flip",
+    "growing",
+    "first_side",
+)
 """Fields that the first recipes did not have."""
 
 
@@ -219,6 +245,15 @@ def augment(
     return picked.permute(0, 3, 1, 2)
 
 
+def smaller(images: Tensor, side: int) -> Tensor:
+    """Images (n, 3, s, s) as float (n, 3, side, side), each pixel a mean of those it covers: two
+    matrix products, so that every device gives the same."""
+    each_row = torch.eye(images.shape[-1])[None, None]
+    size = (side, images.shape[-1])
+    weights = F.interpolate(each_row, size, mode="bilinear", antialias=True)[0, 0].to(images.device)
+    return weights @ images.float() @ weights.T
+
+
 def train(
     architecture: str,
     images: Images,
@@ -261,6 +296,9 @@ def train(
         mirrored = torch.rand(len(images), generator=generator) < 0.5
     per_epoch = images.steps(recipe.batch_size)
     total = recipe.epochs * per_epoch
+    full = images.images.shape[-1]
+    sides = [recipe.side(epoch, full) for epoch in range(recipe.epochs)]
+    work = np.repeat(np.square(sides, dtype=float), per_epoch)  # what a step costs goes with it
     order = torch.randperm(len(images), generator=generator)
     state = _State(model, optimisers, generator, order, torch.zeros(len(images)))
     if state_file:
@@ -284,6 +322,8 @@ def train(
             if not clean:
                 turned = mirrored[chosen] ^ bool(epoch % 2) if len(mirrored) else None
                 x = augment(x, recipe.crop, generator, turned)
+            if sides[epoch] < full:
+                x = smaller(x, sides[epoch])
             for optimiser in optimisers:
                 for group in optimiser.param_groups:
                     group["lr"] = group["peak"] * recipe.course(state.step, total)
@@ -306,7 +346,8 @@ def train(
             if state_file and now - saved > save_every:
                 state.save(state_file, identity)
                 saved = now
-            done = state.step - resumed_at
+            done, left = work[resumed_at : state.step], work[state.step :]
+            pace = (state.seconds - before) / done.sum()
             yield TrainingProgress(
                 state.step,
                 total,
@@ -314,7 +355,7 @@ def train(
                 float(loss.detach()),
                 correct / seen,
                 state.seconds,
-                (state.seconds - before) / done * (total - state.step) if done >= 3 else None,
+                float(pace * left.sum()) if len(done) >= 3 else None,
                 resumed_at,
             )
     except GeneratorExit:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from core import training
-from core.errors import BadRequest
+from core.errors import BadRequest, CheckpointCorrupt
 from core.models import build_model, precision
 from core.muon import COEFFICIENTS, Muon, orthogonalised
 from core.training import (
@@ -30,6 +30,7 @@ from core.training import (
     augment,
     make_optimiser,
     recipe_for,
+    smaller,
     train,
 )
 from tests import tiny
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("small_compact")
 ON = tiny.images(tiny.dataset(50, 10))
 SGD = Recipe(epochs=6, clean_epochs=3, batch_size=16, learning_rate=0.1)
 MUON = dataclasses.replace(
-    SGD, optimiser="muon", label_smoothing=0.1, train_stem=False, flip="alternating"
+    SGD, optimiser="muon", label_smoothing=0.1, train_stem=False, flip="alternating", growing=2
 )
 STEPS = 6 * 4
 
@@ -108,6 +109,32 @@ def test_into_a_network_that_is_there(unbroken: Trained, recipe: Recipe) -> None
     *_, last = train("compact", ON, recipe, 3, into=model)
     assert last.model is model
     assert tiny.same(model, unbroken.model)
+
+
+def test_images_grow() -> None:
+    recipe = Recipe(epochs=8, growing=4, first_side=16)
+    assert [recipe.side(epoch, 32) for epoch in range(6)] == [16, 20, 24, 28, 32, 32]
+    assert {Recipe().side(epoch, 32) for epoch in range(14)} == {32}
+    assert recipe.side(0, 12) == 12
+    with pytest.raises(CheckpointCorrupt):
+        Recipe.from_dict({"growing": 4, "first_side": 8})
+
+
+def test_smaller_images_are_means_of_their_pixels() -> None:
+    images = torch.arange(2 * 3 * 32 * 32).remainder(251).to(torch.uint8).view(2, 3, 32, 32)
+    white = torch.full_like(images, 255)
+    torch.testing.assert_close(smaller(white, 20), torch.full((2, 3, 20, 20), 255.0))
+    found = smaller(images, 16)
+    assert found.shape == (2, 3, 16, 16)
+    wanted = F.interpolate(images.float(), (16, 16), mode="bilinear", antialias=True)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-3)
+
+
+def test_the_time_left_knows_that_small_images_are_cheap() -> None:
+    steps = train("compact", ON, dataclasses.replace(SGD, growing=3, first_side=16), 3)
+    progress = [item for item in steps if isinstance(item, TrainingProgress)]
+    pace = progress[3].seconds / (4 * 16**2)  # an epoch of four batches has passed
+    assert progress[3].remaining == pytest.approx(pace * 4 * (20**2 + 26**2 + 3 * 32**2))
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "muon"])
