@@ -1,9 +1,11 @@
 """How far apart two models lie that were retrained without the same images from different seeds.
 
 What is smaller than twice that is luck: `core.verdict` takes it as a margin. Reads the outcomes of
-the shipped references, so it takes seconds.
+the shipped references, so it takes seconds. With a recipe's name it is about the models of
+`benchmarks.models` and ends in results/spread.md.
 
     python -m benchmarks.spread --data ../shared/data/cifar10
+    python -m benchmarks.spread --data ../shared/data/cifar10 --recipe muon
 """
 
 from __future__ import annotations
@@ -11,24 +13,44 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM, Bench
+from benchmarks.models import OTHER_SEEDS, TWICE
 from core import checkpoints
+from core.checkpoints import REFERENCE_SEED, Checkpoint
+from core.data import ImageDataset, load_dataset
 from core.evaluation import evaluate
 from core.folders import SHIPPED
-from core.forget_sets import ForgetRequest
-from core.references import find_reference, outcomes
+from core.forget_sets import FOLDS, ForgetRequest, split
+from core.references import find_reference, logits_file, outcomes, read_outcomes
 from core.results import Evaluation
-from core.verdict import judge
+from core.sources import CIFAR10_CLASSES
+from core.training import NAMED
+from core.verdict import auc_parts, judge
+
+COLUMNS = ("UA", "RA", "TA", "simple MIA", "fair MIA", "margin AUC")
+Row = Mapping[str, float]
 
 
 def main() -> None:
-    """Writes models_cache/spread.json."""
+    """Writes models_cache/spread.json, or results/spread.md where a recipe is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--recipe", choices=NAMED)
     options = parser.parse_args()
+    if options.recipe:
+        dataset = load_dataset("cifar10", options.data)
+        found = report(dataset, options.recipe)
+        (RESULTS / "spread.md").write_text(found)
+        print(found)
+        return
     bench = Bench("cifar10", options.data)
     squares: dict[str, list[float]] = {}
     pairs = 0
@@ -65,6 +87,102 @@ def _retrained(bench: Bench, request: ForgetRequest) -> list[Evaluation]:
         measured = outcomes(reference, reference.load(), data)
         found.append(evaluate(*measured, data.train_labels, data.test_labels, parts))
     return found
+
+
+# Of the models of one recipe
+
+
+def report(dataset: ImageDataset, recipe: str) -> str:
+    """The spread of all retrained models that stand, as Markdown."""
+    of_folds = [f"fold:{fold}" for fold in range(FOLDS)]
+    of_classes = [f"class:{name}" for name in CIFAR10_CLASSES]
+    seeds = (REFERENCE_SEED, *OTHER_SEEDS)
+    groups = {
+        "each fold once": _rows(dataset, recipe, of_folds),
+        "each class once": _rows(dataset, recipe, of_classes),
+        **{f"{case}, three seeds": _rows(dataset, recipe, [case], seeds) for case in TWICE},
+    }
+    lines = [
+        "# How far apart retrained models lie",
+        "",
+        f"`python -m benchmarks.spread --data ../shared/data/cifar10 --recipe {recipe}`: CIFAR-10, "
+        "compact; mean ± standard deviation. UA: error on the forget set; RA, TA: accuracy on the "
+        "retain and the test set, all in percent. Simple MIA: the attack on losses against all "
+        "test images; fair: against those of the same class where a class is forgotten. Margin "
+        "AUC: how often a forget image has the larger margin (its label's logit less the largest "
+        "other) beside such a test image.",
+        "",
+        f"| without | models | {' | '.join(COLUMNS)} |",
+        "| --- |" + " --- |" * (len(COLUMNS) + 1),
+    ]
+    for name, rows in groups.items():
+        cells = [_mean_and_deviation([row[column] for row in rows]) for column in COLUMNS]
+        lines.append(f"| {name} | {len(rows)} | {' | '.join(cells)} |")
+    for kind, cases in (("folds", TWICE[:2]), ("classes", TWICE[2:])):
+        between = [groups[f"{case}, three seeds"] for case in cases]
+        cells = [f"{_pooled([[r[c] for r in rows] for rows in between]):.4g}" for c in COLUMNS]
+        lines.append(f"| **between seeds, {kind}** | | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(
+    dataset: ImageDataset, recipe: str, cases: Iterable[str], seeds: Iterable[int] = (1,)
+) -> list[Row]:
+    """The numbers of each model that stands."""
+    folder = checkpoints.folder_of("compact", dataset.name, SHIPPED / recipe)
+    found = []
+    for case in cases:
+        request = ForgetRequest.parse(case)
+        parts = split(dataset, request, checkpoints.memorisation_scores(dataset))
+        for seed in seeds:
+            role = checkpoints.retrained_role(parts.digest, seed)
+            if kept := checkpoints.find_in(folder, role):
+                found.append(_numbers(kept, dataset, request))
+    return found
+
+
+def _numbers(kept: Checkpoint, dataset: ImageDataset, request: ForgetRequest) -> Row:
+    parts = split(dataset, request, checkpoints.memorisation_scores(dataset))
+    measured = read_outcomes(kept, dataset)
+    assert measured is not None
+    whole = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
+    assert whole.mia is not None
+    fair = whole.mia_class_matched if request.class_matched else whole.mia
+    with np.load(logits_file(kept, dataset)) as logits:
+        train = _margins(logits["train"], dataset.train_labels.numpy())
+        test = _margins(logits["test"], dataset.test_labels.numpy())
+    unseen = parts.test_class_matched if request.class_matched else parts.test
+    return {
+        "UA": 100 * (1 - whole.forget_accuracy.value),
+        "RA": 100 * whole.retain_accuracy.value,
+        "TA": 100 * whole.test_accuracy.value,
+        "simple MIA": whole.mia.value,
+        "fair MIA": fair.value if fair else math.nan,
+        "margin AUC": 1 - auc_parts(train[parts.forget], test[unseen])[0],
+    }
+
+
+def _margins(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The label's logit less the largest other: (n, classes) and (n,) to (n,)."""
+    values = logits.astype(np.float32)
+    rows = np.arange(len(labels))
+    mine = values[rows, labels]
+    values[rows, labels] = -np.inf
+    found: NDArray[np.float32] = mine - values.max(1)
+    return found
+
+
+def _mean_and_deviation(values: list[float]) -> str:
+    if not values:
+        return ""
+    text = f"{np.mean(values):.4g}"
+    return f"{text} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else text
+
+
+def _pooled(groups: list[list[float]]) -> float:
+    """The standard deviation within groups."""
+    squares = [np.var(values, ddof=1) for values in groups if len(values) > 1]
+    return math.sqrt(float(np.mean(squares))) if squares else math.nan
 
 
 if __name__ == "__main__":

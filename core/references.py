@@ -273,15 +273,25 @@ def outcomes(
     Shipped beside the weights for the data they were trained on; else measured once and kept in
     the cache folder. A file that cannot be read is measured again.
     """
-    beside = outcomes_file(checkpoint, dataset)
-    kept = cache_folder() / "outcomes" / beside.name
-    for file in (beside, kept):
+    if found := read_outcomes(checkpoint, dataset):
+        return found
+    measured = outcomes_now(model, dataset)
+    write_outcomes(_own_outcomes(checkpoint, dataset), *measured)
+    return measured
+
+
+def read_outcomes(checkpoint: Checkpoint, dataset: ImageDataset) -> tuple[Outcome, Outcome] | None:
+    """The same, None where they are not kept."""
+    for file in (outcomes_file(checkpoint, dataset), _own_outcomes(checkpoint, dataset)):
         found = _read_outcomes(file, len(dataset.train_labels), len(dataset.test_labels))
         if found is not None:
             return found
-    measured = outcomes_now(model, dataset)
-    write_outcomes(kept, *measured)
-    return measured
+    return None
+
+
+def _own_outcomes(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
+    """Where this machine keeps them."""
+    return cache_folder() / "outcomes" / outcomes_file(checkpoint, dataset).name
 
 
 def outcomes_now(model: Classifier, dataset: ImageDataset) -> tuple[Outcome, Outcome]:

@@ -1,0 +1,121 @@
+"""The models that ideals, spreads and verdicts need, all trained with one recipe on CIFAR-10.
+
+Trains what does not stand yet, in this order, into models_cache/RECIPE/; it can be broken off at
+any moment and goes on where it was. Where weights are needed they are kept as halves; what only the
+spread or an ideal needs is kept as the logits of all 60,000 images. A second seed of a fold or a
+class is trained from `OTHER_SEEDS`.
+
+    python -m benchmarks.models --data ../shared/data/cifar10
+    python -m benchmarks.models --data ../shared/data/cifar10 --only fold-3
+    python -m benchmarks.models --list
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.bench import CLASS, MEMORISED, RANDOM
+from core.data import ImageDataset, load_dataset
+from core.folders import SHIPPED
+from core.forget_sets import FOLDS, ForgetRequest
+from core.models import best_device
+from core.references import Keep, train_model
+from core.sources import BACKDOOR, CIFAR10_CLASSES, TUNING, WRONG_LABELS
+from core.training import NAMED, TrainingProgress, recipe_named
+
+TAMPERED = "tampered"
+"""In place of a request: the images of a data set that were tampered with."""
+OTHER_SEEDS = (2, 3)
+TWICE = ("fold:0", "fold:1", CLASS, "class:cat")
+"""What is retrained from other seeds as well."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One model. without: a forget request as the shell takes it, "" for a base."""
+
+    name: str
+    dataset: str = "cifar10"
+    without: str = ""
+    seed: int | None = None
+    keep: Keep = "half"
+
+
+def wanted() -> Iterator[Wanted]:
+    """All of them, those first that the others are compared with."""
+    yield Wanted("base")
+    for fold in range(FOLDS):
+        yield Wanted(f"fold-{fold}", without=f"fold:{fold}", keep="half" if fold < 2 else "logits")
+    for name in CIFAR10_CLASSES:
+        keep: Keep = "half" if f"class:{name}" in TWICE else "logits"
+        yield Wanted(f"class-{name}", without=f"class:{name}", keep=keep)
+    yield Wanted("memorised-500", without=MEMORISED)
+    for without in TWICE:
+        for seed in OTHER_SEEDS:
+            name = f"{without.replace(':', '-')}-seed{seed}"
+            yield Wanted(name, without=without, seed=seed, keep="logits")
+    for dataset, requests in (
+        (TUNING, (RANDOM, CLASS)),
+        (WRONG_LABELS, (TAMPERED,)),
+        (BACKDOOR, (TAMPERED,)),
+    ):
+        yield Wanted(f"{dataset}-base", dataset)
+        for without in requests:
+            yield Wanted(f"{dataset}-{without.replace(':', '-')}", dataset, without)
+
+
+def main() -> None:
+    """Trains what is missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--recipe", choices=NAMED, default="muon")
+    parser.add_argument("--only", nargs="*", metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="print the names, train nothing")
+    options = parser.parse_args()
+    for each in wanted():
+        if options.only and each.name not in options.only:
+            continue
+        if options.list:
+            print(each.name, each.dataset, each.without or "everything", each.keep)
+        else:
+            trained(each, options.recipe, load_dataset(each.dataset, options.data))
+
+
+def trained(each: Wanted, recipe: str, dataset: ImageDataset) -> None:
+    """Trains one, unless it stands."""
+    started, shown = time.monotonic(), 0.0
+    arguments: dict[str, Any] = {
+        "without": request_of(each, dataset),
+        "seed": each.seed,
+        "root": SHIPPED / recipe,
+        "device": best_device(),
+        "keep": each.keep,
+    }
+    for item in train_model("compact", dataset, recipe_named(recipe), **arguments):
+        now = time.monotonic()
+        if not isinstance(item, TrainingProgress):
+            accuracy = {part: round(value, 4) for part, value in item.manifest["accuracy"].items()}
+            print(f"{each.name}: {accuracy}, {now - started:.0f} s here", flush=True)
+        elif now - shown > 60:
+            shown = now
+            left = f"{item.remaining / 60:.0f} min left" if item.remaining else "begun"
+            print(f"{each.name}: step {item.step} of {item.total_steps}, {left}", flush=True)
+
+
+def request_of(each: Wanted, dataset: ImageDataset) -> ForgetRequest | None:
+    """What a model is trained without."""
+    if each.without != TAMPERED:
+        return ForgetRequest.parse(each.without) if each.without else None
+    assert dataset.wrong_labels is not None
+    return ForgetRequest.of_indices(np.flatnonzero(dataset.wrong_labels.numpy()))
+
+
+if __name__ == "__main__":
+    main()
