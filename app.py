@@ -6,7 +6,7 @@ It imports neither torch nor scikit-learn, and needs neither data nor network.
 import streamlit as st
 
 from core.errors import LabError
-from core.run_files import RunSummary
+from core.runs.summary import RunSummary
 from ui import lab, links, outside, state, widgets, wording
 
 state.setup_page(state.TITLE)

@@ -24,11 +24,13 @@ import torch
 
 from benchmarks.bench import RANDOM
 from benchmarks.training import LOG
-from core.data import ImageDataset, load_dataset
+from core.checkpoints.provenance import versions
+from core.data.dataset import ImageDataset
+from core.data.load import load_dataset
+from core.data.requests import ForgetRequest
+from core.data.splits import split
 from core.evaluation import Outcome, evaluate
-from core.forget_sets import ForgetRequest, split
-from core.models import training_precision
-from core.provenance import versions
+from core.models.precision import training_precision
 
 CPU = torch.device("cpu")
 CHANGES = (

@@ -14,19 +14,21 @@ import torch
 from torch import nn
 
 from benchmarks import RESULTS
-from core import checkpoints
-from core.checkpoints import REFERENCE_SEED
-from core.data import load_dataset
+from benchmarks.gap import Shares, paired, shares
+from core.checkpoints import memorisation, storage
+from core.checkpoints.outcomes import outcomes
+from core.checkpoints.provenance import versions
+from core.checkpoints.records import stored_records
+from core.checkpoints.storage import REFERENCE_SEED
+from core.data.load import load_dataset
+from core.data.requests import ForgetRequest
+from core.data.splits import Split, split
 from core.errors import LabError
 from core.evaluation import Outcome, evaluate, per_image
-from core.experiment import case_of, offered_data
-from core.forget_sets import ForgetRequest, Split, split
-from core.gap import Shares, paired, shares
-from core.models import best_device
-from core.provenance import versions
-from core.records import stored_records
-from core.references import find_reference, outcomes
-from core.results import Evaluation
+from core.ideal import find_reference
+from core.metrics.measures import Evaluation
+from core.models.precision import best_device
+from core.runs.task import case_of, offered_data
 from core.unlearners import make
 
 RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
@@ -76,8 +78,8 @@ class Bench:
         architecture: str = "compact",
     ) -> None:
         self.dataset = load_dataset(dataset, folder)
-        self.base = checkpoints.find(architecture, dataset)
-        self.scores = checkpoints.memorisation_scores(self.dataset)
+        self.base = storage.find(architecture, dataset)
+        self.scores = memorisation.memorisation_scores(self.dataset)
         self.device = best_device()
         self.retain_sample = retain_sample
 

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.bench import CLASS, RANDOM, SECOND_SEED, Bench, Log
-from core.checkpoints import REFERENCE_SEED
+from benchmarks.gap import TERMS, attack_count
+from core.checkpoints.outcomes import outcomes
+from core.checkpoints.provenance import versions
+from core.checkpoints.storage import REFERENCE_SEED
+from core.data.requests import ForgetRequest
 from core.evaluation import Outcome, evaluate
-from core.experiment import forgotten_classes
-from core.forget_sets import ForgetRequest
-from core.gap import TERMS, attack_count
-from core.provenance import versions
-from core.references import outcomes
+from core.runs.task import forgotten_classes
 
 LOG = Log("controls.jsonl")
 CASES = (RANDOM, CLASS)

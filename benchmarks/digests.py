@@ -1,5 +1,6 @@
-"""What weights every method ends with on digits, as one digest a line: a change of structure must not
-change one. The same seed, machine and thread count give the same lines, so run it on both commits:
+"""What weights every method ends with on digits, as one digest a line: a change of structure must
+not change one. The same seed, machine and thread count give the same lines, so run it on both
+commits:
 
     python -m benchmarks.digests > before.txt
 """

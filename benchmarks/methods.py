@@ -4,10 +4,10 @@ reference, and its time as a fraction of retraining; beside them the controls th
 Retraining's time is its steps times the rate measured just before each run. Retain accuracy is
 measured on 10,000 retained images drawn once. A run that is in the log is not run again.
 
-A gap has a 95 % interval (`core.gap`). A run's is paired over the images and stands in its line of
-the log; of the lines from before that was so, only the numbers are left, and each is drawn from a
-binomial of its own count, which makes the interval wider. Methods whose difference from the nearest
-one has an interval that holds 0 are called tied with it.
+A gap has a 95 % interval (`benchmarks.gap`). A run's is paired over the images and stands in its
+line of the log; of the lines from before that was so, only the numbers are left, and each is drawn
+from a binomial of its own count, which makes the interval wider. Methods whose difference from the
+nearest one has an interval that holds 0 are called tied with it.
 
     python -m benchmarks.methods --data ../shared/data/cifar10
     python -m benchmarks.methods --data FOLDER --cases random:0.1 --best 10 --seeds 3
@@ -28,10 +28,10 @@ from typing import Any
 from benchmarks import RESULTS, controls
 from benchmarks.bench import CLASS, Bench, Log, summary
 from benchmarks.controls import AGAIN, CONTROLS, RETAIN_SAMPLE
+from benchmarks.gap import Gap, mean_gap, nearer, unpaired
+from core.data.requests import ForgetRequest
 from core.errors import LabError
-from core.folders import SHIPPED
-from core.forget_sets import ForgetRequest
-from core.gap import Gap, mean_gap, nearer, unpaired
+from core.files import SHIPPED
 from core.unlearners import METHODS
 
 LOG = Log("methods.jsonl")

@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bench import CLASS, MEMORISED, RANDOM
-from core.data import ImageDataset, load_dataset
-from core.folders import SHIPPED
-from core.forget_sets import FOLDS, ForgetRequest
-from core.models import best_device
-from core.references import Keep, train_model
-from core.sources import BACKDOOR, CIFAR10_CLASSES, TUNING, WRONG_LABELS
-from core.training import NAMED, TrainingProgress, recipe_named
+from core.checkpoints.references import Keep, train_model
+from core.data.dataset import ImageDataset
+from core.data.load import load_dataset
+from core.data.names import BACKDOOR, CIFAR10_CLASSES, TUNING, WRONG_LABELS
+from core.data.requests import FOLDS, ForgetRequest
+from core.files import SHIPPED
+from core.models.precision import best_device
+from core.training.loop import TrainingProgress
+from core.training.recipe import NAMED, recipe_named
 
 TAMPERED = "tampered"
 """In place of a request: the images of a data set that were tampered with."""

@@ -23,11 +23,12 @@ from torch import nn
 
 from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM, Bench, Log, summary
-from core.checkpoints import REFERENCE_SEED
+from core.checkpoints.outcomes import outcomes
+from core.checkpoints.spread import retraining_spread
+from core.checkpoints.storage import REFERENCE_SEED
+from core.data.requests import ForgetRequest
+from core.data.splits import Split
 from core.evaluation import Outcome, evaluate
-from core.forget_sets import ForgetRequest, Split
-from core.measured import retraining_spread
-from core.references import outcomes
 from core.unlearners import METHODS
 from core.verdict import Verdict, judge
 
@@ -153,7 +154,7 @@ def _table(bench: Bench) -> str:
         "`python -m benchmarks.precision --data ../shared/data/cifar10`; percent. MIA: the fair "
         "attack, class-matched for a class. Gap: to the retrained reference, in points. One of two "
         "cores of an AMD Zen 3, which has no bfloat16: there convolutions round as autocast's do "
-        "and multiply in float32 (`core.models.training_precision`), since PyTorch's own take 11 "
+        "and multiply in float32 (`core.models.precision`), since PyTorch's own take 11 "
         "times as long. Compared with the processor's autocast in `tests/core/test_models.py`.",
         "",
         "| case | method | seed | precision | forget | MIA | retain | test | gap | s | verdict |",

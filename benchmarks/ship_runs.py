@@ -13,12 +13,13 @@ from pathlib import Path
 from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM
 from core.__main__ import report
-from core.data import load_dataset
-from core.experiment import run_plan
-from core.folders import SHIPPED
-from core.forget_sets import ForgetRequest
-from core.results import Plan, Run
-from core.run_files import run_to_files
+from core.data.load import load_dataset
+from core.data.requests import ForgetRequest
+from core.files import SHIPPED
+from core.runs.plan import Plan
+from core.runs.record import run_plan
+from core.runs.run import Run
+from core.runs.run_files import run_to_files
 
 CASES = (RANDOM, CLASS, MEMORISED)
 FOLDER = SHIPPED / "runs"

@@ -17,10 +17,11 @@ from typing import Any, cast
 
 from benchmarks import RESULTS
 from benchmarks.bench import RANDOM, Bench, Log
-from core.experiment import offered_data
-from core.forget_sets import ForgetRequest
-from core.models import Sisa
-from core.sisa import shards_of, stored, train_shards
+from core.checkpoints.slices import stored
+from core.data.requests import ForgetRequest
+from core.models.sisa import Sisa
+from core.runs.task import offered_data
+from core.training.shards import shards_of, train_shards
 
 LOG = Log("sisa.jsonl")
 CASES = ("random:1", RANDOM)

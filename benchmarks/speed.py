@@ -18,10 +18,13 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks import RESULTS
+from core.checkpoints.provenance import versions
 from core.evaluation import per_image
-from core.models import best_device, build_model, multiply_adds, training_precision
-from core.provenance import versions
-from core.training import augment, make_optimiser
+from core.models.arithmetic import multiply_adds
+from core.models.precision import best_device, training_precision
+from core.models.registry import build_model
+from core.training.augmentation import augment
+from core.training.optimisers import make_optimiser
 
 SIZE = 2048
 BATCH = 128

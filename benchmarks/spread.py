@@ -23,17 +23,21 @@ from numpy.typing import NDArray
 from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM, Bench
 from benchmarks.models import OTHER_SEEDS, TWICE
-from core import checkpoints
-from core.checkpoints import REFERENCE_SEED, Checkpoint
-from core.data import ImageDataset, load_dataset
+from core.checkpoints import memorisation, storage
+from core.checkpoints.outcomes import logits_file, outcomes, read_outcomes
+from core.checkpoints.storage import REFERENCE_SEED, Checkpoint
+from core.data.dataset import ImageDataset
+from core.data.load import load_dataset
+from core.data.names import CIFAR10_CLASSES
+from core.data.requests import FOLDS, ForgetRequest
+from core.data.splits import split
 from core.evaluation import evaluate
-from core.folders import SHIPPED
-from core.forget_sets import FOLDS, ForgetRequest, split
-from core.references import find_reference, logits_file, outcomes, read_outcomes
-from core.results import Evaluation
-from core.sources import CIFAR10_CLASSES
-from core.training import NAMED
-from core.verdict import auc_parts, judge
+from core.files import SHIPPED
+from core.ideal import find_reference
+from core.metrics.differences import auc_parts
+from core.metrics.measures import Evaluation
+from core.training.recipe import NAMED
+from core.verdict import judge
 
 COLUMNS = ("UA", "RA", "TA", "simple MIA", "fair MIA", "margin AUC")
 Row = Mapping[str, float]
@@ -81,7 +85,7 @@ def _retrained(bench: Bench, request: ForgetRequest) -> list[Evaluation]:
     """Each model retrained without these images, measured."""
     parts, data = bench.split(request), bench.dataset
     found = []
-    for seed in checkpoints.retrained_seeds("compact", data.name, parts.digest):
+    for seed in storage.retrained_seeds("compact", data.name, parts.digest):
         reference = find_reference("compact", data, parts, seed)
         assert reference is not None
         measured = outcomes(reference, reference.load(), data)
@@ -129,20 +133,20 @@ def _rows(
     dataset: ImageDataset, recipe: str, cases: Iterable[str], seeds: Iterable[int] = (1,)
 ) -> list[Row]:
     """The numbers of each model that stands."""
-    folder = checkpoints.folder_of("compact", dataset.name, SHIPPED / recipe)
+    folder = storage.folder_of("compact", dataset.name, SHIPPED / recipe)
     found = []
     for case in cases:
         request = ForgetRequest.parse(case)
-        parts = split(dataset, request, checkpoints.memorisation_scores(dataset))
+        parts = split(dataset, request, memorisation.memorisation_scores(dataset))
         for seed in seeds:
-            role = checkpoints.retrained_role(parts.digest, seed)
-            if kept := checkpoints.find_in(folder, role):
+            role = storage.retrained_role(parts.digest, seed)
+            if kept := storage.find_in(folder, role):
                 found.append(_numbers(kept, dataset, request))
     return found
 
 
 def _numbers(kept: Checkpoint, dataset: ImageDataset, request: ForgetRequest) -> Row:
-    parts = split(dataset, request, checkpoints.memorisation_scores(dataset))
+    parts = split(dataset, request, memorisation.memorisation_scores(dataset))
     measured = read_outcomes(kept, dataset)
     assert measured is not None
     whole = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)

@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks import RESULTS
 from benchmarks.bench import CLASS, Bench, Log
-from core.folders import SHIPPED
-from core.forget_sets import ForgetRequest
+from core.data.requests import ForgetRequest
+from core.files import SHIPPED
 
 LOG = Log("story.jsonl")
 SUMMARY = SHIPPED / "story.json"

@@ -16,12 +16,14 @@ from pathlib import Path
 import torch
 
 from benchmarks import RESULTS
-from core.data import load_dataset
+from core.checkpoints.provenance import versions
+from core.data.images import Images
+from core.data.load import load_dataset
 from core.evaluation import per_image
-from core.models import best_device, build_model
-from core.provenance import versions
-from core.subsets import Images
-from core.training import Trained, TrainingProgress, recipe_for, train
+from core.models.precision import best_device
+from core.models.registry import build_model
+from core.training.loop import Trained, TrainingProgress, train
+from core.training.recipe import recipe_for
 
 
 def main() -> None:

@@ -26,14 +26,18 @@ import torch
 
 from benchmarks import RESULTS
 from benchmarks.bench import RANDOM, Log
-from core.data import ImageDataset, load_dataset
+from core.checkpoints.provenance import versions
+from core.data.dataset import ImageDataset
+from core.data.images import Images
+from core.data.load import load_dataset
+from core.data.requests import ForgetRequest
+from core.data.splits import split
 from core.evaluation import evaluate, per_image
-from core.folders import cache_folder
-from core.forget_sets import ForgetRequest, split
-from core.models import best_device, build_model
-from core.provenance import versions
-from core.subsets import Images
-from core.training import NAMED, Recipe, Trained, train
+from core.files import cache_folder
+from core.models.precision import best_device
+from core.models.registry import build_model
+from core.training.loop import Trained, train
+from core.training.recipe import NAMED, Recipe
 
 LOG = Log("training.jsonl")
 MARKS = (0.85, 0.88)

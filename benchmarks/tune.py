@@ -22,9 +22,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks.bench import CLASS, RANDOM, Bench, Log, summary
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest
-from core.folders import cache_folder
-from core.forget_sets import ForgetRequest
+from core.files import cache_folder
 from core.unlearners import METHODS
 
 SKIPPED = ("retrain", "sisa")

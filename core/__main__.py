@@ -19,15 +19,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from core.data.requests import MOST_SEED, ForgetRequest
 from core.errors import BadRequest, LabError, StoreCorrupt, short
-from core.folders import SHIPPED, cache_folder
-from core.forget_sets import MOST_SEED, ForgetRequest
-from core.results import MODELS, Evaluation, Plan, Run, Snapshot
-from core.verdict import verdict_of
+from core.files import SHIPPED, cache_folder
+from core.metrics.measures import Evaluation
+from core.runs.plan import Plan
+from core.runs.run import MODELS, Run, Snapshot
+from core.runs.verdicts import verdict_of
 
 if TYPE_CHECKING:
-    from core.run_files import RunSummary
-    from core.store import Store
+    from core.runs.store.store import Store
+    from core.runs.summary import RunSummary
 
 CANCELLED = 130
 REPORTED = (
@@ -133,11 +135,12 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from core import checkpoints
-    from core.data import available
-    from core.models import ARCHITECTURES, best_device
-    from core.provenance import versions
-    from core.store import Store
+    from core.checkpoints import storage
+    from core.checkpoints.provenance import versions
+    from core.data.sources import available
+    from core.models.precision import best_device
+    from core.models.registry import ARCHITECTURES
+    from core.runs.store.store import Store
 
     found: dict[str, Any] = {
         "versions": versions(best_device()),
@@ -150,7 +153,7 @@ def _info(options: argparse.Namespace) -> int:
         for root in (SHIPPED, cache_folder() / "models"):
             for folder in sorted(root.glob(f"{architecture}-*")):
                 for manifest in sorted(folder.glob("*.json")):
-                    kept = checkpoints.find_in(folder, manifest.stem)
+                    kept = storage.find_in(folder, manifest.stem)
                     if kept:
                         name = f"{folder.name}/{manifest.stem}"
                         found["models"][name] = kept.manifest.get("accuracy", {})
@@ -169,10 +172,11 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from core.data import load_dataset
-    from core.models import best_device
-    from core.references import train_model
-    from core.training import TrainingProgress, recipe_for, recipe_named
+    from core.checkpoints.references import train_model
+    from core.data.load import load_dataset
+    from core.models.precision import best_device
+    from core.training.loop import TrainingProgress
+    from core.training.recipe import recipe_for, recipe_named
 
     named = recipe_named(options.recipe) if options.recipe else None
     root = SHIPPED if options.ship else cache_folder() / "models"
@@ -204,9 +208,9 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _unlearn(options: argparse.Namespace) -> int:
-    from core.data import load_dataset
-    from core.experiment import new_run_id, run_plan
-    from core.store import Store
+    from core.data.load import load_dataset
+    from core.runs.record import new_run_id, run_plan
+    from core.runs.store.store import Store
 
     settings = {}
     for pair in options.set:
@@ -373,7 +377,7 @@ def _print_table(run: Run) -> None:
 
 
 def _methods(options: argparse.Namespace) -> int:
-    from core.measured import measured_methods
+    from core.runs.measured import measured_methods
     from core.unlearners import describe
 
     measured = measured_methods()
@@ -408,7 +412,7 @@ def _methods(options: argparse.Namespace) -> int:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from core.store import Store
+    from core.runs.store.store import Store
 
     store = Store()
     if options.id:
@@ -438,7 +442,7 @@ def _summary(store: Store, item: RunSummary) -> dict[str, Any]:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from core.download import download
+    from core.data.download import download
 
     if os.environ.get("FORGETTING_LAB_DATA"):
         raise BadRequest(
@@ -456,7 +460,7 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _repair(options: argparse.Namespace) -> int:
-    from core.store import Store
+    from core.runs.store.store import Store
 
     try:
         store = Store()

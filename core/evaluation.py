@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from core.attacks.simple_mia import attack
-from core.forget_sets import Indices, Split
-from core.results import Evaluation, Losses, Measure, overlap, wilson
+from core.data.splits import Indices, Split
+from core.metrics.histogram import overlap
+from core.metrics.measures import Evaluation, Losses, Measure, wilson
 
 if TYPE_CHECKING:
-    from core.data import ImageDataset
+    from core.data.dataset import ImageDataset
 
 CLASS_MATCHED_SUBSAMPLES = 10
 

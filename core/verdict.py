@@ -22,19 +22,25 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.forget_sets import ForgetRequest
-from core.measured import retraining_spread
-from core.results import Correct, Evaluation, Losses, Measure, Run
+from core.data.requests import ForgetRequest
+from core.metrics.differences import (
+    Z,
+    auc_parts,
+    paired_difference,
+    unpaired_difference,
+    variance_of_mean,
+)
+from core.metrics.measures import Evaluation, Measure
 
 Word = Literal[
     "not forgotten", "partly forgotten", "forgotten", "forgotten too much", "cannot tell"
 ]
+
+
 Place = Literal["at the ideal", "on the way", "beyond", "cannot tell"]
 
-Z = 1.959963984540054
-"""Of a 95 % interval."""
+
 MARGINS: Mapping[str, float] = {
     "forget_accuracy": 0.01,
     "loss_auc": 0.02,
@@ -42,6 +48,8 @@ MARGINS: Mapping[str, float] = {
     "retained_test_accuracy": 0.01,
 }
 """Differences that nobody would care about: a point of accuracy, .02 of an AUC."""
+
+
 SMALLEST = 10
 """Images on a side: fewer say nothing about how much their mean strays."""
 
@@ -131,12 +139,6 @@ class Verdict:
         }
 
 
-def verdict_of(run: Run) -> Verdict | None:
-    """The verdict on a run, with the spread of retrainings of its model where it is measured."""
-    spread = retraining_spread(run.plan.model, run.plan.dataset)
-    return judge(run.before, run.after, run.retrained, run.plan.request, spread)
-
-
 def judge(
     before: Evaluation | None,
     after: Evaluation | None,
@@ -214,23 +216,6 @@ def _accuracy(
     return Signal(name, start, end, goal, difference, margin, paired)
 
 
-def paired_difference(first: Correct, second: Correct) -> Measure:
-    """The mean of first - second over the same images, with its normal 95 % interval (Wald's for
-    paired proportions): no width where the two agree on each image. first, second: bool (n,)."""
-    differences = first.astype(np.float64) - second
-    middle = float(differences.mean())
-    half = Z * float(differences.std()) / math.sqrt(len(differences))
-    return Measure(middle, middle - half, middle + half, len(differences))
-
-
-def unpaired_difference(first: Measure, second: Measure) -> Measure:
-    """first - second with an interval from those of the two (Newcombe 1998, method 10)."""
-    middle = first.value - second.value
-    below = math.hypot(first.value - first.low, second.high - second.value)
-    above = math.hypot(first.high - first.value, second.value - second.low)
-    return Measure(middle, middle - below, middle + above, min(first.n, second.n))
-
-
 def _loss_auc(
     before: Evaluation,
     after: Evaluation,
@@ -251,36 +236,10 @@ def _loss_auc(
     if min(len(side) for side in (*mine, *best)) < SMALLEST:
         variance = math.inf
     elif paired:
-        variance = sum(_variance_of_mean(a - b) for a, b in zip(mine, best, strict=True))
+        variance = sum(variance_of_mean(a - b) for a, b in zip(mine, best, strict=True))
     else:
-        variance = sum(_variance_of_mean(side) for side in (*mine, *best))
+        variance = sum(variance_of_mean(side) for side in (*mine, *best))
     middle, half = values[1] - values[2], Z * math.sqrt(variance)
     n = min(len(side) for side in mine)
     difference = Measure(middle, max(-1.0, middle - half), min(1.0, middle + half), n)
     return Signal("loss_auc", values[0], values[1], values[2], difference, margin, paired)
-
-
-def auc_parts(
-    forget: Losses, unseen: Losses
-) -> tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """How often a forgotten image has the lower loss of a pair, ties counted half: .5 is no
-    difference, 1 means that each is given away. Also each image's own part in it: (forget,) and
-    (unseen,), whose means are both that number."""
-    # Ranks see the order alone, so losses that are no numbers or infinite only have to be large.
-    mine, others = (
-        np.nan_to_num(x.astype(np.float64), nan=np.inf, posinf=np.inf) for x in (forget, unseen)
-    )
-    of_forget = 1 - _share_below(mine, np.sort(others))
-    of_unseen = _share_below(others, np.sort(mine))
-    return float(of_forget.mean()), (of_forget, of_unseen)
-
-
-def _share_below(values: NDArray[np.float64], ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of `ordered`, the share below each value; what equals it counts half."""
-    below = np.searchsorted(ordered, values, side="left")
-    up_to = np.searchsorted(ordered, values, side="right")
-    return (below + up_to) / (2.0 * len(ordered))
-
-
-def _variance_of_mean(values: NDArray[np.float64]) -> float:
-    return float(values.var(ddof=1)) / len(values)

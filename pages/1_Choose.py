@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
+from core.data.requests import MOST_SEED, ForgetRequest
 from core.errors import LabError
-from core.forget_sets import MOST_SEED, ForgetRequest
 from ui import charts, lab, links, outside, state, widgets, wording
 from ui.grid import image_grid, mosaic
 

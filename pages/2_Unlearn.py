@@ -3,10 +3,12 @@
 import numpy as np
 import streamlit as st
 
+from core.data.requests import MOST_SEED
 from core.errors import BadRequest, LabError
-from core.forget_sets import MOST_SEED
-from core.jobs import Job
-from core.results import Evaluation, Plan, Run, Snapshot
+from core.metrics.measures import Evaluation
+from core.runs.job import Job
+from core.runs.plan import Plan
+from core.runs.run import Run, Snapshot
 from ui import charts, lab, outside, state, widgets, wording
 from ui.links import Draft
 from ui.settings import setting

@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import LabError
-from core.results import BINS, Run, density, overlap
-from core.run_files import RunSummary
+from core.metrics.histogram import BINS, density, overlap
+from core.runs.run import Run
+from core.runs.summary import RunSummary
 from ui import charts, lab, links, outside, report, state, widgets, wording
 
 state.setup_page("Compare")

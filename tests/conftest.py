@@ -40,7 +40,7 @@ def cifar10_folder() -> Path:
 @pytest.fixture(scope="module")
 def small_compact():
     """`Compact` with few weights, for tests of what happens around a network."""
-    from core.models import Compact
+    from core.models.compact import Compact
     from tests.tiny import WIDTHS
 
     with pytest.MonkeyPatch.context() as patch:
@@ -51,8 +51,8 @@ def small_compact():
 @pytest.fixture
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder for one test, in which no model is, and none ships with the project."""
-    from core import checkpoints
 
     monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path / "shipped")
+    for module in ("storage", "memorisation"):
+        monkeypatch.setattr(f"core.checkpoints.{module}.SHIPPED", tmp_path / "shipped")
     return tmp_path / "cache" / "models"

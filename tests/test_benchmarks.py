@@ -11,9 +11,9 @@ from torch import nn
 
 from benchmarks import RESULTS, methods
 from benchmarks.controls import CONTROLS, Divided, Masked
-from core.folders import SHIPPED
-from core.forget_sets import ForgetRequest
-from core.gap import TERMS
+from benchmarks.gap import TERMS
+from core.data.requests import ForgetRequest
+from core.files import SHIPPED
 
 
 def test_what_ships_is_made_from_the_logs() -> None:

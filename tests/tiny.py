@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.data import ImageDataset
-from core.features import features
-from core.importance import Kind, importance
-from core.models import Classifier, Sisa, build_model
-from core.sisa import State, Stored, shards_of, train_shards
-from core.subsets import Images
-from core.training import Recipe, Trained, train
+from core.checkpoints.features import features
+from core.curvature.importance import Kind, importance
+from core.data.dataset import ImageDataset
+from core.data.images import Images
+from core.models.classifier import Classifier
+from core.models.registry import build_model
+from core.models.sisa import Sisa
+from core.training.loop import Trained, train
+from core.training.recipe import Recipe
+from core.training.shards import State, Stored, shards_of, train_shards
 from core.unlearners.base import Need
 
 WIDTHS = (8, 8, 8)

@@ -14,7 +14,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.results import BINS, Losses, Measure, density
+from core.metrics.histogram import BINS, density
+from core.metrics.measures import Losses, Measure
 from ui.wording import SHORT, known
 
 FORGET, TEST, RETAIN, NEUTRAL = "#D55E00", "#0072B2", "#009E73", "#767676"

@@ -20,18 +20,24 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core import measured, sources
+from core.data import sources
+from core.data.requests import ForgetRequest
+from core.data.splits import Split
 from core.errors import BadRequest, LabError, RunMissing, StoreCorrupt
-from core.folders import SHIPPED, cache_folder
-from core.forget_sets import ForgetRequest, Split
-from core.results import Evaluation, Plan, Run
-from core.run_files import RunSummary, run_from_files, shipped_runs, write_file
+from core.files import SHIPPED, cache_folder
+from core.metrics.measures import Evaluation
+from core.runs import measured
+from core.runs.plan import Plan
+from core.runs.run import Run
+from core.runs.run_files import run_from_files, shipped_runs, write_file
+from core.runs.summary import RunSummary
 from ui import links, wording
 
 if TYPE_CHECKING:
-    from core.data import ImageDataset
-    from core.jobs import Job, JobQueue
-    from core.store import Store
+    from core.data.dataset import ImageDataset
+    from core.runs.job import Job
+    from core.runs.queue import JobQueue
+    from core.runs.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +49,8 @@ SHOWN = ("finished", "partial")
 @st.cache_resource(show_spinner=False)
 def queue() -> JobQueue:
     """The queue of this process, with its store. Raises LabError; the next call tries again."""
-    from core.jobs import JobQueue
-    from core.store import Store
+    from core.runs.queue import JobQueue
+    from core.runs.store.store import Store
 
     return JobQueue(Store(shipped=SHIPPED / "runs"))
 
@@ -61,7 +67,7 @@ def lost() -> list[RunSummary]:
 
 def set_store_aside() -> None:
     """Starts a new database beside a damaged one; what it could not enter again is in its notes."""
-    from core.store import Store
+    from core.runs.store.store import Store
 
     made = Store.reset_aside()
     made.close()
@@ -184,7 +190,7 @@ def save_again(id: str) -> None:
 
 def owned(job: Job, owner: str) -> bool:
     """Whether this token may stop the job."""
-    from core.jobs import hashed
+    from core.runs.job import hashed
 
     return hmac.compare_digest(job.owner, hashed(owner))
 
@@ -206,7 +212,7 @@ def _methods() -> list[dict[str, Any]]:
 
 @st.cache_data(show_spinner=False, ttl="10m")
 def measured_methods() -> list[dict[str, Any]]:
-    """What `core.measured` ships. Raises LabError for a damaged file."""
+    """What `core.runs.measured` ships. Raises LabError for a damaged file."""
     return measured.measured_methods(SHIPPED)
 
 
@@ -267,7 +273,7 @@ def named_folder_lacks(name: str) -> LabError | None:
 @st.cache_resource(show_spinner="Reading the images…")
 def dataset(name: str) -> ImageDataset:
     """The images, shared by all sessions. Raises LabError; imports torch."""
-    from core.data import load_dataset
+    from core.data.load import load_dataset
 
     return load_dataset(name)
 
@@ -276,7 +282,7 @@ def dataset(name: str) -> ImageDataset:
 def scores(name: str) -> NDArray[np.float32] | None:
     """Memorisation, one number a training image (higher is more), None where there are none.
     Raises LabError where there are no images."""
-    from core.checkpoints import memorisation_scores
+    from core.checkpoints.memorisation import memorisation_scores
 
     data = dataset(name)
     try:
@@ -292,7 +298,7 @@ def scores(name: str) -> NDArray[np.float32] | None:
 
 def split(name: str, request: ForgetRequest) -> Split:
     """The index sets of a request on a data set. Raises LabError."""
-    from core.forget_sets import split as split_request
+    from core.data.splits import split as split_request
 
     needs_scores = request.kind == "memorised"
     return split_request(dataset(name), request, scores(name) if needs_scores else None)
@@ -300,14 +306,14 @@ def split(name: str, request: ForgetRequest) -> Split:
 
 def case(name: str, request: ForgetRequest) -> str:
     """Which tuned presets a run of this request uses, "class" or "random". Raises LabError."""
-    from core.experiment import case_of
+    from core.runs.task import case_of
 
     return case_of(dataset(name), split(name, request))
 
 
 def whole_classes(name: str, request: ForgetRequest) -> bool:
     """Whether a request is for all images of one or more classes. Raises LabError."""
-    from core.experiment import forgotten_classes
+    from core.runs.task import forgotten_classes
 
     return bool(forgotten_classes(dataset(name), split(name, request)))
 
@@ -339,7 +345,7 @@ class Download:
 
     def _work(self) -> None:
         try:
-            from core.download import download
+            from core.data.download import download
 
             steps = download("cifar10")
             for progress in steps:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.data.requests import MOST_SEED, ForgetRequest
 from core.errors import BadRequest, LabError, short
-from core.forget_sets import MOST_SEED, ForgetRequest
-from core.results import Plan
+from core.runs.plan import Plan
 
 MOST_INDICES = 1000
 """Above this a link carries the id of a stored request instead of the indices."""

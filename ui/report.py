@@ -12,7 +12,8 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from core.results import MODELS, Evaluation, Run
+from core.metrics.measures import Evaluation
+from core.runs.run import MODELS, Run
 from ui import charts, wording
 
 

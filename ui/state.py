@@ -18,9 +18,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from core.data.requests import ForgetRequest
 from core.errors import LabError
-from core.forget_sets import ForgetRequest
-from core.results import Plan
+from core.runs.plan import Plan
 from ui import lab, links, outside
 from ui.links import Draft
 

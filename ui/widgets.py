@@ -12,25 +12,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.data.requests import ForgetRequest
 from core.errors import LabError, StoreCorrupt, short
-from core.forget_sets import ForgetRequest
-from core.results import (
-    BINS,
-    MODELS,
-    Evaluation,
-    Losses,
-    Measure,
-    Probe,
-    Run,
-    density,
-    overlap,
-    wilson,
-)
+from core.metrics.histogram import BINS, density, overlap
+from core.metrics.measures import Evaluation, Losses, Measure, wilson
+from core.runs.run import MODELS, Probe, Run
 from ui import charts, lab, links, outside, report, state, wording
 from ui import story as story_of
 
 if TYPE_CHECKING:
-    from core.jobs import Job
+    from core.runs.job import Job
 
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 METHODS = "pages/4_Methods.py"

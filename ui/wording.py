@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import verdict as judging
-from core.forget_sets import ForgetRequest
-from core.results import Evaluation, Measure, Plan, Run
+from core import verdict
+from core.data.requests import ForgetRequest
+from core.metrics.measures import Evaluation, Measure
+from core.runs import verdicts
+from core.runs.plan import Plan
+from core.runs.run import Run
 from core.verdict import Verdict
 
 COLUMNS = {
@@ -211,7 +214,7 @@ def headline(run: Run) -> str:
     """The verdict on a run in one or two short sentences."""
     if run.before is None or run.after is None:
         return "This run has no final measurement, so there is nothing to judge."
-    found = judging.verdict_of(run)
+    found = verdicts.verdict_of(run)
     if found is None:
         return (
             "No verdict: no model was retrained without exactly these images, so the aim is not "
@@ -231,8 +234,8 @@ def headline(run: Run) -> str:
 
 def _cannot_tell(found: Verdict, way: str) -> str:
     few = found.signal("loss_auc")
-    if few is None or few.difference.n < judging.SMALLEST:
-        return f"Cannot tell: fewer than {judging.SMALLEST} images to forget are too few to judge."
+    if few is None or few.difference.n < verdict.SMALLEST:
+        return f"Cannot tell: fewer than {verdict.SMALLEST} images to forget are too few to judge."
     if not found.betrayed_by:
         return (
             "Cannot tell: these numbers were those of the retrained network before unlearning "
@@ -248,7 +251,7 @@ def reasons(run: Run) -> str:
     before, after, ideal = run.before, run.after, run.retrained
     if before is None or after is None:
         return ""
-    found = judging.verdict_of(run)
+    found = verdicts.verdict_of(run)
     if found is None:
         start, end = fair_spy(before, run.plan.request), fair_spy(after, run.plan.request)
         spy = (
@@ -461,8 +464,8 @@ def listed(names: Sequence[str]) -> str:
 
 def nearest(rows: Sequence[Mapping[str, Any]], label: Callable[[str], str]) -> str:
     """Which of the measured methods of one case came nearest, what a trick that forgets nothing
-    reaches, and so what can be said. rows: as `core.measured` has them; label: a method's name in
-    words."""
+    reaches, and so what can be said. rows: as `core.runs.measured` has them; label: a method's
+    name in words."""
     methods = sorted(
         (row for row in rows if row["method"] != "retrain" and not row["control"]),
         key=lambda row: row["gap"],

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
-from core.results import AttackMeasure, wilson
+from core.metrics.measures import AttackMeasure, wilson
 
 Floats = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models import Classifier
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 from core.unlearners.boundary import WHITE, pixel_gradient
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     cross_entropy,
     descend,

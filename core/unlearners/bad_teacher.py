@@ -18,10 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models import Classifier, build_model, training_precision
-from core.subsets import Images
+from core.data.images import Images
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
+from core.models.registry import build_model
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import descend, freeze_batchnorm, steps_for, stream
+from core.unlearners.common.descent import descend, freeze_batchnorm, steps_for, stream
 
 
 def frozen_copy(model: Classifier) -> Classifier:

@@ -19,10 +19,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from core.data.images import Images
 from core.errors import BadRequest, BadSetting
-from core.models import Classifier, float32_only
-from core.subsets import Images
-from core.training import Recipe
+from core.models.classifier import Classifier
+from core.models.precision import float32_only
+from core.training.recipe import Recipe
 
 Need = Literal["retain", "forget", "features", "importance", "shards"]
 """The images to keep; those to forget; and what is stored once a model: the features of all
@@ -78,7 +79,8 @@ class UnlearningData:
 
     def record(self, name: Need) -> Callable[..., Any]:
         """What gives a stored record of the original model: `features(part) -> float32 (n, d)`,
-        `importance(kind) -> {parameter name: Tensor}`, `shards() -> core.sisa.Stored`."""
+        `importance(kind) -> {parameter name: Tensor}`, `shards() -> Stored`
+        (`core.training.shards`)."""
         if name not in self.records:
             raise UndeclaredRead(f"This method reads {name!r} without declaring it.")
         return self.records[name]

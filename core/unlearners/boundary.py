@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models import Classifier, training_precision
-from core.training import make_optimiser
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
+from core.training.optimisers import make_optimiser
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     cross_entropy,
     descend,

@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models import Classifier, build_model, training_precision
-from core.unlearners._saliency import add_gradients, smallest
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
+from core.models.registry import build_model
 from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     cross_entropy,
     descend,
@@ -25,6 +26,7 @@ from core.unlearners.descent import (
     steps_for,
     stream,
 )
+from core.unlearners.common.saliency import add_gradients, smallest
 from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
 
 PAPER = (

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models import Classifier, training_precision
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 from core.unlearners.challenge import PAPER
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     cross_entropy,
     descend,

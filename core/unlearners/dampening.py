@@ -17,8 +17,8 @@ from typing import ClassVar
 
 import torch
 
-from core.importance import BATCH, Kind, importance
-from core.models import Classifier
+from core.curvature.importance import BATCH, Kind, importance
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
 
 

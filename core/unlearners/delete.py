@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models import Classifier, training_precision
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import batches, descend, freeze_batchnorm, steps_for
+from core.unlearners.common.descent import batches, descend, freeze_batchnorm, steps_for
 
 
 def without(logits: Tensor, forgotten: Tensor) -> Tensor:

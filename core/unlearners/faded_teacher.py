@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.models import Classifier
-from core.training import augment
+from core.models.classifier import Classifier
+from core.training.augmentation import augment
 from core.unlearners.bad_teacher import divergence, frozen_copy, predict
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import batches, descend, in_phases, steps_for, stream
+from core.unlearners.common.descent import batches, descend, in_phases, steps_for, stream
 from core.unlearners.last_layers import CFk, block_count, training_last
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from core.models import Classifier
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import batches, cross_entropy, descend, steps_for
+from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for
 
 
 def retain_rate(default: float) -> float:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import torch
 
-from core.curvature import fisher_factors, unflat
+from core.curvature.fisher import fisher_factors
+from core.curvature.products import unflat
 from core.errors import Diverged
-from core.models import Classifier
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import steps_for, stream
+from core.unlearners.common.descent import steps_for, stream
 
 
 @dataclass(frozen=True)

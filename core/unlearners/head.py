@@ -21,23 +21,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core import curvature
-from core.curvature import (
+from core.curvature import head
+from core.curvature.head import (
     HEAD_BATCH,
     head_gradient,
     head_hessian,
     head_steps,
     head_weights,
     set_head,
-    solve_damped,
     with_bias,
 )
+from core.curvature.solvers import solve_damped
+from core.data.images import Images
 from core.errors import Diverged
-from core.models import Classifier
-from core.subsets import Images
-from core.unlearners._solving import solving
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
+from core.unlearners.common.solving import solving
 
 Rows = tuple[Tensor, Tensor]
 """Features with a 1 for the bias, float64 (n, d + 1), and labels (n,)."""
@@ -151,7 +151,7 @@ class Puma(Unlearner):
         quality = head_gradient(weights, retain[0][held], retain[1][held]) / split
         along = _solve(hessian, self.l2, quality)
         x, y = retain[0][rest], retain[1][rest]
-        residual = curvature.loss_derivatives(x @ weights.T, y)[0]
+        residual = head.loss_derivatives(x @ weights.T, y)[0]
         moved = (residual * (x @ along.T)).sum(1)
         share = (along * removed).sum() / ((1 + self.ridge) * moved.square().sum())
         added = (residual * (share * moved)[:, None]).T @ x

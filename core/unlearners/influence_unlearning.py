@@ -18,21 +18,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.curvature import (
-    add_gradient,
-    conjugate_gradients,
-    fisher_factors,
-    flat,
-    ggn_product,
-    unflat,
-    woodfisher,
-)
+from core.curvature.fisher import fisher_factors, woodfisher
+from core.curvature.products import add_gradient, flat, ggn_product, unflat
+from core.curvature.solvers import conjugate_gradients
+from core.data.images import Images
 from core.errors import Diverged
-from core.models import Classifier
-from core.subsets import Images
-from core.unlearners._solving import solving
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import steps_for, stream
+from core.unlearners.common.descent import steps_for, stream
+from core.unlearners.common.solving import solving
 
 SENTENCE = (
     "Estimates, from the loss's curvature, the step that training without these images would have "

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import torch
 
-from core.models import Classifier, build_model
+from core.models.classifier import Classifier
+from core.models.registry import build_model
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import batches, cross_entropy, descend, steps_for, stream
+from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for, stream
 
 
 def block_count(default: int) -> int:

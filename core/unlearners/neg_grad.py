@@ -13,9 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.models import Classifier
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import batches, cross_entropy, descend, freeze_batchnorm, steps_for
+from core.unlearners.common.descent import (
+    batches,
+    cross_entropy,
+    descend,
+    freeze_batchnorm,
+    steps_for,
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from core.models import Classifier
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, UnlearningData, parameter
 from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
 

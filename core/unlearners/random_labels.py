@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.models import Classifier
-from core.subsets import Images
+from core.data.images import Images
+from core.models.classifier import Classifier
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     cross_entropy,
     descend,

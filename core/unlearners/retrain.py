@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from core.models import Classifier
-from core.training import TrainingProgress, train
+from core.models.classifier import Classifier
+from core.training.loop import TrainingProgress, train
 from core.unlearners.base import Step, Unlearner, UnlearningData
 
 

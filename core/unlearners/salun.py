@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from core.models import Classifier
-from core.training import make_optimiser
-from core.unlearners._saliency import add_gradients, hold, smallest
+from core.models.classifier import Classifier
+from core.training.optimisers import make_optimiser
 from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.descent import batches, cross_entropy, descend, in_phases
+from core.unlearners.common.descent import batches, cross_entropy, descend, in_phases
+from core.unlearners.common.saliency import add_gradients, hold, smallest
 from core.unlearners.random_labels import RandomLabels
 
 

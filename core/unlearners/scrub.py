@@ -22,11 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models import Classifier
-from core.subsets import Images
+from core.data.images import Images
+from core.models.classifier import Classifier
 from core.unlearners.bad_teacher import divergence, frozen_copy, predict
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     descend,
     freeze_batchnorm,

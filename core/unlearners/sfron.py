@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.importance import BATCH, importance
-from core.models import Classifier, training_precision
-from core.subsets import Images
-from core.unlearners._saliency import hold
+from core.curvature.importance import BATCH, importance
+from core.data.images import Images
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
 from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.descent import (
+from core.unlearners.common.descent import (
     batches,
     cross_entropy,
     descend,
@@ -23,6 +23,7 @@ from core.unlearners.descent import (
     in_phases,
     stream,
 )
+from core.unlearners.common.saliency import hold
 
 
 def weighted_ascent(losses: Tensor, power: float) -> Tensor:

@@ -14,8 +14,9 @@ from typing import cast
 import torch
 
 from core.errors import BadRequest
-from core.models import Classifier, Sisa
-from core.sisa import Stored, shards_of, train_shards
+from core.models.classifier import Classifier
+from core.models.sisa import Sisa
+from core.training.shards import Stored, shards_of, train_shards
 from core.unlearners.base import Step, Unlearner, UnlearningData
 
 

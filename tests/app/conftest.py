@@ -9,10 +9,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-import core.jobs
-from core.results import Run
-from core.run_files import run_to_files
-from core.store import Store
+import core.runs.queue
+from core.runs.run import Run
+from core.runs.run_files import run_to_files
+from core.runs.store.store import Store
 from tests.app import fakes
 from ui import lab
 
@@ -39,8 +39,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Runner]:
     """What the queue's jobs do; it waits half-way until `release` is set."""
     fake = fakes.Runner()
-    real = core.jobs.JobQueue
-    monkeypatch.setattr(core.jobs, "JobQueue", lambda store: real(store, fake))
+    real = core.runs.queue.JobQueue
+    monkeypatch.setattr(core.runs.queue, "JobQueue", lambda store: real(store, fake))
     yield fake
     fake.release.set()
     assert lab.queue().join(10)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from core.data.requests import ForgetRequest
 from core.errors import LabError
-from core.forget_sets import ForgetRequest
-from core.results import AttackMeasure, Evaluation, Measure, Plan, Probe, Run, Snapshot
+from core.metrics.measures import AttackMeasure, Evaluation, Measure
+from core.runs.plan import Plan
+from core.runs.run import Probe, Run, Snapshot
 
 
 def losses(n: int, share_right: float, seed: int, scale: float = 1.0) -> np.ndarray:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.results import BINS, Measure
+from core.metrics.histogram import BINS
+from core.metrics.measures import Measure
 from tests.app import fakes
 from ui import charts
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.experiment import run_plan
-from core.forget_sets import ForgetRequest
-from core.results import Plan, Run
+from core.data.requests import ForgetRequest
+from core.runs.plan import Plan
+from core.runs.record import run_plan
+from core.runs.run import Run
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts

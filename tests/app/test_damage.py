@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import core.jobs
+import core.runs.queue
 from core.errors import CheckpointCorrupt, DataCorrupt, StoreUnavailable
-from core.folders import cache_folder
+from core.files import cache_folder
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
@@ -68,7 +68,7 @@ def test_a_database_that_cannot_be_used_now_is_not_set_aside(open_page: Open, mo
     def refuse(store: object) -> None:
         raise StoreUnavailable("The database of finished runs cannot be used now: locked.")
 
-    monkeypatch.setattr(core.jobs, "JobQueue", refuse)
+    monkeypatch.setattr(core.runs.queue, "JobQueue", refuse)
     at = open_page()
     assert "cannot be used now" in at.error[0].value
     assert [b.key for b in at.button] == ["try-again"]

@@ -106,7 +106,7 @@ def test_bad_link_is_said_in_one_sentence(open_page: Open) -> None:
 
 
 def test_interrupted_runs_are_said_and_can_be_set_up_again(open_page: Open, keep) -> None:
-    from core.store import Store
+    from core.runs.store.store import Store
 
     lost = fakes.run("lost", status="running", before=None, after=None, retrained=None)
     store = Store()

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from core import array_files
+from core.runs.store import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts

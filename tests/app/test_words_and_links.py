@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest
-from core.forget_sets import ForgetRequest
-from core.results import Run
+from core.runs.run import Run
 from tests.app import fakes
 from ui import links, report, widgets, wording
 from ui.links import Draft

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoints
-from core.checkpoints import Checkpoint, find, find_in, load_file_as, load_model, save, save_weights
+from core.checkpoints import memorisation
+from core.checkpoints.outside import load_file_as
+from core.checkpoints.storage import Checkpoint, find, find_in, load_model, save, save_weights
 from core.errors import BadRequest, CheckpointCorrupt, CheckpointMissing
-from core.models import build_model
+from core.models.registry import build_model
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -249,29 +250,29 @@ def test_a_damaged_pth(tmp_path: Path) -> None:
 
 def test_memorisation_scores(own_models: Path) -> None:
     data = tiny.dataset()
-    assert checkpoints.memorisation_scores(data) is None
-    checkpoints.save_memorisation(np.array([1, 0.25, 0], np.float32), data, own_models)
-    scores = checkpoints.memorisation_scores(data)
+    assert memorisation.memorisation_scores(data) is None
+    memorisation.save_memorisation(np.array([1, 0.25, 0], np.float32), data, own_models)
+    scores = memorisation.memorisation_scores(data)
     assert scores is not None
     assert scores.tolist() == [0, 0.75, 1]
-    file = checkpoints.memorisation_file(data, own_models)
+    file = memorisation.memorisation_file(data, own_models)
     assert list(file.parent.iterdir()) == [file]
     assert file.parent.name == "memorisation-v1"
     other = tiny.dataset(seed=1)
-    assert checkpoints.memorisation_scores(other) is None
-    checkpoints.save_memorisation(np.zeros(3, np.float32), other, own_models)
-    checkpoints.save_memorisation(np.zeros(3, np.float32), data, own_models)
-    assert checkpoints.memorisation_scores(data).tolist() == [0, 0.75, 1]  # the first ones stay
-    assert checkpoints.memorisation_scores(other).tolist() == [1, 1, 1]
+    assert memorisation.memorisation_scores(other) is None
+    memorisation.save_memorisation(np.zeros(3, np.float32), other, own_models)
+    memorisation.save_memorisation(np.zeros(3, np.float32), data, own_models)
+    assert memorisation.memorisation_scores(data).tolist() == [0, 0.75, 1]  # the first ones stay
+    assert memorisation.memorisation_scores(other).tolist() == [1, 1, 1]
     pixels = [tiny.dataset(seed=seed, index_order="torchvision") for seed in (2, 3)]
-    checkpoints.save_memorisation(np.ones(3, np.float32), pixels[0], own_models)
-    assert checkpoints.memorisation_scores(pixels[1]) is not None
+    memorisation.save_memorisation(np.ones(3, np.float32), pixels[0], own_models)
+    assert memorisation.memorisation_scores(pixels[1]) is not None
     for content in (b"", b"text", file.read_bytes()[:-2]):
         file.write_bytes(content)
         with pytest.raises(CheckpointCorrupt, match="scores"):
-            checkpoints.memorisation_scores(data)
+            memorisation.memorisation_scores(data)
     mark = own_models / "mark"
     np.save(file, np.array([Hostile(mark)], dtype=object), allow_pickle=True)
     with pytest.raises(CheckpointCorrupt, match="scores"):
-        checkpoints.memorisation_scores(data)
+        memorisation.memorisation_scores(data)
     assert not mark.exists()

@@ -17,11 +17,13 @@ import pytest
 from PIL import Image
 
 from core import __main__ as cli
-from core import array_files, checkpoints, measured
-from core.checkpoints import load_file_as, load_model
+from core.checkpoints import memorisation, storage
+from core.checkpoints.outside import load_file_as
+from core.checkpoints.storage import load_model
 from core.errors import Diverged
-from core.folders import cache_folder
-from core.store import Store
+from core.files import cache_folder
+from core.runs.store import array_files
+from core.runs.store.store import Store
 from core.unlearners import METHODS, describe, make
 from tests import tiny
 from tests.core.test_store import a_run
@@ -51,7 +53,7 @@ def birds(tmp_path_factory: pytest.TempPathFactory, small_compact: None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORGETTING_LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("FORGETTING_LAB_DATABASE", raising=False)
-        for module in (checkpoints, cli):
+        for module in (storage, memorisation, cli):
             patch.setattr(module, "SHIPPED", folder / "nothing")
         assert cli.main(["train", "--dataset", "birds", "--data", str(folder)]) == 0
         yield folder
@@ -294,7 +296,7 @@ def test_a_result_that_cannot_be_saved_is_shown_and_said(
 
 def test_methods(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"method": "fine_tune", "case": "random:0.1", "gap": 2.5, "seconds": 50.0, "share": 0.06}
-    monkeypatch.setattr(measured, "measured_methods", lambda: [row])
+    monkeypatch.setattr("core.runs.measured.measured_methods", lambda: [row])
     assert core("methods") == 0
     text = capsys.readouterr().out
     for name, method in METHODS.items():
@@ -331,13 +333,14 @@ def test_info(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from core import checkpoints, experiment
 from core.__main__ import main
-from core.models import Compact
+from core.checkpoints import memorisation, storage
+from core.models.compact import Compact
+from core.runs import record
 from tests import tiny
 Compact.WIDTHS = tiny.WIDTHS
-checkpoints.SHIPPED = Path(sys.argv[1])
-experiment._synchronise = lambda device: time.sleep(0.05)
+storage.SHIPPED = memorisation.SHIPPED = Path(sys.argv[1])
+record._synchronise = lambda device: time.sleep(0.05)
 sys.exit(main(sys.argv[2:]))
 """
 

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from core.jobs import JobQueue
-from core.store import Store
+from core.runs.queue import JobQueue
+from core.runs.store.store import Store
 
 KILLS = 8
 

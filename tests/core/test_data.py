@@ -19,10 +19,13 @@ import pytest
 import torch
 from PIL import Image
 
-from core import data, sources
-from core.data import CIFAR10_CLASSES, available, load_dataset
+from core.data import decoded, sources
+from core.data.load import load_dataset
+from core.data.names import CIFAR10_CLASSES
+from core.data.requests import ForgetRequest
+from core.data.sources import available
+from core.data.splits import split
 from core.errors import BadRequest, DataCorrupt, DataMissing
-from core.forget_sets import ForgetRequest, split
 
 
 def pictures(count: int, seed: int) -> np.ndarray:
@@ -261,7 +264,7 @@ def test_the_second_start_decodes_nothing(
     parquet: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_dataset("cifar10", parquet, cache)
-    monkeypatch.setattr(sources, "_decode", None)
+    monkeypatch.setattr("core.data.formats._decode", None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         again = load_dataset("cifar10", parquet, cache)
@@ -288,7 +291,7 @@ def test_a_damaged_cache_is_made_again(parquet: Path, cache: Path, damage: str) 
     elif damage == "no json":
         about.unlink()
     else:
-        about.write_text("{" if damage == "json" else json.dumps({"format": data.FORMAT}))
+        about.write_text("{" if damage == "json" else json.dumps({"format": decoded.FORMAT}))
     again = load_dataset("cifar10", parquet, cache)
     assert again.fingerprint == first.fingerprint
     assert sorted(decoded_files(cache)) == sorted([images, about])
@@ -390,15 +393,17 @@ def test_batches_in_the_hubs_order_are_put_into_torchvisions(cifar10_folder: Pat
     [train] = cifar10_folder.glob("train-*.parquet")
     labels = pq.read_table(train, columns=["label"])["label"].to_numpy().reshape(5, -1)
     hub = [3, 2, 1, 4, 0]
-    order, torchvision = data._batch_order(labels[hub].reshape(-1))
+    order, torchvision = decoded._batch_order(labels[hub].reshape(-1))
     assert torchvision
     np.testing.assert_array_equal(labels[hub][order], labels)
-    places = data._placed(iter(np.split(np.arange(50_000), 7 * np.arange(1, 7100))), order, 50_000)
+    places = decoded._placed(
+        iter(np.split(np.arange(50_000), 7 * np.arange(1, 7100))), order, 50_000
+    )
     out = np.zeros(50_000, np.int64)
     for at, batch in places:
         out[at : at + len(batch)] = batch
     np.testing.assert_array_equal(labels[hub].reshape(-1)[out], labels.reshape(-1))
-    assert data._batch_order(np.roll(labels.reshape(-1), 1)) == ([0], False)
+    assert decoded._batch_order(np.roll(labels.reshape(-1), 1)) == ([0], False)
 
 
 @pytest.mark.timeout(900)
@@ -413,12 +418,12 @@ def test_cifar10(cifar10_folder: Path) -> None:
     mean = found.train_images[:5000].float().mean((0, 2, 3))
     assert torch.allclose(mean, torch.tensor([125.3, 123.0, 113.9]), atol=3)
     again = (
-        "import time; from core.data import load_dataset; t = time.perf_counter()\n"
+        "import time; from core.data.load import load_dataset; t = time.perf_counter()\n"
         f"load_dataset('cifar10', {str(cifar10_folder)!r}); print(time.perf_counter() - t)"
     )
     spent = subprocess.run(
         [sys.executable, "-c", again], check=True, capture_output=True, text=True,
-        cwd=Path(data.__file__).parents[1],
+        cwd=Path(decoded.__file__).parents[2],
     )  # fmt: skip
     assert float(spent.stdout) < 2
 

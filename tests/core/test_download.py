@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from core.download import MIRRORS, DownloadProgress, RemoteFile, download
+from core.data.download import MIRRORS, DownloadProgress, RemoteFile, download
+from core.data.formats import TEST_BATCH, TRAIN_BATCHES
+from core.data.sources import HUB_SHA256, available, downloads
 from core.errors import BadRequest, DownloadFailed
-from core.sources import HUB_SHA256, TEST_BATCH, TRAIN_BATCHES, available, downloads
 
 
 class Server(ThreadingHTTPServer):

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from core.data import ImageDataset
+from core.data.dataset import ImageDataset
+from core.data.requests import ForgetRequest
+from core.data.splits import Split, split
 from core.errors import Cancelled
 from core.evaluation import Outcome, evaluate, evaluate_model, per_image
-from core.forget_sets import ForgetRequest, Split, split
 
 NAMES = ("cat", "dog", "frog")
 

@@ -14,9 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core import checkpoints, experiment, unlearners
-from core.checkpoints import Checkpoint
-from core.data import ImageDataset
+from core import unlearners
+from core.checkpoints import storage
+from core.checkpoints.references import train_model
+from core.checkpoints.storage import Checkpoint
+from core.data.dataset import ImageDataset
+from core.data.requests import ForgetRequest
+from core.data.splits import split
 from core.errors import (
     BadRequest,
     BadSetting,
@@ -27,10 +31,11 @@ from core.errors import (
     UnknownMethod,
 )
 from core.evaluation import evaluate_model
-from core.experiment import case_of, run_plan
-from core.forget_sets import ForgetRequest, split
-from core.references import train_model
-from core.results import Plan, Run, Snapshot
+from core.runs import live, task
+from core.runs.plan import Plan
+from core.runs.record import run_plan
+from core.runs.run import Run, Snapshot
+from core.runs.task import case_of
 from core.unlearners import make
 from tests import tiny
 
@@ -125,7 +130,7 @@ def test_a_finished_run(base: Checkpoint, tmp_path: Path) -> None:
     unlearned.load_state_dict(load_file(tmp_path / "out.safetensors"))
     assert run.after is not None
     assert run.after.metrics() == evaluate_model(unlearned.eval(), DATA, parts).metrics()
-    assert run.weights_sha256 == checkpoints.save_weights(unlearned, tmp_path / "again")
+    assert run.weights_sha256 == storage.save_weights(unlearned, tmp_path / "again")
     assert run.after.metrics() != run.before.metrics()
     assert snapshots[-1].phase == "measuring"
 
@@ -134,9 +139,9 @@ def test_the_weights_are_those_of_the_method_alone(base: Checkpoint, tmp_path: P
     """Probes, rolling samples and the clock beside it change no bit."""
     parts = split(DATA, REQUEST)
     method, model = make("fine_tune", SETTINGS), base.load()
-    data = experiment.offered_data(DATA, parts, method.needs, base)
+    data = task.offered_data(DATA, parts, method.needs, base)
     list(method.run(model, data, torch.Generator().manual_seed(3)))
-    digest = checkpoints.save_weights(model, tmp_path / "direct")
+    digest = storage.save_weights(model, tmp_path / "direct")
 
     plan = dataclasses.replace(PLAN, seed=3)
     runs = [finish(plan, weights_file=tmp_path / "out")[1] for _ in range(2)]
@@ -185,8 +190,8 @@ def test_a_retraining_is_never_its_own_ideal(base: Checkpoint) -> None:
     assert run.after is not None
     assert later.retrained.metrics() == run.after.metrics()
 
-    role = checkpoints.retrained_role(split(DATA, REQUEST).digest, 5)
-    kept = checkpoints.find("compact", "tiny", role)
+    role = storage.retrained_role(split(DATA, REQUEST).digest, 5)
+    kept = storage.find("compact", "tiny", role)
     assert (kept.sha256, kept.manifest["seed"]) == (later.reference, 5)
     _, again = finish(plan)  # the same seed gives the same model: no ideal for it either
     assert again.retrained is None
@@ -235,12 +240,12 @@ def test_the_stream_of_snapshots(base: Checkpoint) -> None:
 
 
 def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert experiment.PROBE_IMAGES == 500
-    assert experiment.ROLLING_IMAGES == 32
-    monkeypatch.setattr(experiment, "PROBE_IMAGES", 12)
-    monkeypatch.setattr(experiment, "ROLLING_IMAGES", 4)
-    monkeypatch.setattr(experiment, "ROLLING_SECONDS", 0)
-    monkeypatch.setattr(experiment, "SNAPSHOT_SECONDS", 0)
+    assert live.PROBE_IMAGES == 500
+    assert live.ROLLING_IMAGES == 32
+    monkeypatch.setattr(live, "PROBE_IMAGES", 12)
+    monkeypatch.setattr(live, "ROLLING_IMAGES", 4)
+    monkeypatch.setattr(live, "ROLLING_SECONDS", 0)
+    monkeypatch.setattr(live, "SNAPSHOT_SECONDS", 0)
     snapshots, _ = finish()
     *steps, measuring, last = snapshots
     assert [snapshot.step for snapshot in steps] == list(range(STEPS + 1))
@@ -277,14 +282,14 @@ def test_probes_of_chosen_classes_ask_the_fair_question(
         assert probe.forget_accuracy == pytest.approx(measured.forget_accuracy.value)
     middle = next(s.probe for s in snapshots[1:-2] if s.probe)
     assert middle.test_losses.shape == last.test_losses.shape  # type: ignore[union-attr]
-    monkeypatch.setattr(experiment, "PROBE_IMAGES", 9)
+    monkeypatch.setattr(live, "PROBE_IMAGES", 9)
     snapshots, _ = finish(dataclasses.replace(PLAN, request=request_))
     sizes = {len(s.probe.test_losses) for s in snapshots if s.probe}
     assert sizes == {6}  # three samples cost what two of nine do
 
 
 def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = experiment.per_image
+    plain = live.per_image
     watched = 0
 
     def slow(*arguments, **options):
@@ -293,7 +298,7 @@ def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.Monke
         time.sleep(0.5)
         return plain(*arguments, **options)
 
-    monkeypatch.setattr(experiment, "per_image", slow)
+    monkeypatch.setattr(live, "per_image", slow)
     snapshots, run = finish()
     slept = 0.5 * watched
     assert watched >= 3  # at the quarters
@@ -302,7 +307,7 @@ def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.Monke
     assert snapshots[-2].measuring_seconds >= slept
 
     method = time.sleep
-    monkeypatch.setattr(experiment, "per_image", plain)
+    monkeypatch.setattr(live, "per_image", plain)
 
     def slow_steps(self, *arguments) -> Iterator[Any]:
         for step in plain_run(self, *arguments):
@@ -393,8 +398,8 @@ def test_a_plan_that_cannot_be_run(
         raise AssertionError("work was done before the plan was refused")
 
     before = files(base.weights.parents[1])
-    monkeypatch.setattr(experiment, "per_image", work)
-    monkeypatch.setattr(experiment, "evaluate_outcomes", work)
+    monkeypatch.setattr(live, "per_image", work)
+    monkeypatch.setattr("core.runs.record.evaluate_outcomes", work)
     monkeypatch.setattr(Checkpoint, "load", work)
     with pytest.raises(kind) as caught:
         next(run_plan(dataclasses.replace(PLAN, **changes), dataset=DATA, device="cpu"))

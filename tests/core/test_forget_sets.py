@@ -13,6 +13,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.data.requests import FOLDS, KINDS, ForgetRequest
+from core.data.splits import split
 from core.errors import (
     BadRequest,
     EmptyForgetSet,
@@ -20,7 +22,6 @@ from core.errors import (
     IndexOutOfRange,
     UnknownClass,
 )
-from core.forget_sets import FOLDS, KINDS, ForgetRequest, split
 
 NAMES = ("cat", "dog", "frog", "ship")
 

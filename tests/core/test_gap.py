@@ -7,11 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from core.attacks.simple_mia import accuracy, hits
-from core.errors import BadRequest
-from core.evaluation import Outcome, evaluate
-from core.forget_sets import ForgetRequest, split
-from core.gap import (
+from benchmarks.gap import (
     TERMS,
     Gap,
     attack_count,
@@ -22,6 +18,11 @@ from core.gap import (
     shares,
     unpaired,
 )
+from core.attacks.simple_mia import accuracy, hits
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.errors import BadRequest
+from core.evaluation import Outcome, evaluate
 from tests import tiny
 
 DATA = tiny.dataset(train=600, test=400)

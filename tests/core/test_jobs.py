@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import array_files
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest, Cancelled, NotYours, QueueFull, RunMissing, StoreUnavailable
-from core.forget_sets import ForgetRequest
-from core.jobs import SNAPSHOTS_KEPT, Job, JobQueue, hashed
-from core.results import Plan, Probe, Run, Snapshot
-from core.store import Store
+from core.runs.job import SNAPSHOTS_KEPT, Job, hashed
+from core.runs.plan import Plan
+from core.runs.queue import JobQueue
+from core.runs.run import Probe, Run, Snapshot
+from core.runs.store import array_files
+from core.runs.store.store import Store
 
 PLAN = Plan("compact", "digits", ForgetRequest.random(5), "fine_tune", {"rate": 0.1})
 WAIT = 60.0  # far beyond what is needed: only a test that fails waits for so long

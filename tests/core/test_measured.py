@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import LabError
-from core.measured import measured_methods
+from core.runs.measured import measured_methods
 from core.unlearners import METHODS
 
 ROW = {

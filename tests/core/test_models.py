@@ -11,21 +11,13 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from core.checkpoints import load_file_as
+from core.checkpoints.outside import load_file_as
 from core.errors import BadRequest
-from core.models import (
-    ARCHITECTURES,
-    MEAN,
-    STD,
-    Classifier,
-    Compact,
-    build_model,
-    float32_only,
-    has_fast_bfloat16,
-    multiply_adds,
-    precision,
-    training_precision,
-)
+from core.models.arithmetic import multiply_adds
+from core.models.classifier import MEAN, STD, Classifier
+from core.models.compact import Compact
+from core.models.precision import float32_only, has_fast_bfloat16, precision, training_precision
+from core.models.registry import ARCHITECTURES, build_model
 
 SINGLE = [name for name in ARCHITECTURES if name != "sisa"]
 """Those that are one network, with a head over features."""
@@ -167,7 +159,7 @@ def test_where_bfloat16_is_the_faster_one(
 def test_the_precision_that_is_asked_for(
     fast: bool, asked: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.models.has_fast_bfloat16", lambda _: fast)
+    monkeypatch.setattr("core.models.precision.has_fast_bfloat16", lambda _: fast)
     if asked is None:
         monkeypatch.delenv("FORGETTING_LAB_PRECISION", raising=False)
     else:
@@ -208,7 +200,7 @@ def test_without_the_hardware_a_convolution_rounds_as_autocast_does(
         out.float().square().mean().backward()
         return [out.detach().float(), *(x.grad for x in given if x.grad is not None)]
 
-    monkeypatch.setattr("core.models.has_fast_bfloat16", lambda _: False)
+    monkeypatch.setattr("core.models.precision.has_fast_bfloat16", lambda _: False)
     monkeypatch.setenv("FORGETTING_LAB_PRECISION", "bfloat16")
     ours = step(training_precision(torch.device("cpu")))
     theirs = step(torch.autocast("cpu", dtype=torch.bfloat16))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.data import load_dataset
-from core.poisoned import PATCH, TARGET, patched, with_backdoor, with_wrong_labels
+from core.data.load import load_dataset
+from core.data.poisoned import PATCH, TARGET, patched, with_backdoor, with_wrong_labels
 from tests import tiny
 
 

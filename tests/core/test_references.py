@@ -9,22 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoints, references
-from core.checkpoints import Checkpoint
-from core.data import load_dataset
-from core.errors import CheckpointMissing
-from core.evaluation import evaluate_model, per_image
-from core.folders import SHIPPED
-from core.forget_sets import ForgetRequest, split
-from core.references import (
+from core.checkpoints import memorisation, storage
+from core.checkpoints.outcomes import (
     evaluate_outcomes,
-    find_reference,
-    keep_reference,
+    logits_file,
     outcomes,
     outcomes_file,
-    train_model,
+    write_outcomes,
 )
-from core.training import TrainingProgress
+from core.checkpoints.references import keep_reference, train_model
+from core.checkpoints.storage import Checkpoint
+from core.data.load import load_dataset
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.errors import CheckpointMissing
+from core.evaluation import evaluate_model, per_image
+from core.files import SHIPPED
+from core.ideal import find_reference
+from core.training.loop import TrainingProgress
 from tests import tiny
 from tests.tiny import SHORT
 
@@ -47,8 +49,8 @@ def test_a_base_is_trained_once(own_models: Path) -> None:
     assert steps == STEPS
     assert base.weights == own_models / "compact-tiny" / "base.safetensors"
     expected = tiny.trained(tiny.images(DATA), SHORT)
-    assert tiny.same(checkpoints.load_model("compact", "tiny"), expected.model)
-    scores = checkpoints.memorisation_scores(DATA)
+    assert tiny.same(storage.load_model("compact", "tiny"), expected.model)
+    scores = memorisation.memorisation_scores(DATA)
     np.testing.assert_array_equal(scores, (1 - expected.learned).astype(np.float16))
 
     manifest = base.manifest
@@ -116,8 +118,8 @@ def test_a_failure_while_it_is_kept_costs_no_training(
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(references, "write_outcomes", full)
-        patch.setattr(checkpoints, "save", full)
+        patch.setattr("core.checkpoints.references.write_outcomes", full)
+        patch.setattr(storage, "save", full)
         with pytest.raises(OSError, match="No space"):
             kept()
     steps, base = kept()
@@ -139,7 +141,7 @@ def test_outcomes_are_measured_once(own_models: Path, monkeypatch: pytest.Monkey
     fresh = evaluate_model(model, DATA, parts)
     assert outcomes_file(base, DATA).exists()
     with monkeypatch.context() as patch:
-        patch.setattr(references, "per_image", None)  # would fail if it were called
+        patch.setattr("core.checkpoints.outcomes.per_image", None)  # would fail if it were called
         found = evaluate_outcomes(base, model, DATA, parts)
     assert found.metrics() == fresh.metrics()
     np.testing.assert_array_equal(found.forget_losses, fresh.forget_losses)
@@ -155,7 +157,7 @@ def test_damaged_outcomes_are_measured_again(own_models: Path, damage: str) -> N
         part = dataclasses.replace(
             train, losses=train.losses[:5], predictions=train.predictions[:5]
         )
-        references.write_outcomes(file, part, test)
+        write_outcomes(file, part, test)
     else:
         flipped = bytearray(content)
         flipped[150] ^= 0xFF
@@ -188,7 +190,7 @@ def test_a_retrained_model_of_a_run_becomes_the_reference(own_models: Path) -> N
 
 def test_memorised_requests_use_the_scores(own_models: Path) -> None:
     kept()
-    scores = checkpoints.memorisation_scores(DATA)
+    scores = memorisation.memorisation_scores(DATA)
     _, reference = kept("compact", DATA, SHORT, without=ForgetRequest.most_memorised(6))
     parts = split(DATA, ForgetRequest.most_memorised(6), scores)
     assert reference.manifest["forget_digest"] == parts.digest
@@ -200,10 +202,10 @@ def test_memorised_requests_use_the_scores(own_models: Path) -> None:
 def test_the_first_base_gives_the_scores_and_no_later_one_changes_them(own_models: Path) -> None:
     """The preview of `memorised:N` must be what every architecture forgets."""
     kept()
-    scores = checkpoints.memorisation_scores(DATA)
+    scores = memorisation.memorisation_scores(DATA)
     kept("compact", DATA, SHORT, seed=1)
     kept("sisa", DATA, tiny.SHARDS)
-    np.testing.assert_array_equal(checkpoints.memorisation_scores(DATA), scores)
+    np.testing.assert_array_equal(memorisation.memorisation_scores(DATA), scores)
     assert len(list(own_models.rglob("*.npy"))) == 1
     asked = ForgetRequest.most_memorised(6)
     digests = {
@@ -222,7 +224,7 @@ def test_what_ships_for_the_most_memorised(name: str, request: pytest.FixtureReq
     folder = request.getfixturevalue("cifar10_folder") if name == "cifar10" else None
     data = load_dataset(name, folder)
     parts = split(
-        data, ForgetRequest.parse(SHIPPED_MEMORISED[name]), checkpoints.memorisation_scores(data)
+        data, ForgetRequest.parse(SHIPPED_MEMORISED[name]), memorisation.memorisation_scores(data)
     )
     assert find_reference("compact", data, parts) is not None
     assert not list(SHIPPED.rglob("memorisation*.npy")), "scores of one architecture"
@@ -239,14 +241,14 @@ def test_in_half_precision_it_is_measured_as_it_is_kept(own_models: Path) -> Non
         assert weight.dtype == torch.float32
         full = dict(whole.named_parameters())[name]
         assert torch.equal(weight, full.half().float() if weight.ndim > 1 else full), name
-    plain = checkpoints.save_weights(whole, own_models / "plain.safetensors")
+    plain = storage.save_weights(whole, own_models / "plain.safetensors")
     assert plain
     small, large = base.weights.stat().st_size, (own_models / "plain.safetensors").stat().st_size
     assert small < 0.7 * large
     train, test = outcomes(base, model, DATA)
     again = per_image(model, DATA.test_images, DATA.test_labels)
     np.testing.assert_array_equal(test.losses, again.losses)
-    with np.load(references.logits_file(base, DATA)) as arrays:
+    with np.load(logits_file(base, DATA)) as arrays:
         assert arrays["train"].shape == (64, 10)
         assert arrays["test"].dtype == np.float16
         np.testing.assert_array_equal(arrays["train"].argmax(1), train.predictions)
@@ -264,7 +266,7 @@ def test_answers_alone_are_kept_without_weights(own_models: Path) -> None:
         found.load()
     assert find_reference("compact", DATA, split(DATA, REQUEST)) == found
     assert outcomes_file(found, DATA).exists()
-    assert references.logits_file(found, DATA).exists()
+    assert logits_file(found, DATA).exists()
     assert kept("compact", DATA, SHORT, **options) == (0, found)
     # Who asks for something else gets it, in its place.
     steps, whole = kept("compact", DATA, SHORT, without=REQUEST)

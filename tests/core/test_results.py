@@ -11,18 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest
-from core.forget_sets import ForgetRequest
-from core.results import (
-    BINS,
-    AttackMeasure,
-    Evaluation,
-    Measure,
-    Plan,
-    density,
-    overlap,
-    wilson,
-)
+from core.metrics.histogram import BINS, density, overlap
+from core.metrics.measures import AttackMeasure, Evaluation, Measure, wilson
+from core.runs.plan import Plan
 
 loss_arrays = npst.arrays(
     np.float32,

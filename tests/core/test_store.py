@@ -25,12 +25,14 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import CreateTable
 
-from core import array_files
-from core import store as store_module
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest, RunMissing, StoreCorrupt, StoreUnavailable
-from core.forget_sets import ForgetRequest
-from core.results import AttackMeasure, Evaluation, Measure, Plan, Probe, Run, Snapshot
-from core.store import Store, run_from_files, run_to_files, shipped_runs
+from core.metrics.measures import AttackMeasure, Evaluation, Measure
+from core.runs.plan import Plan
+from core.runs.run import Probe, Run, Snapshot
+from core.runs.run_files import run_from_files, run_to_files, shipped_runs
+from core.runs.store import array_files, database, liveness, tables
+from core.runs.store.store import Store
 
 
 def an_evaluation(draw: np.random.Generator, n: int = 40) -> Evaluation:
@@ -183,7 +185,7 @@ def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
 
 
 def test_tables_compile_for_postgres() -> None:
-    for table in store_module._Base.metadata.sorted_tables:
+    for table in tables.Base.metadata.sorted_tables:
         assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
 
 
@@ -412,18 +414,18 @@ def test_begun_runs_say_where_they_are(store: Store) -> None:
 def test_a_process_is_known_by_its_start() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        start = store_module._process_start(child.pid)
+        start = liveness.process_start(child.pid)
         assert start
-        assert start == store_module._process_start(child.pid)
-        assert store_module._process_start(os.getpid()) not in (None, start)
+        assert start == liveness.process_start(child.pid)
+        assert liveness.process_start(os.getpid()) not in (None, start)
     finally:
         child.kill()
     deadline = time.monotonic() + 5
-    while store_module._process_start(child.pid) and time.monotonic() < deadline:
+    while liveness.process_start(child.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert store_module._process_start(child.pid) is None  # a zombie does not count as alive
+    assert liveness.process_start(child.pid) is None  # a zombie does not count as alive
     child.communicate()
-    assert store_module._process_start(child.pid) is None
+    assert liveness.process_start(child.pid) is None
     assert socket.gethostname()
 
 
@@ -445,13 +447,16 @@ def test_recover_deletes_old_unfinished_files_only(store: Store) -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, core.store; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    code = (
+        "import sys, core.runs.store.store; "
+        "print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_shipped_runs_need_no_database_library() -> None:
-    code = "import sys, core.run_files; print('sqlalchemy' in sys.modules)"
+    code = "import sys, core.runs.run_files; print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -774,7 +779,7 @@ def test_a_version_1_database_opens_with_its_lists_moved(store: Store, url: str)
     with new._engine.connect() as connection:
         forget = connection.execute(text("SELECT forget FROM runs")).scalars().all()
         version = connection.execute(text("SELECT version FROM forgetting_lab_schema")).scalar()
-    assert version == store_module.SCHEMA_VERSION
+    assert version == tables.SCHEMA_VERSION
     assert all("indices" not in json.loads(row) for row in forget)
     new.close()
 
@@ -785,7 +790,7 @@ def test_other_databases_have_a_folder_each_without_the_password(
     monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path))
 
     def folder(address: str) -> Path:
-        return store_module._array_folder(store_module._address(address), None)
+        return database.array_folder_of(database.address_of(address), None)
 
     first = folder("postgresql+psycopg://me:secret@host/lab")
     assert first.parent == tmp_path

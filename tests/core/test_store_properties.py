@@ -22,10 +22,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy.engine.default import DefaultDialect
 
-from core import store as store_module
 from core.errors import RunMissing, StoreCorrupt
-from core.results import Run
-from core.store import Store
+from core.runs.run import Run
+from core.runs.store.store import Store
 from tests.core.test_store import a_run, flat
 
 DATABASES = st.sampled_from(("runs.sqlite", "other.sqlite"))
@@ -78,7 +77,9 @@ class Lab(RuleBasedStateMachine):
             )
         for kind, name in ((Path, "unlink"), (DefaultDialect, "do_commit")):
             self.patch.setattr(kind, name, self.writing(getattr(kind, name)))
-        self.patch.setattr(store_module, "_process_start", lambda pid: f"process {self.process}")
+        self.patch.setattr(
+            "core.runs.store.store.process_start", lambda pid: f"process {self.process}"
+        )
 
     def writing(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def method(this: Any, *given: Any, **named: Any) -> Any:

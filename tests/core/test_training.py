@@ -18,21 +18,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core import training
 from core.errors import BadRequest, CheckpointCorrupt
-from core.models import build_model, precision
-from core.muon import COEFFICIENTS, Muon, orthogonalised
-from core.training import (
-    RECIPES,
-    Recipe,
-    Trained,
-    TrainingProgress,
-    augment,
-    make_optimiser,
-    recipe_for,
-    smaller,
-    train,
-)
+from core.models.precision import precision
+from core.models.registry import build_model
+from core.training.augmentation import augment, smaller
+from core.training.loop import Trained, TrainingProgress, train
+from core.training.muon import COEFFICIENTS, Muon, orthogonalised
+from core.training.optimisers import make_optimiser
+from core.training.recipe import RECIPES, Recipe, recipe_for
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -414,7 +407,7 @@ def test_alternating_each_image_is_mirrored_every_other_epoch(
         turned.append((images, mirrored))
         return augment(images, crop, generator, mirrored)
 
-    monkeypatch.setattr(training, "augment", spy)
+    monkeypatch.setattr("core.training.loop.augment", spy)
     tiny.trained(ON, MUON)
     assert len(turned) == 12
     epochs = []

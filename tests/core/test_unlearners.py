@@ -18,11 +18,14 @@ import numpy as np
 import pytest
 import torch
 
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import Split, split
 from core.errors import BadRequest, BadSetting, UnknownMethod
-from core.experiment import forgotten_classes
-from core.forget_sets import ForgetRequest, Split, split
-from core.models import Classifier, Sisa, float32_only
-from core.subsets import Images
+from core.models.classifier import Classifier
+from core.models.precision import float32_only
+from core.models.sisa import Sisa
+from core.runs.task import forgotten_classes
 from core.unlearners import METHODS, describe, make
 from core.unlearners.base import Need, Step, UndeclaredRead, UnlearningData
 from tests import fidelity, tiny

@@ -11,20 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.data.requests import ForgetRequest
+from core.data.splits import Split
 from core.evaluation import Outcome, evaluate
-from core.forget_sets import ForgetRequest, Split
-from core.results import Evaluation, Measure, wilson
-from core.run_files import run_from_files, shipped_runs
-from core.verdict import (
-    MARGINS,
-    Signal,
-    auc_parts,
-    decide,
-    judge,
-    paired_difference,
-    unpaired_difference,
-    verdict_of,
-)
+from core.metrics.differences import auc_parts, paired_difference, unpaired_difference
+from core.metrics.measures import Evaluation, Measure, wilson
+from core.runs.run_files import run_from_files, shipped_runs
+from core.runs.verdicts import verdict_of
+from core.verdict import MARGINS, Signal, decide, judge
 
 
 def signal(before: float, after: float, ideal: float, half: float = 0.008) -> Signal:

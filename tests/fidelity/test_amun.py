@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier, float32_only
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.models.precision import float32_only
 from core.unlearners.amun import NONE_FOUND, RADII, nearest_adversarial
-from core.unlearners.descent import freeze_batchnorm
+from core.unlearners.common.descent import freeze_batchnorm
 from tests import tiny
 from tests.fidelity.test_boundary import (
     DATA,

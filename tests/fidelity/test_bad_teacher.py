@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier, build_model
-from core.subsets import Images
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.models.registry import build_model
 from core.unlearners import bad_teacher, make
 from core.unlearners.bad_teacher import divergence, frozen_copy
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.descent import freeze_batchnorm, stream
+from core.unlearners.common.descent import freeze_batchnorm, stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

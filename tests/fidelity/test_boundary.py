@@ -11,14 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.experiment import forgotten_classes
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
-from core.subsets import Images
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.runs.task import forgotten_classes
 from core.unlearners import boundary, make
 from core.unlearners.base import Need, UnlearningData
 from core.unlearners.boundary import nearest_class, pixel_gradient
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")

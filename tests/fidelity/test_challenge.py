@@ -11,14 +11,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier, build_model
-from core.subsets import Images
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.models.registry import build_model
 from core.unlearners import make
 from core.unlearners.base import Need, Step, UnlearningData
 from core.unlearners.challenge import kernels, transpose
 from core.unlearners.challenge_fcs import contrast, from_uniform
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

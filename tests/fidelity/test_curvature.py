@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from core import curvature
-from core.curvature import conjugate_gradients, finish, flat, unflat
+from core.curvature import fisher, products, solvers
+from core.curvature import head as last_layer
+from core.curvature.products import finish, flat, unflat
+from core.curvature.solvers import conjugate_gradients
+from core.data.images import Images
 from core.errors import Diverged
-from core.models import Classifier
-from core.subsets import Images
+from core.models.classifier import Classifier
 
 CLASSES, DAMPING = 3, 0.05
 
@@ -80,7 +82,7 @@ def every_label() -> Iterator[Tensor]:
 
 @pytest.fixture
 def target() -> Tensor:
-    found = finish(curvature.mean_gradient(MODEL, PART, 7))
+    found = finish(products.mean_gradient(MODEL, PART, 7))
     loss = F.cross_entropy(MODEL(PART.images), PART.labels)
     expected = flat(torch.autograd.grad(loss, list(MODEL.parameters())))
     torch.testing.assert_close(found, expected)
@@ -90,7 +92,7 @@ def target() -> Tensor:
 def test_products_are_those_of_the_dense_matrix() -> None:
     dense = dense_ggn()
     vector = torch.randn(len(dense), dtype=torch.float64, generator=torch.Generator())
-    work = curvature.ggn_product(MODEL, PART, vector, batch_size=7)
+    work = products.ggn_product(MODEL, PART, vector, batch_size=7)
     yields = []
     while True:
         try:
@@ -105,7 +107,7 @@ def test_products_are_those_of_the_dense_matrix() -> None:
 def test_logits_along_a_direction() -> None:
     j = jacobian(MODEL, PART.images)
     vector = torch.randn(j.shape[2], dtype=torch.float64, generator=torch.Generator())
-    logits, change = curvature.logits_along(MODEL, PART.images, vector)
+    logits, change = products.logits_along(MODEL, PART.images, vector)
     torch.testing.assert_close(logits, MODEL(PART.images))
     torch.testing.assert_close(change, j @ vector)
 
@@ -119,11 +121,11 @@ def test_both_solvers_agree_with_a_dense_solve(target: Tensor) -> None:
     expected = torch.linalg.solve(dense + DAMPING * torch.eye(len(dense)), target)
     by_products = finish(
         conjugate_gradients(
-            lambda v: curvature.ggn_product(MODEL, PART, v, 8), target, DAMPING, len(dense)
+            lambda v: products.ggn_product(MODEL, PART, v, 8), target, DAMPING, len(dense)
         )
     )
     assert relative(by_products, expected) < 1e-4
-    assert relative(finish(curvature.woodfisher(every_label(), target, DAMPING)), expected) < 1e-4
+    assert relative(finish(fisher.woodfisher(every_label(), target, DAMPING)), expected) < 1e-4
     # Not the known fault of released code, which stays parallel to the gradient.
     assert F.cosine_similarity(expected, target, dim=0) < 0.9
 
@@ -131,10 +133,10 @@ def test_both_solvers_agree_with_a_dense_solve(target: Tensor) -> None:
 def test_woodfisher_on_sampled_factors_is_exact(target: Tensor) -> None:
     """Against the dense inverse of the same factors, in the single precision that networks have."""
     generator = torch.Generator().manual_seed(0)
-    factors = list(curvature.fisher_factors(MODEL, PART, 12, 4, generator))
+    factors = list(fisher.fisher_factors(MODEL, PART, 12, 4, generator))
     dense = sum((torch.outer(f, f) for f in factors), DAMPING * torch.eye(len(target)))
     expected = torch.linalg.solve(dense, target)
-    found = curvature.woodfisher((f.float() for f in factors), target.float(), DAMPING)
+    found = fisher.woodfisher((f.float() for f in factors), target.float(), DAMPING)
     assert relative(finish(found).double(), expected) < 1e-4
 
 
@@ -142,7 +144,7 @@ def test_woodfisher_on_sampled_factors_is_exact(target: Tensor) -> None:
 def test_sampled_factors_estimate_the_matrix(batch_size: int) -> None:
     """One gradient a batch, for sampled labels, is unbiased whatever the batch."""
     generator = torch.Generator().manual_seed(1)
-    factors = torch.stack(list(curvature.fisher_factors(MODEL, PART, 1000, batch_size, generator)))
+    factors = torch.stack(list(fisher.fisher_factors(MODEL, PART, 1000, batch_size, generator)))
     dense = dense_ggn()
     assert relative(factors.T @ factors, dense) < 0.15
     assert float((factors.T @ factors).trace() / dense.trace()) == pytest.approx(1, abs=0.1)
@@ -151,7 +153,7 @@ def test_sampled_factors_estimate_the_matrix(batch_size: int) -> None:
 def test_conjugate_gradients_end_when_solved() -> None:
     products = 0
 
-    def product(v: Tensor) -> curvature.Work[Tensor]:
+    def product(v: Tensor) -> products.Work[Tensor]:
         nonlocal products
         products += 1
         yield
@@ -172,7 +174,7 @@ def test_conjugate_gradients_end_when_solved() -> None:
 def head() -> tuple[Tensor, Tensor, Tensor]:
     draw = torch.Generator().manual_seed(0)
     weights = torch.randn(4, 6, dtype=torch.float64, generator=draw)
-    x = curvature.with_bias(torch.randn(30, 5, generator=draw))
+    x = last_layer.with_bias(torch.randn(30, 5, generator=draw))
     return weights, x, torch.randint(0, 4, (30,), generator=draw)
 
 
@@ -184,27 +186,27 @@ def test_the_heads_derivatives_are_autograds(head: tuple[Tensor, Tensor, Tensor]
 
     gradient = torch.autograd.functional.jacobian(loss, weights.flatten())
     hessian = torch.autograd.functional.hessian(loss, weights.flatten())
-    torch.testing.assert_close(curvature.head_gradient(weights, x, labels).flatten(), gradient)
-    found = finish(curvature.head_hessian(weights, x, labels, batch_size=7))
+    torch.testing.assert_close(last_layer.head_gradient(weights, x, labels).flatten(), gradient)
+    found = finish(last_layer.head_hessian(weights, x, labels, batch_size=7))
     torch.testing.assert_close(found, hessian)
-    assert curvature.head_steps(30, 7) == len(list(curvature.head_hessian(*head, batch_size=7)))
+    assert last_layer.head_steps(30, 7) == len(list(last_layer.head_hessian(*head, batch_size=7)))
 
 
 def test_the_heads_solve(head: tuple[Tensor, Tensor, Tensor]) -> None:
-    hessian = finish(curvature.head_hessian(*head))
+    hessian = finish(last_layer.head_hessian(*head))
     targets = torch.randn(24, 3, dtype=torch.float64, generator=torch.Generator())
-    found = curvature.solve_damped(hessian, 0.3, targets)
+    found = solvers.solve_damped(hessian, 0.3, targets)
     torch.testing.assert_close(found, torch.linalg.inv(hessian + 0.3 * torch.eye(24)) @ targets)
     with pytest.raises(Diverged, match="More damping"):
-        curvature.solve_damped(-hessian, 1e-9, targets)
+        solvers.solve_damped(-hessian, 1e-9, targets)
 
 
 def test_a_head_survives_the_round_trip() -> None:
     head = nn.Linear(5, 3)
     before = [weight.detach().clone() for weight in head.parameters()]
-    weights = curvature.head_weights(head)
+    weights = last_layer.head_weights(head)
     x = torch.randn(2, 5, generator=torch.Generator())
-    torch.testing.assert_close((curvature.with_bias(x) @ weights.T).float(), head(x))
-    curvature.set_head(head, weights + 1)
-    curvature.set_head(head, weights)
+    torch.testing.assert_close((last_layer.with_bias(x) @ weights.T).float(), head(x))
+    last_layer.set_head(head, weights + 1)
+    last_layer.set_head(head, weights)
     assert all(torch.equal(a, b) for a, b in zip(head.parameters(), before, strict=True))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.forget_sets import ForgetRequest, split
-from core.importance import KINDS, importance
-from core.models import Classifier
+from core.curvature.importance import KINDS, importance
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
 from core.unlearners import METHODS, make
 from core.unlearners.base import Step, UnlearningData
 from tests import tiny

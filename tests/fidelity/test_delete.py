@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.models import Classifier
+from core.models.classifier import Classifier
 from core.unlearners import delete
 from core.unlearners.delete import without
 from tests import tiny

@@ -8,13 +8,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
-from core.training import augment, make_optimiser
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.training.augmentation import augment
+from core.training.optimisers import make_optimiser
 from core.unlearners import make
 from core.unlearners.bad_teacher import divergence
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import split
 from core.errors import Diverged
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
-from core.subsets import Images
+from core.models.classifier import Classifier
 from core.unlearners import fine_tune, make
 from core.unlearners.base import Need, Step, UnlearningData
-from core.unlearners.descent import batches, cross_entropy, descend, steps_for, stream
+from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for, stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.curvature import flat
+from core.curvature.products import flat
 from core.errors import Diverged
 from core.unlearners import fisher, make
 from core.unlearners.base import UnlearningData
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 from tests.fidelity.test_curvature import CLASSES, Tiny, jacobian, noise
 

@@ -13,24 +13,18 @@ import torch.nn.functional as F
 from scipy.stats import norm
 from torch import Tensor
 
-from core import curvature
-from core.curvature import (
-    finish,
-    head_gradient,
-    head_hessian,
-    head_weights,
-    set_head,
-    solve_damped,
-    with_bias,
-)
+from core.checkpoints.features import features
+from core.curvature.head import head_gradient, head_hessian, head_weights, set_head, with_bias
+from core.curvature.products import finish
+from core.curvature.solvers import solve_damped
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import split
 from core.errors import Diverged
-from core.features import features
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
-from core.subsets import Images
+from core.models.classifier import Classifier
 from core.unlearners import head, make
 from core.unlearners.base import UnlearningData
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 from tests.fidelity.test_first_methods import Ridge
 from tests.fidelity.test_influence import fitted
@@ -84,7 +78,7 @@ def squared(monkeypatch: pytest.MonkeyPatch) -> None:
         identity = torch.eye(CLASSES, dtype=outputs.dtype).expand(len(outputs), -1, -1)
         return outputs - F.one_hot(labels, CLASSES), identity
 
-    monkeypatch.setattr(curvature, "loss_derivatives", derivatives)
+    monkeypatch.setattr("core.curvature.head.loss_derivatives", derivatives)
 
 
 def start() -> Tensor:

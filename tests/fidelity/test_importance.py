@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core import importance as module
-from core import records
-from core.checkpoints import save
-from core.importance import KINDS, Kind, importance
-from core.models import Classifier, build_model
-from core.records import record_file, stored_records
-from core.subsets import Images
+from core.checkpoints import records
+from core.checkpoints.records import record_file, stored_records
+from core.checkpoints.storage import save
+from core.curvature.importance import KINDS, Kind, importance
+from core.data.images import Images
+from core.models.classifier import Classifier
+from core.models.registry import build_model
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -63,7 +63,7 @@ def one_by_one(model: Classifier, part: Images, kind: Kind) -> dict[str, Tensor]
 def test_it_is_the_mean_over_images_of_each_ones_gradient(
     architecture: str, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr("core.curvature.importance.BATCH", 4)
     model = network(architecture)
     *_, found = importance(model, SOME, kind)
     expected = one_by_one(model, SOME, kind)
@@ -103,7 +103,7 @@ def test_the_head_in_closed_form() -> None:
 
 
 def test_each_batch_gives_the_mean_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr("core.curvature.importance.BATCH", 4)
     model = network("compact")
     first, *_, last = importance(model, SOME, "squared_gradient")
     few = dataclasses.replace(SOME, indices=SOME.indices[:4])
@@ -125,7 +125,7 @@ def test_no_label_is_needed_for_the_output_norm() -> None:
 @both_kinds
 def test_the_model_is_left_as_it_was(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each batch: modes, statistics, gradients and hooks."""
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr("core.curvature.importance.BATCH", 4)
     model = network("compact")
     model.train()
     model.blocks[1].norm1.eval()

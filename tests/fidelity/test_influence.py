@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from core import curvature
-from core.curvature import finish, head_gradient, head_hessian, solve_damped, with_bias
-from core.influence import head_influence, network_influence
-from core.models import Classifier
+from core.curvature import head
+from core.curvature.head import head_gradient, head_hessian, with_bias
+from core.curvature.influence import head_influence, network_influence
+from core.curvature.products import finish
+from core.curvature.solvers import solve_damped
+from core.models.classifier import Classifier
 from tests.fidelity.test_curvature import CLASSES, Tiny, noise
 
 N, D, L2 = 60, 5, 1.0
@@ -116,7 +118,7 @@ def test_the_whole_network_where_it_is_only_a_head() -> None:
         features = [model.features(part.images) for part in (train, test)]
     expected = finish(
         head_influence(
-            curvature.head_weights(model.head),
+            head.head_weights(model.head),
             features[0],
             train.labels,
             features[1],

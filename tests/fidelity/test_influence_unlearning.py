@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.curvature import flat, head_weights, set_head, with_bias
+from core.curvature.head import head_weights, set_head, with_bias
+from core.curvature.products import flat
+from core.data.images import Images
 from core.errors import Diverged
-from core.models import Classifier
-from core.subsets import Images
+from core.models.classifier import Classifier
 from core.unlearners import influence_unlearning, make
 from core.unlearners.base import UnlearningData
 from tests import tiny

@@ -11,11 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
 from core.unlearners import l1_sparse, make
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

@@ -10,12 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.features import features
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier, build_model
+from core.checkpoints.features import features
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.models.registry import build_model
 from core.unlearners import last_layers, make
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier, build_model
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
+from core.models.registry import build_model
 from core.unlearners import make
 from core.unlearners.base import Step, UnlearningData
 from core.unlearners.no_t import negate_first_convolution

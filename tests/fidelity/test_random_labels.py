@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
-from core.subsets import Images
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
 from core.unlearners import make
 from core.unlearners.base import Need, Step, UnlearningData
-from core.unlearners.descent import freeze_batchnorm, stream
+from core.unlearners.common.descent import freeze_batchnorm, stream
 from core.unlearners.random_labels import any_label, wrong_label
 from tests import tiny
 

@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.forget_sets import ForgetRequest, Split, split
-from core.models import Classifier, float32_only
-from core.subsets import Images
+from core.data.images import Images
+from core.data.requests import ForgetRequest
+from core.data.splits import Split, split
+from core.models.classifier import Classifier
+from core.models.precision import float32_only
 from core.unlearners import make, scrub
 from core.unlearners.bad_teacher import frozen_copy
 from core.unlearners.base import Step, UnlearningData

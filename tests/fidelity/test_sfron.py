@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.forget_sets import ForgetRequest, split
-from core.models import Classifier
+from core.data.requests import ForgetRequest
+from core.data.splits import split
+from core.models.classifier import Classifier
 from core.unlearners import make
 from core.unlearners.base import Step, UnlearningData
 from core.unlearners.sfron import weighted_ascent

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from core.attacks.simple_mia import _fit, _group, attack, simple_mia
-from core.results import wilson
+from core.metrics.measures import wilson
 
 
 def losses(seed: int, n: int, scale: float = 1.0) -> NDArray[np.float32]:

@@ -13,16 +13,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import checkpoints, sisa
+from core.checkpoints import memorisation, outside, storage
+from core.checkpoints.references import train_model
+from core.data.images import Images
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest, CheckpointCorrupt
-from core.experiment import run_plan
-from core.forget_sets import ForgetRequest
-from core.models import Sisa, build_model
-from core.references import train_model
-from core.results import Plan, Run
-from core.sisa import State, Stored, TrainedShards, assign, shards_of, train_shards, train_sisa
-from core.subsets import Images
-from core.training import Recipe, TrainingProgress
+from core.models.registry import build_model
+from core.models.sisa import Sisa
+from core.runs.plan import Plan
+from core.runs.record import run_plan
+from core.runs.run import Run
+from core.training.loop import TrainingProgress
+from core.training.recipe import Recipe
+from core.training.shards import (
+    State,
+    Stored,
+    TrainedShards,
+    assign,
+    shards_of,
+    train_shards,
+    train_sisa,
+)
 from core.unlearners import make
 from core.unlearners.base import Step, UnlearningData
 from tests import tiny
@@ -39,7 +50,7 @@ def three_by_three(small_compact: None):
     """Three shards of three slices of ten images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sisa, "SHARDS", 3)
-        patch.setattr(sisa, "SLICES", 3)
+        patch.setattr("core.training.shards.SLICES", 3)
         yield
 
 
@@ -286,10 +297,10 @@ def test_a_training_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_whole_run_on_what_is_saved(own_models: Path) -> None:
     *_, kept = train_model("sisa", DATA, RECIPE, seed=SEED)
-    assert kept == checkpoints.find("sisa", "tiny")
+    assert kept == storage.find("sisa", "tiny")
     folder = own_models / "sisa-tiny"
     assert bits(kept.load()) == bits(base()[0])
-    assert checkpoints.memorisation_scores(DATA).shape == (90,)
+    assert memorisation.memorisation_scores(DATA).shape == (90,)
     assert not list((own_models.parent / "training").glob("*.slices"))
     assert [*train_model("sisa", DATA, RECIPE, seed=SEED)] == [kept]  # trained once
 
@@ -302,7 +313,7 @@ def test_a_whole_run_on_what_is_saved(own_models: Path) -> None:
     assert run.status == "finished"
     assert run.steps_done == PER_SLICE * (3 + 4)  # 18 and 28 images in batches of 8
     expected, _ = trained(without(forget))
-    assert bits(checkpoints.load_file_as("sisa", weights)) == bits(expected)
+    assert bits(outside.load_file_as("sisa", weights)) == bits(expected)
 
     with pytest.raises(BadRequest, match="Fine-tune changes a single network"):
         next(iter(run_plan(dataclasses.replace(plan, method="fine_tune"), dataset=DATA)))

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.models import Classifier
-from core.subsets import Images
+from core.data.images import Images
+from core.models.classifier import Classifier
 from core.unlearners import make, unsir
 from core.unlearners.base import Step
-from core.unlearners.descent import stream
+from core.unlearners.common.descent import stream
 from core.unlearners.unsir import pixels
 from tests import tiny
 from tests.fidelity.test_boundary import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import __main__ as cli
-from core.store import Store
+from core.runs.store.store import Store
 from tests.app import fakes
 from tests.app.conftest import keep, open_page, own_folders, runner, ship
 from tests.e2e.conftest import start

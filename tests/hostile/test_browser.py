@@ -8,7 +8,7 @@ from urllib.parse import quote, urlparse
 
 import pytest
 
-from core.store import Store
+from core.runs.store.store import Store
 from tests.app import fakes
 from tests.browser import PATIENCE_MS
 from tests.e2e.conftest import Start

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from core import __main__ as cli
-from core import checkpoints, folders
-from core.checkpoints import memorisation_file, memorisation_scores
-from core.data import load_dataset
+from core import files
+from core.checkpoints.memorisation import memorisation_file, memorisation_scores
+from core.data.load import load_dataset
+from core.data.names import is_class_name
 from core.errors import CheckpointCorrupt, DataCorrupt
-from core.sources import is_class_name
-from core.training import Recipe, recipe_for
+from core.training.recipe import Recipe, recipe_for
 from tests.app.conftest import Open
 from tests.hostile.conftest import PICTURE, Shell
 from ui import lab
@@ -33,11 +33,12 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models" / "compact-digits"
     folder.mkdir(parents=True)
     for name in ("base.json", "base.safetensors"):
-        shutil.copy(folders.SHIPPED / "compact-digits" / name, folder)
-    scores = memorisation_file(load_dataset("digits"), folders.SHIPPED)
+        shutil.copy(files.SHIPPED / "compact-digits" / name, folder)
+    scores = memorisation_file(load_dataset("digits"), files.SHIPPED)
     (folder.parent / scores.parent.name).mkdir()
     shutil.copy(scores, folder.parent / scores.parent.name)
-    monkeypatch.setattr(checkpoints, "SHIPPED", folder.parent)
+    for module in ("storage", "memorisation"):
+        monkeypatch.setattr(f"core.checkpoints.{module}.SHIPPED", folder.parent)
     monkeypatch.setattr(cli, "SHIPPED", folder.parent)
     return folder
 

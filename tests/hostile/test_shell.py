@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from core import __main__ as cli
-from core import experiment
 from tests.hostile.conftest import PICTURE, Shell
 
 HUGE = "9" * 400
@@ -66,7 +65,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(*_: object, **__: object) -> None:
         raise AssertionError("the work began")
 
-    monkeypatch.setattr(experiment, "_Watcher", work)
+    monkeypatch.setattr("core.runs.record.Watcher", work)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def test_a_full_disk_is_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/cache/training/x.state")
 
-    monkeypatch.setattr("core.references.train_model", full)
+    monkeypatch.setattr("core.checkpoints.references.train_model", full)
     code, line = shell("train", "--dataset", "digits")
     assert (code, line) == (1, "error: /cache/training/x.state: No space left on device\n")
 
@@ -119,7 +118,7 @@ def test_repair_makes_a_damaged_database_anew(cache: Path, capsys) -> None:
 
 
 def test_download_fetches_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    from core import download
+    from core.data import download
 
     steps = [download.DownloadProgress("a.tar.gz", n, 10_000_000) for n in (0, 10_000_000)]
     monkeypatch.setattr(download, "download", lambda name: iter(steps))

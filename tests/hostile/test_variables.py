@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from core import store
 from core.errors import StoreUnavailable
-from core.store import Store
+from core.runs.store import database
+from core.runs.store.store import Store
 from tests.app.conftest import ROOT, Open
 from tests.app.test_front import texts
 from tests.hostile.conftest import Shell
@@ -90,7 +90,7 @@ def test_a_data_folder_that_is_not_there_offers_no_download(
     open_page: Open, monkeypatch, files: Path, cache: Path, page: str, folder: str
 ) -> None:
     """Although the cache has the images of an earlier download."""
-    from core import sources
+    from core.data import sources
 
     slot = sources.decoded(cache, "cifar10", sources.downloads(cache, "cifar10"))
     slot.parent.mkdir(parents=True)
@@ -153,8 +153,8 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_database_that_never_answers_is_given_up(monkeypatch, silent: int) -> None:
     driver(monkeypatch)
-    assert store.WAIT_SECONDS == 5
-    monkeypatch.setattr(store, "WAIT_SECONDS", 1)
+    assert database.WAIT_SECONDS == 5
+    monkeypatch.setattr("core.runs.store.database.WAIT_SECONDS", 1)
     started = time.monotonic()
     with pytest.raises(StoreUnavailable) as caught:
         Store(f"postgresql+psycopg2://bob:secret@127.0.0.1:{silent}/lab")
@@ -173,11 +173,11 @@ def test_a_database_that_never_answers_is_given_up(monkeypatch, silent: int) -> 
     ],
 )
 def test_every_usual_driver_is_told_to_give_up(address: str, expected: dict[str, int]) -> None:
-    assert store._connect_args(store._address(address)) == expected
+    assert database.connect_args(database.address_of(address)) == expected
 
 
 def test_a_locked_database_is_given_up(shell: Shell, monkeypatch, cache: Path) -> None:
-    monkeypatch.setattr(store, "WAIT_SECONDS", 1)
+    monkeypatch.setattr("core.runs.store.database.WAIT_SECONDS", 1)
     other = sqlite3.connect(cache / "runs.sqlite", isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")

@@ -1,0 +1,157 @@
+"""How far a model lies from the one retrained without the forget set, and how sure that is.
+
+The average gap of the published tables is the mean absolute difference in four numbers (`TERMS`).
+It sees outputs only: a network whose answer is muted and whose features are as they were may come
+as near as one that forgot.
+
+Its interval is from a bootstrap over images. With d the four differences that were measured and D
+those of endlessly many images, the gap is off by at most mean |d - D|, whatever their signs. So the
+interval is the gap plus and minus the 95 % quantile of mean |d* - d|, d* the differences on images
+drawn anew, and it begins at 0. (The quantiles of the redrawn gap itself would not do: absolute
+values of noise only add, so that they never reach down to a gap near 0.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.attacks.simple_mia import hits
+from core.data.splits import Split
+from core.errors import BadRequest
+from core.evaluation import CLASS_MATCHED_SUBSAMPLES, Outcome
+
+Floats = NDArray[np.float64]
+
+
+Shares = tuple[Floats, ...]
+"""What each image adds to the four numbers: one array (images, 4) for each set of images, such that
+a number is the sum, over the sets, of the mean of its column."""
+
+
+TERMS = {
+    False: ("forget_accuracy", "retain_accuracy", "test_accuracy", "mia"),
+    True: ("forget_accuracy", "retain_accuracy", "retained_test_accuracy", "mia_class_matched"),
+}
+"""The four numbers, by whether whole classes are forgotten. All are fractions, 0 to 1."""
+
+
+REPLICATES = 2000
+
+
+class Gap(NamedTuple):
+    """An average gap in points, 0 to 100, and its 95 % interval. Less is nearer."""
+
+    value: float
+    low: float
+    high: float
+
+
+def average_gap(
+    after: Mapping[str, float], retrained: Mapping[str, float], by_class: bool
+) -> float:
+    """In points: the mean absolute difference to the retrained model in the four numbers."""
+    differences = [abs(after[name] - retrained[name]) for name in TERMS[by_class]]
+    return round(100 * float(np.mean(differences)), 3)
+
+
+def shares(
+    train: Outcome,
+    test: Outcome,
+    train_labels: Any,
+    test_labels: Any,
+    parts: Split,
+    by_class: bool,
+) -> Shares:
+    """What each image adds to the four numbers of a model, as `core.evaluation.evaluate` has them.
+
+    train, test: the model's outcomes; labels: int64, in the same order. Raises BadRequest where
+    there are too few images for the attack (ten a side).
+    """
+    right = train.predictions == np.asarray(train_labels)
+    test_right = test.predictions == np.asarray(test_labels)
+    spied_on = parts.test_class_matched if by_class else parts.test
+    rounds = CLASS_MATCHED_SUBSAMPLES if by_class else 1
+    spied = hits(train.losses[parts.forget], test.losses[spied_on], subsamples=rounds)
+    if spied is None:
+        raise BadRequest("There are too few images for the attack, and so for a gap.")
+    forget = _columns(len(parts.forget), {0: right[parts.forget], 3: spied[0] / 2})
+    retain = _columns(len(parts.retain), {1: right[parts.retain]})
+    if by_class:  # other test images: those of the classes it keeps
+        kept = _columns(len(parts.test_retained), {2: test_right[parts.test_retained]})
+        return forget, retain, kept, _columns(len(spied_on), {3: spied[1] / 2})
+    both = {2: test_right[parts.test], 3: spied[1] / 2}
+    return forget, retain, _columns(len(spied_on), both)
+
+
+def paired(after: Shares, retrained: Shares, seed: int = 0) -> Gap:
+    """The gap of two models that were measured on the same images: an image that is drawn, is drawn
+    for both."""
+    draw = np.random.default_rng(seed)
+    differences = np.zeros(4)
+    strayed = np.zeros((REPLICATES, 4))
+    for one, other in zip(after, retrained, strict=True):
+        kinds, counts = np.unique(one - other, axis=0, return_counts=True)
+        n = counts.sum()
+        mean = counts @ kinds / n
+        # Images that differ alike are drawn together: the same bootstrap, without a row an image.
+        strayed += draw.multinomial(n, counts / n, REPLICATES) @ kinds / n - mean
+        differences += mean
+    return _gap(differences, strayed)
+
+
+def unpaired(
+    after: Sequence[float], retrained: Sequence[float], counts: Sequence[float], seed: int = 0
+) -> Gap:
+    """The gap where only the numbers were kept: each is drawn from a binomial of its own.
+
+    after, retrained: the four numbers. counts: how many images are behind each (see
+    `attack_count` for the attack). Wider than `paired`, since an image that is hard for one model
+    and for the other looks like two accidents.
+    """
+    draw = np.random.default_rng(seed)
+    strayed = np.zeros((REPLICATES, 4))
+    for sign, numbers in ((1, after), (-1, retrained)):
+        for column, (share, count) in enumerate(zip(numbers, counts, strict=True)):
+            n = max(1, round(count))
+            # Half a hit and half a miss more: 0 of n is no certainty.
+            chance = (share * n + 0.5) / (n + 1)
+            strayed[:, column] += sign * (draw.binomial(n, chance, REPLICATES) / n - chance)
+    return _gap(np.subtract(after, retrained), strayed)
+
+
+def attack_count(of: Shares) -> float:
+    """How many independent guesses would stray as much as the attack's accuracy on this model. Its
+    random tests meet an image several times or not at all, so that it is not the images' number."""
+    columns = [found[:, 3] for found in of]
+    value = sum(float(column.mean()) for column in columns)
+    variance = sum(float(column.var()) / len(column) for column in columns)
+    return value * (1 - value) / variance if variance else float(sum(map(len, columns)))
+
+
+def mean_gap(gaps: Sequence[Gap]) -> Gap:
+    """Of several seeds on the same images: more seeds do not make the images more."""
+    return Gap(*(float(np.mean(column)) for column in zip(*gaps, strict=True)))
+
+
+def nearer(one: Gap, other: Gap) -> bool:
+    """Whether the first gap is surely the smaller: the 95 % interval of their difference, made from
+    both intervals as if they were independent (MOVER, Zou and Donner 2008), does not hold 0."""
+    return other.value - one.value > math.hypot(one.high - one.value, other.value - other.low)
+
+
+def _columns(images: int, columns: Mapping[int, Any]) -> Floats:
+    found = np.zeros((images, 4))
+    for column, values in columns.items():
+        found[:, column] = values
+    return found
+
+
+def _gap(differences: Any, strayed: Floats) -> Gap:
+    value = 100 * float(np.abs(differences).mean())
+    width = 100 * float(np.quantile(np.abs(strayed).mean(axis=1), 0.95))
+    return Gap(value, max(0.0, value - width), value + width)

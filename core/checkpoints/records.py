@@ -1,0 +1,110 @@
+"""What is stored once a base model: the features of its training images and the importance of its
+weights, computed and kept on this machine, and the states of a SISA ensemble, which its training
+kept beside the weights.
+
+Features and importance are kept in the cache folder under the hash of the weights and the
+fingerprint of the images; a file that cannot be read is computed again.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.checkpoints.features import features
+from core.checkpoints.slices import stored
+from core.checkpoints.storage import Checkpoint
+from core.curvature.importance import KINDS, Kind, importance
+from core.data.dataset import ImageDataset
+from core.data.images import Images
+from core.files import cache_folder
+from core.models.classifier import Classifier
+from core.unlearners.base import Need
+
+IMPORTANCE_IMAGES = 5_000
+"""Of the training images, drawn once with seed 0, or all where there are fewer: what the importance
+of the weights "to all images" is measured on."""
+
+
+def stored_records(
+    base: Checkpoint, model: Classifier, dataset: ImageDataset, needs: frozenset[Need]
+) -> dict[Need, Callable[..., Any]]:
+    """The records among a method's needs, ready to be read: those not yet kept are computed now."""
+    every: dict[Need, Callable[[Checkpoint, Classifier, ImageDataset], Callable[..., Any]]] = {
+        "features": _features,
+        "importance": _importance,
+        "shards": lambda base, model, dataset: functools.partial(stored, base),
+    }
+    return {name: make(base, model, dataset) for name, make in every.items() if name in needs}
+
+
+def record_file(base: Checkpoint, dataset: ImageDataset, name: str, ending: str) -> Path:
+    """Where a record of a model on a data set is kept."""
+    folder = cache_folder() / "records"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{base.sha256[:16]}-{dataset.fingerprint[:16]}.{ending}"
+
+
+def _features(
+    base: Checkpoint, model: Classifier, dataset: ImageDataset
+) -> Callable[[Images], Tensor]:
+    file = record_file(base, dataset, "features", "npy")
+    n = len(dataset.train_labels)
+    found = None
+    if file.exists():
+        try:
+            found = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            found = None
+    if found is None or len(found) != n:
+        every = Images(dataset.train_images, dataset.train_labels, torch.arange(n))
+        found = features(model, every).numpy()
+        temporary = file.with_name(f".{os.getpid()}.{file.name}")
+        with temporary.open("wb") as part:
+            np.save(part, found)
+        os.replace(temporary, file)
+    kept = found
+    return lambda part: torch.from_numpy(np.array(kept[part.indices.numpy()]))
+
+
+def _importance(
+    base: Checkpoint, model: Classifier, dataset: ImageDataset
+) -> Callable[[Kind], dict[str, Tensor]]:
+    """Of every parameter, float32, as `core.curvature.importance` defines each kind, over a fixed
+    sample of `IMPORTANCE_IMAGES`. Both kinds are made at once, before a method's clock starts."""
+    order = torch.randperm(len(dataset.train_labels), generator=torch.Generator().manual_seed(0))
+    sample = Images(dataset.train_images, dataset.train_labels, order[:IMPORTANCE_IMAGES])
+    shapes = {name: weight.shape for name, weight in model.named_parameters()}
+    found: dict[Kind, dict[str, Tensor]] = {}
+    for kind in KINDS:
+        kept = record_file(base, dataset, f"importance-{kind}-{IMPORTANCE_IMAGES}", "safetensors")
+        beside = base.weights.with_name(kept.name)
+        values = _read_importance(beside, shapes) or _read_importance(kept, shapes)
+        if values is None:
+            *_, measured = importance(model, sample, kind)
+            values = {name: value.cpu().contiguous() for name, value in measured.items()}
+            temporary = kept.with_name(f".{os.getpid()}.{kept.name}")
+            save_file(values, temporary)
+            os.replace(temporary, kept)
+        found[kind] = values
+    return found.__getitem__
+
+
+def _read_importance(file: Path, shapes: dict[str, torch.Size]) -> dict[str, Tensor] | None:
+    """What the file holds, if it is the importance of parameters of these shapes."""
+    try:
+        values = load_file(file)
+    except (SafetensorError, OSError):
+        return None
+    if {name: value.shape for name, value in values.items()} != shapes:
+        return None
+    return {name: value.float() for name, value in values.items()}

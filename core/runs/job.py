@@ -1,0 +1,114 @@
+"""One run in the queue, and what is known of it now."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+from core.runs.plan import Plan
+from core.runs.run import Run, Snapshot
+
+State = Literal["waiting", "running", "finished", "partial", "failed"]
+
+
+SNAPSHOTS_KEPT = 600
+"""Snapshots without a probe that a job keeps; beyond, every other one goes, and so on."""
+
+
+PROGRESS_SECONDS = 1.0
+"""How often a running job's progress is written to the store."""
+
+
+class Runner(Protocol):
+    """Does a plan's work: yields snapshots, then the run. `core.runs.record.run_plan` is one.
+
+    `stop` is cheap and asked between batches; once it is true, the runner ends with a partial run.
+    """
+
+    def __call__(
+        self,
+        plan: Plan,
+        *,
+        folder: str | Path | None,
+        stop: Callable[[], bool],
+        run_id: str,
+    ) -> Iterator[Snapshot | Run]: ...
+
+
+def run_in_core(
+    plan: Plan, *, folder: str | Path | None, stop: Callable[[], bool], run_id: str
+) -> Iterator[Snapshot | Run]:
+    from core.runs.record import run_plan
+
+    return run_plan(plan, folder=folder, stop=stop, run_id=run_id)
+
+
+def hashed(owner_token: str) -> str:
+    """What is kept of an owner's token: its sha256, 64 hexadecimal digits."""
+    return hashlib.sha256(owner_token.encode()).hexdigest()
+
+
+class Job:
+    """A plan on its way to a run. Read from any thread; only the queue writes.
+
+    id: also the run's. state: "waiting", "running", then "finished", "partial" (stopped, what was
+    done is kept) or "failed" (or stopped before it began: then there is no run). latest: the last
+    snapshot. run: set when it has ended. error: one sentence, also why a job was stopped for its
+    owner, "" where all went well. unsaved: why the run is in memory only, a sentence, "" where it
+    is saved; see `JobQueue.save_again`.
+    """
+
+    def __init__(self, id: str, plan: Plan, owner: str = "", state: State = "waiting") -> None:
+        self.id = id
+        self.plan = plan
+        self.owner = owner
+        self.state: State = state
+        self.latest: Snapshot | None = None
+        self.run: Run | None = None
+        self.error = ""
+        self.unsaved = ""
+        self.folder: str | Path | None = None
+        self.watched = 0.0
+        self._stop = threading.Event()
+        self._reason = ""
+        self._snapshots: list[Snapshot] = []
+        self._stride = 1
+        self._seen = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it has been asked to stop and has not ended yet."""
+        return self.alive and self._stop.is_set()
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """The way so far: every snapshot with a probe, and about 600 evenly spread others."""
+        return list(self._snapshots)
+
+    @property
+    def replay(self) -> tuple[Snapshot, ...]:
+        """The snapshots that carry a probe."""
+        return tuple(s for s in self._snapshots if s.probe is not None)
+
+    def _add(self, snapshot: Snapshot) -> None:
+        self.latest = snapshot
+        if snapshot.probe is None:
+            self._seen += 1
+            if self._seen % self._stride:
+                return
+        self._snapshots.append(snapshot)
+        others = [s for s in self._snapshots if s.probe is None]
+        if len(others) > SNAPSHOTS_KEPT:
+            # Every other one goes and from now on half as many come: spread evenly over the run.
+            # A new list, so that a thread that reads the old one is not disturbed.
+            self._stride *= 2
+            dropped = {id(s) for s in others[::2]}
+            self._snapshots = [s for s in self._snapshots if id(s) not in dropped]

@@ -1,0 +1,164 @@
+"""Looks at a model while a method changes it, on a clock of its own: a probe of fixed subsamples at
+every quarter, and small rolling samples in between."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.attacks.simple_mia import accuracy
+from core.data.dataset import ImageDataset
+from core.data.splits import Indices, Split
+from core.evaluation import Outcome, per_image
+from core.metrics.measures import Losses
+from core.models.classifier import Classifier
+from core.models.precision import training_precision
+from core.runs.run import Probe, Snapshot
+from core.unlearners.base import Step
+
+PROBE_IMAGES = 500
+
+
+ROLLING_IMAGES = 32
+
+
+WATCHING_SHARE = 0.08
+"""Of unlearning time, below which probes that are not due are taken as well."""
+
+
+SNAPSHOT_SECONDS = 0.25
+
+
+ROLLING_SECONDS = 1.0
+
+
+class Watcher:
+    """Looks at a model while a method changes it, on the clock of its own."""
+
+    def __init__(self, dataset: ImageDataset, parts: Split, seed: int, matched: bool) -> None:
+        self.measuring = 0.0
+        self.watching = 0.0
+        self.replay: list[Snapshot] = []
+        self._dataset = dataset
+        draw = np.random.default_rng(0)
+        # Where the fair question takes test images of the same classes, what must stay useful is
+        # measured on others: a third sample, and all three together no larger than two are.
+        self._matched = matched
+        fair = parts.test_class_matched if self._matched else parts.test
+        size = PROBE_IMAGES * 2 // 3 if self._matched else PROBE_IMAGES
+        self._forget, self._test = (
+            np.sort(draw.permutation(indices)[:size]) for indices in (parts.forget, fair)
+        )
+        self._useful = self._test
+        if self._matched:
+            self._useful = np.sort(draw.permutation(parts.test_retained)[:size])
+        self._draw = np.random.default_rng(seed)
+        self._last_snapshot = 0.0
+        self._last_probe_cost = 0.0
+        self._last_rolling = 0.0
+
+    def after(self, model: Classifier, step: Step, seconds: float) -> Snapshot | None:
+        """A snapshot if one is due after this step.
+
+        Probes come at each quarter, and twice between two quarters where all looking so far has
+        cost little; the one at the end comes with the full evaluation.
+        """
+        quarter = step.done in {round(step.total * k / 4) for k in (1, 2, 3)}
+        twelfth = step.done in {round(step.total * k / 12) for k in range(1, 12)}
+        affordable = self.watching + self._last_probe_cost <= WATCHING_SHARE * seconds
+        probe = quarter or (twelfth and affordable)
+        if not probe and step.done > 1 and seconds - self._last_snapshot < SNAPSHOT_SECONDS:
+            return None
+        self._last_snapshot = seconds
+        remaining = seconds / step.done * (step.total - step.done) if step.done >= 3 else None
+        rolling = not probe and seconds - self._last_rolling >= ROLLING_SECONDS
+        return self.look(model, step, seconds, remaining, probe, rolling)
+
+    def known(self, step: Step, seconds: float, train: Outcome, test: Outcome) -> Snapshot:
+        """A snapshot with a probe taken from a full evaluation: nothing is computed again."""
+        some = train.at(self._forget), test.at(self._test), test.at(self._useful)
+        return self._keep(step, seconds, None if step.total == 0 else 0.0, self._probe(*some))
+
+    def look(
+        self,
+        model: Classifier,
+        step: Step,
+        seconds: float,
+        remaining: float | None,
+        probe: bool = False,
+        rolling: bool = False,
+    ) -> Snapshot:
+        """A snapshot of this moment, with a probe or a rolling sample if asked for."""
+        clock = time.perf_counter()
+        found = None
+        small: tuple[Losses | None, Losses | None] = (None, None)
+        if probe:
+            found = self._probe(*self._outcomes(model, self._forget, self._test, self._useful))
+        if rolling:
+            self._last_rolling = seconds
+            picked = self._pick(self._forget), self._pick(self._test)
+            forget, test, _ = self._outcomes(model, *picked, self._useful[:0])
+            small = forget.losses, test.losses
+        cost = time.perf_counter() - clock
+        self.measuring += cost
+        self.watching += cost
+        if probe:
+            self._last_probe_cost = cost
+        return self._keep(step, seconds, remaining, found, *small)
+
+    def _keep(
+        self,
+        step: Step,
+        seconds: float,
+        remaining: float | None,
+        probe: Probe | None,
+        rolling_forget: Losses | None = None,
+        rolling_test: Losses | None = None,
+    ) -> Snapshot:
+        snapshot = Snapshot(
+            step=step.done,
+            total_steps=step.total,
+            phase=step.phase,
+            seconds=seconds,
+            measuring_seconds=self.measuring,
+            remaining=remaining,
+            training_loss=step.loss,
+            rolling_forget=rolling_forget,
+            rolling_test=rolling_test,
+            probe=probe,
+        )
+        if probe is not None:
+            self.replay.append(snapshot)
+        return snapshot
+
+    def _pick(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return self._draw.permutation(indices)[:ROLLING_IMAGES]
+
+    def _probe(self, forget: Outcome, test: Outcome, useful: Outcome) -> Probe:
+        labels, test_labels = self._dataset.train_labels, self._dataset.test_labels
+        return Probe(
+            forget_losses=forget.losses,
+            test_losses=test.losses,
+            forget_accuracy=float(np.mean(forget.predictions == labels[self._forget].numpy())),
+            test_accuracy=float(np.mean(useful.predictions == test_labels[self._useful].numpy())),
+            mia=accuracy(forget.losses, test.losses),
+            matched=self._matched,
+        )
+
+    def _outcomes(
+        self, model: Classifier, forget: Indices, test: Indices, useful: Indices
+    ) -> tuple[Outcome, Outcome, Outcome]:
+        """All in one pass, in training precision: what a live view shows needs no more digits."""
+        dataset = self._dataset
+        again = useful if self._matched else useful[:0]  # else they are the test sample itself
+        chosen, others = torch.from_numpy(forget), torch.from_numpy(np.concatenate([test, again]))
+        images = torch.cat([dataset.train_images[chosen], dataset.test_images[others]])
+        labels = torch.cat([dataset.train_labels[chosen], dataset.test_labels[others]])
+        with training_precision(next(model.parameters()).device):
+            every = per_image(model, images, labels)
+        n, m = len(forget), len(forget) + len(test)
+        seen = every.at(slice(n, m))
+        return every.at(slice(n)), seen, every.at(slice(m, None)) if self._matched else seen

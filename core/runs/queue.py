@@ -1,0 +1,296 @@
+"""One queue for the whole process: submit a plan, watch it, cancel it, see its place.
+
+One thread runs one job at a time, first come, first served: two at once on the same cores would
+each take longer than one after the other. A job belongs to nobody's session: whoever has its id may
+watch it, only who has the token it was submitted with may cancel it, and one that nobody has
+watched for a while is cancelled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hmac
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from core.errors import Cancelled, LabError, NotYours, QueueFull, RunMissing
+from core.runs.job import PROGRESS_SECONDS, Job, Runner, State, hashed, run_in_core
+from core.runs.plan import Plan
+from core.runs.run import Run
+from core.runs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class JobQueue:
+    """The queue of a process and the thread that works through it.
+
+    store: where runs go. runner: does the work; in its own thread. grace_seconds: a job that nobody
+    watches for longer is cancelled. waiting_each: jobs that one owner may have waiting.
+    kept: ended jobs that stay in memory; older ones are read from the store, but for those with a
+    result that could not be saved.
+    clock: seconds, for tests. recovered: the runs that a dead process had left unfinished.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner = run_in_core,
+        grace_seconds: float = 120.0,
+        waiting_each: int = 3,
+        kept: int = 20,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store = store
+        self.grace_seconds = grace_seconds
+        self.recovered = store.recover()
+        self._runner = runner
+        self._waiting_each = waiting_each
+        self._kept = kept
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        self._waiting: list[Job] = []
+        self._running: Job | None = None
+        self._changed = threading.Condition()
+        self._saving = threading.Lock()
+        self._worker: threading.Thread | None = None
+
+    def submit(self, plan: Plan, owner_token: str, folder: str | Path | None = None) -> Job:
+        """Queues a plan and starts watching it. Raises QueueFull.
+
+        owner_token: a secret of the one who submits, needed to cancel. folder: where the images
+        are, None for the usual places.
+        """
+        job = Job(secrets.token_hex(8), plan, hashed(owner_token))
+        job.folder = folder
+        with self._changed:
+            self._expire()
+            mine = sum(hmac.compare_digest(other.owner, job.owner) for other in self._waiting)
+            if mine >= self._waiting_each:
+                raise QueueFull(
+                    f"You have {mine} runs waiting already, which is as many as one may have.",
+                    "Wait until one starts, or stop one.",
+                )
+            job.watched = self._clock()
+            self._jobs[job.id] = job
+            self._waiting.append(job)
+            if self._worker is None or not self._worker.is_alive():
+                self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
+                self._worker.start()
+            self._changed.notify_all()
+        return job
+
+    def get(self, id: str) -> Job:
+        """A job of this process, or one that the store has. Raises RunMissing or StoreCorrupt."""
+        with self._changed:
+            if id in self._jobs:
+                return self._jobs[id]
+        run = self.store.load(id)
+        if run.status == "running" and self.store.settle(id):  # another process's, which has died
+            run = self.store.load(id)
+        states: dict[str, State] = {"interrupted": "failed"}
+        job = Job(run.id, run.plan, state=states.get(run.status, run.status))  # type: ignore[arg-type]
+        job.error = run.error
+        if run.status not in ("running", "interrupted"):  # those have nothing but their plan
+            job.run = run
+        for snapshot in run.replay:
+            job._add(snapshot)
+        return job
+
+    def place(self, id: str) -> int | None:
+        """0 while it runs, 1 for the next, and so on; None once it has ended."""
+        with self._changed:
+            self._expire()
+            job = self._jobs.get(id)
+            if job is None or not job.alive:
+                return None
+            return self._waiting.index(job) + 1 if job in self._waiting else 0
+
+    def watch(self, id: str) -> None:
+        """Somebody looks at the job: its time without a watcher starts anew."""
+        with self._changed:
+            if id in self._jobs:
+                self._jobs[id].watched = self._clock()
+
+    def cancel(self, id: str, owner_token: str) -> None:
+        """Stops a job within one batch; what it has done is kept. Nothing happens if it has ended.
+
+        Raises NotYours for anybody but its owner, RunMissing for an unknown id.
+        """
+        with self._changed:
+            job = self._jobs.get(id)
+            if job is None:
+                raise RunMissing(f"No job {id[:80]!r} waits or runs.")
+            if not hmac.compare_digest(job.owner, hashed(owner_token)):
+                raise NotYours("Only the one who started this run can stop it.")
+            self._stop(job, "")
+
+    def save_again(self, id: str) -> Job:
+        """Tries once more to save a run that could not be saved; nothing happens if it has been.
+
+        Raises RunMissing where this process does not have it, or what `Store.save` raises.
+        """
+        with self._saving:
+            with self._changed:
+                job = self._jobs.get(id)
+            if job is None or job.run is None or job.alive:
+                raise RunMissing(f"This server has no unsaved run {id[:80]!r}.")
+            if job.unsaved:
+                try:
+                    self.store.save(job.run, job.owner)
+                except LabError as error:
+                    job.unsaved = str(error)
+                    raise
+                job.unsaved, job.error = "", job.run.error
+        return job
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Waits until nothing waits or runs; False if that took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and self._running is None, timeout
+            )
+
+    def _stop(self, job: Job, reason: str) -> None:
+        """With the lock held: ends a waiting job, asks a running one to end."""
+        if not job.alive or job.stopping:
+            return
+        job._reason = reason
+        job._stop.set()
+        if job in self._waiting:
+            self._waiting.remove(job)
+            job.error = reason or "Stopped before it began."
+            job.state = "failed"
+            self._forget_old()
+            self._changed.notify_all()
+
+    def _unwatched(self, job: Job) -> bool:
+        return self._clock() - job.watched > self.grace_seconds
+
+    def _expire(self) -> None:
+        """With the lock held: stops the jobs that nobody watches."""
+        for job in [*self._waiting, *([self._running] if self._running else [])]:
+            if self._unwatched(job):
+                self._stop(
+                    job, f"Stopped, because nobody had watched it for {self.grace_seconds:g} s."
+                )
+
+    def _forget_old(self) -> None:
+        """With the lock held: drops the oldest ended jobs from memory."""
+        only_here = [job for job in self._jobs.values() if job.unsaved and job.state != "failed"]
+        ended = [job.id for job in self._jobs.values() if not job.alive and job not in only_here]
+        for id in ended[: max(0, len(ended) - self._kept)]:
+            del self._jobs[id]
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                self._expire()
+                if not self._waiting:
+                    continue
+                job = self._running = self._waiting.pop(0)
+                job.state = "running"
+                self._changed.notify_all()
+            run = self._drain(job)
+            unsaved = self._save(run, job.owner)
+            with self._changed:
+                # The state last: who sees that it has ended finds everything else in place.
+                job.run, job.unsaved = run, unsaved
+                job.error = run.error or (
+                    f"This run is done but could not be saved. {unsaved}" if unsaved else ""
+                )
+                job.state = run.status  # type: ignore[assignment]
+                self._running = None
+                self._forget_old()
+                self._changed.notify_all()
+
+    def _drain(self, job: Job) -> Run:
+        """Runs a job, and returns what came of it."""
+        blank = Run(
+            id=job.id,
+            plan=job.plan,
+            status="running",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings=dict(job.plan.settings),
+            seconds={},
+            versions={},
+            data={},
+        )
+        try:
+            self.store.begin(blank, job.owner)
+            return self._result(job)
+        except Cancelled as error:
+            return self._cut_short(job, blank, "partial", job._reason or str(error))
+        except LabError as error:
+            return self._cut_short(job, blank, "failed", str(error))
+        except BaseException as error:  # SystemExit too: this thread must go on with the next job
+            log.exception("job %s failed", job.id)
+            what = f"Something went wrong in this run ({type(error).__name__})."
+            return self._cut_short(job, blank, "failed", f"{what} The log says more.")
+
+    def _save(self, run: Run, owner: str) -> str:
+        """Saves a run; returns why that failed, "" where it did not."""
+        try:
+            self.store.save(run, owner)
+            return ""
+        except Exception as error:
+            log.exception("run %s cannot be saved", run.id)
+            known = isinstance(error, LabError)
+            reason = str(error) if known else f"Something went wrong ({type(error).__name__})."
+        try:
+            self.store.mark_unsaved(run, reason)
+        except Exception:  # then a later process says only that this one ended before it was saved
+            log.exception("that run %s is not saved cannot be noted", run.id)
+        return reason
+
+    def _result(self, job: Job) -> Run:
+        def stop() -> bool:
+            if not job._stop.is_set() and self._unwatched(job):
+                with self._changed:
+                    self._expire()
+            return job._stop.is_set()
+
+        written = self._clock()
+        for item in self._runner(job.plan, folder=job.folder, stop=stop, run_id=job.id):
+            if isinstance(item, Run) and item.status == "running":
+                job.run = item
+                continue
+            if isinstance(item, Run):
+                if item.status == "partial" and not item.error:
+                    return dataclasses.replace(item, error=job._reason)
+                return item
+            job._add(item)
+            if self._clock() - written >= PROGRESS_SECONDS:
+                written = self._clock()
+                try:
+                    self.store.progress(job.id, item.step, item.total_steps)
+                except LabError as error:  # no reason to lose the run
+                    log.warning("progress of job %s is not noted: %s", job.id, error)
+            with self._changed:
+                self._expire()
+        if job._stop.is_set():
+            raise Cancelled("This run was stopped.")
+        raise LabError("This run ended without a result.")
+
+    @staticmethod
+    def _cut_short(job: Job, blank: Run, status: Literal["partial", "failed"], error: str) -> Run:
+        """The run of a job that has not given one: what is known from its snapshots."""
+        latest = job.latest
+        if latest is None:
+            return dataclasses.replace(blank, status=status, error=error)
+        return dataclasses.replace(
+            blank,
+            status=status,
+            error=error,
+            replay=job.replay,
+            seconds={"unlearning": latest.seconds, "measuring": latest.measuring_seconds},
+            steps_done=latest.step,
+            total_steps=latest.total_steps,
+        )

@@ -1,0 +1,84 @@
+"""The record of a run, and what its live view shows meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from core.metrics.measures import Evaluation, Losses
+from core.runs.plan import Plan
+
+Status = Literal["running", "finished", "partial", "failed", "interrupted"]
+
+
+MODELS = ("before", "after", "retrained")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A quick look on the way: fixed subsamples of the forget and the test images.
+
+    Losses: float32 (n,), cross-entropy in nats. matched: whether test_losses are of test images of
+    the forget set's classes, as the fair question about classes has it. mia: simple MIA on these
+    samples, 0 to 1; None below 10 images a side. test_accuracy: on test images of classes that are
+    retained, 0 to 1.
+    """
+
+    forget_losses: Losses = field(repr=False)
+    test_losses: Losses = field(repr=False)
+    forget_accuracy: float
+    test_accuracy: float
+    mia: float | None
+    matched: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the live view shows at one moment.
+
+    seconds: spent unlearning so far, measuring not counted. remaining: estimated seconds left, None
+    before the third step. training_loss: of the method's last batch, None before it has one.
+    rolling_forget, rolling_test: losses of a small sample (32 images each) taken at this moment, or
+    None. probe: set at checkpoints only.
+    """
+
+    step: int
+    total_steps: int
+    phase: str
+    seconds: float
+    measuring_seconds: float
+    remaining: float | None
+    training_loss: float | None = None
+    rolling_forget: Losses | None = field(default=None, repr=False)
+    rolling_test: Losses | None = field(default=None, repr=False)
+    probe: Probe | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, finished or not, with all that is needed to judge and to repeat it.
+
+    before, after, retrained: None where not measured (a failed run; no retrained reference).
+    replay: the snapshots that carry a probe. seconds: {"unlearning", "measuring"}.
+    data: {"dataset", "fingerprint", "source", "forget", "retain", "test", "forget_digest"}.
+    versions: of Python and the libraries, the machine and its thread count.
+    """
+
+    id: str
+    plan: Plan
+    status: Status
+    created: str
+    settings: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    versions: Mapping[str, Any]
+    data: Mapping[str, Any]
+    before: Evaluation | None = None
+    after: Evaluation | None = None
+    retrained: Evaluation | None = None
+    replay: tuple[Snapshot, ...] = ()
+    weights_sha256: str = ""
+    reference: str = ""
+    error: str = ""
+    steps_done: int = 0
+    total_steps: int = 0

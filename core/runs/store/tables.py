@@ -1,0 +1,122 @@
+"""The tables of the database of runs."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import (
+    BigInteger,
+    String,
+    Text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.data.requests import BriefRequest, ForgetRequest
+from core.errors import BadRequest, StoreCorrupt
+from core.runs.run_files import (
+    Fields,
+    to_json,
+)
+from core.runs.summary import RunSummary, summary_of
+
+SCHEMA_VERSION = 2
+"""2: lists of chosen images stand apart from the rows; version 1 is changed when it is opened."""
+
+
+DELETED = "deleted"  # the status of a run whose files are being deleted; it is shown nowhere
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Schema(Base):
+    __tablename__ = "forgetting_lab_schema"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+
+
+class Listed(Base):
+    """The forget request of a run with its list of chosen images, of which the row has the brief
+    form: a list of 25,000 would be read with every table of runs."""
+
+    __tablename__ = "run_requests"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    request: Mapped[str] = mapped_column(Text)
+
+
+class Row(Base):
+    """One run. JSON stands as text, so that every database keeps it as it is, NaN included."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    created: Mapped[str] = mapped_column(String(40), index=True)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    owner: Mapped[str] = mapped_column(String(64), default="")
+    model: Mapped[str] = mapped_column(String(80))
+    dataset: Mapped[str] = mapped_column(String(200))
+    method: Mapped[str] = mapped_column(String(80))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    forget: Mapped[str] = mapped_column(Text)
+    forget_size: Mapped[int | None]
+    settings: Mapped[str] = mapped_column(Text)
+    seconds: Mapped[str] = mapped_column(Text)
+    versions: Mapped[str] = mapped_column(Text)
+    metrics: Mapped[str] = mapped_column(Text)
+    error: Mapped[str] = mapped_column(Text)
+    steps_done: Mapped[int]
+    total_steps: Mapped[int]
+    rest: Mapped[str] = mapped_column(Text)  # the fields of a run that have no column, as JSON
+    arrays_file: Mapped[str] = mapped_column(String(120), default="")
+    arrays_sha256: Mapped[str] = mapped_column(String(64), default="")
+    # Who works on it, while it runs
+    pid: Mapped[int] = mapped_column(default=0)
+    host: Mapped[str] = mapped_column(String(255), default="")
+    process_start: Mapped[str] = mapped_column(String(80), default="")
+    last_progress: Mapped[float] = mapped_column(default=0.0)  # seconds since 1970
+
+    PLAIN = ("id", "created", "status", "error", "steps_done", "total_steps")
+    JSON = ("settings", "seconds", "versions", "metrics")
+    PLAN = ("model", "dataset", "method", "seed")
+
+    def fill(self, fields: Fields) -> None:
+        """Sets the columns from a run's fields; see `_write`."""
+        rest = {k: v for k, v in fields.items() if k not in (*self.PLAIN, *self.JSON)}
+        rest["plan"] = plan = dict(fields["plan"])
+        for name in self.PLAIN:
+            setattr(self, name, fields[name])
+        for name in self.JSON:
+            setattr(self, name, to_json(fields[name]))
+        for name in self.PLAN:
+            setattr(self, name, plan.pop(name))
+        self.forget = ForgetRequest.from_dict(plan.pop("request")).brief().to_json()
+        size = fields["data"].get("forget")
+        self.forget_size = size if isinstance(size, int) else None
+        self.rest = to_json(rest)
+
+    def fields(self, listed: Listed | None = None) -> Fields:
+        """The inverse of `fill`; without `listed` the request is brief. Raises StoreCorrupt."""
+        try:
+            fields = json.loads(self.rest)
+            request = json.loads(listed.request if listed else self.forget)
+            brief = "digest" in request
+            fields["plan"]["request"] = BriefRequest.from_dict(request) if brief else request
+            fields["plan"] |= {name: getattr(self, name) for name in self.PLAN}
+            fields |= {name: getattr(self, name) for name in self.PLAIN}
+            return {**fields, **{name: json.loads(getattr(self, name)) for name in self.JSON}}
+        except (ValueError, TypeError, KeyError, BadRequest) as error:
+            raise unreadable(self.id) from error
+
+    def summary(self, listed: Listed | None = None) -> RunSummary:
+        """What tables show of it. Raises StoreCorrupt."""
+        try:
+            return summary_of(self.fields(listed), self.owner)
+        except (TypeError, KeyError, AttributeError, BadRequest) as error:
+            raise unreadable(self.id) from error
+
+
+def unreadable(id: str) -> StoreCorrupt:
+    return StoreCorrupt(f"The record of run {id} cannot be read.")

@@ -1,0 +1,13 @@
+"""The verdict on a finished run."""
+
+from __future__ import annotations
+
+from core.checkpoints.spread import retraining_spread
+from core.runs.run import Run
+from core.verdict import Verdict, judge
+
+
+def verdict_of(run: Run) -> Verdict | None:
+    """The verdict on a run, with the spread of retrainings of its model where it is measured."""
+    spread = retraining_spread(run.plan.model, run.plan.dataset)
+    return judge(run.before, run.after, run.retrained, run.plan.request, spread)
