@@ -460,13 +460,14 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _repair(options: argparse.Namespace) -> int:
+    from core.runs.store.reset import reset_aside
     from core.runs.store.store import Store
 
     try:
         store = Store()
     except StoreCorrupt as error:
         _say(str(error))
-        store = Store.reset_aside()
+        store = reset_aside()
         print(f"The damaged database was set aside. The new one has {store.count()} runs.")
         for note in store.notes:
             print(note)

@@ -67,12 +67,12 @@ def lost() -> list[RunSummary]:
 
 def set_store_aside() -> None:
     """Starts a new database beside a damaged one; what it could not enter again is in its notes."""
-    from core.runs.store.store import Store
+    from core.runs.store.reset import reset_aside
 
-    made = Store.reset_aside()
+    made = reset_aside()
     made.close()
     queue.clear()
-    queue().store.notes = made.notes
+    queue().store.notes.extend(made.notes)
 
 
 # Runs

@@ -113,7 +113,7 @@ def test_interrupted_runs_are_said_and_can_be_set_up_again(open_page: Open, keep
     store.begin(lost)
     from sqlalchemy import create_engine, text
 
-    with create_engine(store._engine.url).begin() as connection:
+    with create_engine(store.database.engine.url).begin() as connection:
         connection.execute(text("update runs set pid = 999999999, process_start = 'long ago'"))
     store.close()
     at = open_page()

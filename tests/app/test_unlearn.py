@@ -268,7 +268,7 @@ def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -
     lab.store().progress("theirs", 6, 78)
     at = open_page(PAGE, run="theirs")
     assert "goes on in another process" in texts(at)
-    with lab.store()._engine.begin() as connection:
+    with lab.store().database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
     at.run()
     assert not at.exception

@@ -231,7 +231,7 @@ def test_a_failed_run_and_a_bad_row_do_not_break_the_list(
     store.save(a_run("robbed"))
     next(store.folder.glob("robbed.*.npz")).unlink()
     store.save(a_run("bad-row"))
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET metrics = '{' WHERE id = 'bad-row'")
 
     assert core("runs", "--json", "-") == 0

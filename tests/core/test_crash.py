@@ -18,7 +18,7 @@ KILLS = 8
 # Saves runs of growing size without end, says on stdout what is committed.
 SAVING = """
 import dataclasses, sys
-from core.store import Store
+from core.runs.store.store import Store
 from tests.core.test_store import a_run, an_evaluation
 import numpy as np
 store, tag = Store(sys.argv[1]), sys.argv[2]
@@ -35,8 +35,8 @@ for i in range(100_000):
 # A job that never ends.
 RUNNING = """
 import sys, time
-from core.jobs import JobQueue
-from core.store import Store
+from core.runs.queue import JobQueue
+from core.runs.store.store import Store
 from tests.core.test_jobs import PLAN, snapshot
 def runner(plan, *, folder, stop, run_id):
     for step in range(100_000):

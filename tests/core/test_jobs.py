@@ -365,7 +365,7 @@ def test_old_jobs_come_from_the_store(store: Store, clock: Clock) -> None:
 def test_an_interrupted_run_is_told(store: Store) -> None:
     store.begin(finished("lost", PLAN, 0))
     store.progress("lost", 4, 10)
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
     queue = JobQueue(store, failing(ValueError()))
     assert [summary.id for summary in queue.recovered] == ["lost"]
@@ -463,7 +463,7 @@ def test_where_nothing_could_be_written_only_what_is_known_is_said(
     steps.let(10)
     assert queue.join(WAIT)
     assert job.unsaved
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET process_start = 'another', steps_done = 6")
     told = JobQueue(store).get(job.id).error
     assert told.startswith("The process of this run ended before the run was saved")
@@ -490,7 +490,7 @@ def test_a_run_of_another_server_that_died_is_noticed(store: Store) -> None:
     store.begin(finished("theirs", PLAN, 0))
     store.progress("theirs", 4, 10)
     assert queue.get("theirs").state == "running"
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
     job = queue.get("theirs")
     assert job.state == "failed"

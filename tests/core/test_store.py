@@ -31,7 +31,9 @@ from core.metrics.measures import AttackMeasure, Evaluation, Measure
 from core.runs.plan import Plan
 from core.runs.run import Probe, Run, Snapshot
 from core.runs.run_files import run_from_files, run_to_files, shipped_runs
-from core.runs.store import array_files, database, liveness, tables
+from core.runs.store import address as addresses
+from core.runs.store import array_files, liveness, tables
+from core.runs.store.reset import reset_aside
 from core.runs.store.store import Store
 
 
@@ -176,7 +178,7 @@ def test_summaries(store: Store) -> None:
 
 def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
     store.save(a_run(seed=7))
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         row = connection.execute(
             text("SELECT model, dataset, method, seed, forget_size, forget FROM runs")
         ).one()
@@ -311,7 +313,7 @@ def test_damaged_database(url: str, tmp_path: Path, damage: str) -> None:
     assert "\n" not in str(caught.value)
     assert file.read_bytes() == content
 
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     (aside,) = tmp_path.glob("lab.sqlite.broken-*")
     assert aside.read_bytes() == content
     for run in runs:
@@ -327,7 +329,7 @@ def test_reset_aside_leaves_out_damaged_array_files(url: str) -> None:
     store.close()
     next(store.folder.glob("run-0*")).write_bytes(b"PK damaged")
     broken(url, "text")
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     assert [s.id for s in anew.summaries()] == ["run-1"]
     anew.close()
 
@@ -335,7 +337,7 @@ def test_reset_aside_leaves_out_damaged_array_files(url: str) -> None:
 def test_database_damaged_while_open(store: Store, url: str) -> None:
     for i in range(12):
         store.save(a_run(f"run-{i}", seed=i))
-    store._engine.dispose()
+    store.database.engine.dispose()
     broken(url, "garbage")
     with pytest.raises(StoreCorrupt):
         store.summaries()
@@ -344,7 +346,7 @@ def test_database_damaged_while_open(store: Store, url: str) -> None:
 def test_one_damaged_row_does_not_hide_the_others(store: Store) -> None:
     store.save(a_run("run-1", seed=1))
     store.save(a_run("run-2", seed=2))
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(text("UPDATE runs SET metrics = '{' WHERE id = 'run-1'"))
     assert [s.id for s in store.summaries()] == ["run-2"]
     with pytest.raises(StoreCorrupt, match="run-1"):
@@ -352,7 +354,7 @@ def test_one_damaged_row_does_not_hide_the_others(store: Store) -> None:
 
 
 def test_newer_schema_is_refused(store: Store, url: str) -> None:
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(text("UPDATE forgetting_lab_schema SET version = 99"))
     with pytest.raises(StoreUnavailable, match="newer version"):
         Store(url)
@@ -372,7 +374,7 @@ def test_unwritable_folder(store: Store) -> None:
 def begin_as(store: Store, id: str, **columns: Any) -> None:
     """A run that has begun, in a process of which the row says `columns`."""
     store.begin(a_run(id))
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         for name, value in columns.items():
             connection.execute(
                 text(f"UPDATE runs SET {name} = :value WHERE id = :id"), {"value": value, "id": id}
@@ -535,7 +537,7 @@ def test_a_lost_database_file_is_said_and_made_again(url: str, tmp_path: Path) -
     for _ in range(2):  # it stays said until it is mended
         with pytest.raises(StoreCorrupt, match="its file is gone"):
             Store(url)
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     anew.recover()
     for run in runs:
         assert flat(anew.load(run.id)) == flat(run)
@@ -570,11 +572,11 @@ def test_a_reset_that_is_cut_off_can_be_done_again(
     with monkeypatch.context() as patch, contextlib.suppress(Cut):
         patch.setattr(os, "replace", counted(os.replace))
         patch.setattr(DefaultDialect, "do_commit", counted(DefaultDialect.do_commit))
-        Store.reset_aside(url).close()
+        reset_aside(url).close()
     try:
         store = Store(url)
     except StoreCorrupt:
-        store = Store.reset_aside(url)
+        store = reset_aside(url)
     store.recover()
     for run in runs:
         assert flat(store.load(run.id)) == flat(run)
@@ -586,7 +588,7 @@ def test_a_reset_that_is_cut_off_can_be_done_again(
 OPENING = """
 import sys, time
 from core.errors import LabError
-from core.store import Store
+from core.runs.store.store import Store
 print("ready", flush=True)
 end = time.monotonic() + 2.0
 while time.monotonic() < end:
@@ -610,7 +612,7 @@ def test_a_reset_beside_openings_keeps_every_run(url: str, tmp_path: Path) -> No
     )
     assert child.stdout is not None
     assert child.stdout.readline() == b"ready\n"
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     assert child.wait(60) == 0
     child.communicate()
     for run in runs:
@@ -624,7 +626,7 @@ def test_a_reset_after_another_one_changes_nothing(url: str, tmp_path: Path) -> 
     store.save(a_run())
     store.begin(a_run("at-work"))
     store.close()
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     assert {s.id for s in anew.summaries()} == {"run-1", "at-work"}
     assert not list(tmp_path.glob("*.broken-*"))
     anew.close()
@@ -644,7 +646,7 @@ def test_the_lock_is_waited_for_only_so_long(
 def test_a_file_without_a_row_is_entered_again_once_it_is_old(store: Store) -> None:
     run = a_run("found")
     store.save(run)
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(text("DELETE FROM runs"))
     (path,) = store.folder.glob("*.npz")
     store.recover()
@@ -664,7 +666,7 @@ def test_a_process_that_died_before_the_row_has_lost_nothing(
         raise StoreUnavailable("The database is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_put", refuse)
+        patch.setattr(store._recovery, "put", refuse)
         with pytest.raises(StoreUnavailable):
             store.save(a_run())
     assert store.recover() == []
@@ -676,7 +678,7 @@ def test_a_file_that_was_saved_anew_goes_to_the_orphans(
 ) -> None:
     store.save(a_run(seed=1))
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_unlink", lambda files: True)  # killed before it was deleted
+        patch.setattr(store._recovery, "unlink", lambda files: True)  # killed before it was deleted
         store.save(a_run(seed=2))
     everything_is_old(store.folder)
     store.recover()
@@ -715,7 +717,7 @@ def test_a_deleted_run_whose_file_cannot_be_removed_stays_deleted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.save(a_run())
-    with store._engine.begin() as connection:  # as of a run that was deleted while it ran
+    with store.database.engine.begin() as connection:  # as of a run that was deleted while it ran
         connection.execute(text("UPDATE runs SET arrays_file = ''"))
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -758,7 +760,7 @@ def test_an_older_damaged_database_is_made_again_from_the_common_folder(
     runs = many(store, 3)
     store.close()
     broken(url, "text")
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     for run in runs:
         assert flat(anew.load(run.id)) == flat(run)
     assert len(list((tmp_path / "runs").glob("*.npz"))) == 3
@@ -767,7 +769,7 @@ def test_an_older_damaged_database_is_made_again_from_the_common_folder(
 
 def test_a_version_1_database_opens_with_its_lists_moved(store: Store, url: str) -> None:
     runs = many(store, 2)
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(text("DROP TABLE run_requests"))
         connection.execute(
             text("UPDATE runs SET forget = :request"), {"request": runs[0].plan.request.to_json()}
@@ -776,7 +778,7 @@ def test_a_version_1_database_opens_with_its_lists_moved(store: Store, url: str)
     new = Store(url)
     for run in runs:
         assert flat(new.load(run.id)) == flat(run)
-    with new._engine.connect() as connection:
+    with new.database.engine.connect() as connection:
         forget = connection.execute(text("SELECT forget FROM runs")).scalars().all()
         version = connection.execute(text("SELECT version FROM forgetting_lab_schema")).scalar()
     assert version == tables.SCHEMA_VERSION
@@ -790,7 +792,7 @@ def test_other_databases_have_a_folder_each_without_the_password(
     monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path))
 
     def folder(address: str) -> Path:
-        return database.array_folder_of(database.address_of(address), None)
+        return addresses.array_folder_of(addresses.address_of(address), None)
 
     first = folder("postgresql+psycopg://me:secret@host/lab")
     assert first.parent == tmp_path
@@ -828,7 +830,7 @@ def test_one_damaged_array_file_stops_no_rebuild(url: str, tmp_path: Path, damag
     broken(url, "text")
     everything_is_old(tmp_path)
 
-    anew = Store.reset_aside(url)
+    anew = reset_aside(url)
     assert {s.id for s in anew.summaries()} == {"run-0", "run-2"}
     kept = anew.folder / "orphans" / bad.name
     assert kept.read_bytes() == content
@@ -877,7 +879,7 @@ def test_a_table_of_runs_with_long_lists_is_cheap(store: Store) -> None:
 
 def test_a_row_with_parts_missing_does_not_hide_the_others(store: Store) -> None:
     many(store, 2)
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(text("""UPDATE runs SET rest = '{"plan": {}}' WHERE id = 'run-0'"""))
     assert [s.id for s in store.summaries()] == ["run-1"]
     for look in (store.load, store.summary):
@@ -893,5 +895,5 @@ def test_a_reset_takes_no_run_of_another_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/other.sqlite"
     Store(url).close()
     (tmp_path / "other.sqlite").write_bytes(b"no database\n" * 1000)
-    with contextlib.closing(Store.reset_aside(url)) as other, pytest.raises(RunMissing):
+    with contextlib.closing(reset_aside(url)) as other, pytest.raises(RunMissing):
         other.load("theirs")

@@ -24,6 +24,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from core.errors import RunMissing, StoreCorrupt
 from core.runs.run import Run
+from core.runs.store.reset import reset_aside
 from core.runs.store.store import Store
 from tests.core.test_store import a_run, flat
 
@@ -77,9 +78,10 @@ class Lab(RuleBasedStateMachine):
             )
         for kind, name in ((Path, "unlink"), (DefaultDialect, "do_commit")):
             self.patch.setattr(kind, name, self.writing(getattr(kind, name)))
-        self.patch.setattr(
-            "core.runs.store.store.process_start", lambda pid: f"process {self.process}"
-        )
+        for module in ("store", "liveness"):
+            self.patch.setattr(
+                f"core.runs.store.{module}.process_start", lambda pid: f"process {self.process}"
+            )
 
     def writing(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def method(this: Any, *given: Any, **named: Any) -> Any:
@@ -116,7 +118,7 @@ class Lab(RuleBasedStateMachine):
             try:
                 self.stores[name] = Store(url)
             except StoreCorrupt:
-                self.stores[name] = Store.reset_aside(url)
+                self.stores[name] = reset_aside(url)
             self.stores[name].recover()
         return self.stores[name]
 
@@ -164,7 +166,7 @@ class Lab(RuleBasedStateMachine):
     def reset(self, name: str, kill: int | None) -> None:
         self.forget(name)
         with self.dying(kill):
-            self.stores[name] = Store.reset_aside(f"sqlite:///{self.folder}/{name}")
+            self.stores[name] = reset_aside(f"sqlite:///{self.folder}/{name}")
 
     @rule(name=DATABASES, old=st.booleans(), kill=KILLS)
     def recover(self, name: str, old: bool, kill: int | None) -> None:

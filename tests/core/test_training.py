@@ -156,8 +156,8 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import torch
-from core.models import Compact
-from core.training import train
+from core.models.compact import Compact
+from core.training.loop import train
 from tests import tiny
 from tests.core import test_training
 Compact.WIDTHS = tiny.WIDTHS

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreUnavailable
-from core.runs.store import database
+from core.runs.store import address as addresses
 from core.runs.store.store import Store
 from tests.app.conftest import ROOT, Open
 from tests.app.test_front import texts
@@ -153,8 +153,9 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_database_that_never_answers_is_given_up(monkeypatch, silent: int) -> None:
     driver(monkeypatch)
-    assert database.WAIT_SECONDS == 5
-    monkeypatch.setattr("core.runs.store.database.WAIT_SECONDS", 1)
+    assert addresses.WAIT_SECONDS == 5
+    for module in ("address", "database"):
+        monkeypatch.setattr(f"core.runs.store.{module}.WAIT_SECONDS", 1)
     started = time.monotonic()
     with pytest.raises(StoreUnavailable) as caught:
         Store(f"postgresql+psycopg2://bob:secret@127.0.0.1:{silent}/lab")
@@ -173,11 +174,12 @@ def test_a_database_that_never_answers_is_given_up(monkeypatch, silent: int) -> 
     ],
 )
 def test_every_usual_driver_is_told_to_give_up(address: str, expected: dict[str, int]) -> None:
-    assert database.connect_args(database.address_of(address)) == expected
+    assert addresses.connect_args(addresses.address_of(address)) == expected
 
 
 def test_a_locked_database_is_given_up(shell: Shell, monkeypatch, cache: Path) -> None:
-    monkeypatch.setattr("core.runs.store.database.WAIT_SECONDS", 1)
+    for module in ("address", "database"):
+        monkeypatch.setattr(f"core.runs.store.{module}.WAIT_SECONDS", 1)
     other = sqlite3.connect(cache / "runs.sqlite", isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")

@@ -1,96 +1,156 @@
-"""The address of the database of runs, how it is connected to, and its array folder."""
+"""A database of runs: connected to, checked, and with the tables it needs.
+
+SQLite by default; any database that SQLAlchemy knows through `FORGETTING_LAB_DATABASE`.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import logging
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    URL,
-    make_url,
+from sqlalchemy import URL, Engine, create_engine, event, select, update
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
+
+from core.errors import BadRequest, LabError, StoreCorrupt, StoreUnavailable
+from core.runs.store.address import (
+    SQLITE_DAMAGE,
+    WAIT_SECONDS,
+    bad_address,
+    connect_args,
+    exists_already,
+    sqlite_file_of,
 )
-from sqlalchemy.exc import ArgumentError
+from core.runs.store.tables import SCHEMA_VERSION, Base, Row, Schema, write_row
 
-from core.errors import BadRequest
-from core.files import cache_folder
-
-WAIT_SECONDS = 5
-"""How long a database may take to answer, or an SQLite file be locked by another process."""
+log = logging.getLogger(__name__)
 
 
-SQLITE_DAMAGE = {
-    sqlite3.SQLITE_ERROR,  # a table or column is not there
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_FORMAT,
-    sqlite3.SQLITE_NOTADB,
-}
+class Database:
+    """The rows of one database. file: of an SQLite database, None for others. folder: of its array
+    files, which tell a new SQLite file from a lost one.
 
+    Raises BadRequest for an address that cannot be used, StoreUnavailable where it is not there.
+    """
 
-def address_of(url: str | URL | None) -> URL:
-    named = url or os.environ.get("FORGETTING_LAB_DATABASE")
-    try:
-        return (
-            make_url(named)
-            if named
-            else URL.create("sqlite", database=str(cache_folder() / "runs.sqlite"))
+    def __init__(self, address: URL, folder: Path) -> None:
+        self.file = sqlite_file_of(address)
+        self._folder = folder
+        self.engine = self._connect(address)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self.engine.dispose()
+
+    def open(self) -> None:
+        """Checks an SQLite file, makes the tables where there are none and brings older ones up to
+        date. Raises StoreCorrupt or StoreUnavailable."""
+        if self.file is not None:
+            there = self.file.exists()
+            # SQLite would begin a new database: all runs would be gone without a word.
+            if not (there and self.file.stat().st_size) and any(self._folder.glob("*.npz")):
+                raise self._damaged("it is empty" if there else "its file is gone")
+        give_up = time.monotonic() + WAIT_SECONDS
+        for attempt in (1, 2, 3, 4, 5):
+            try:
+                if self.file is not None:
+                    self._check_pages()
+                Base.metadata.create_all(self.engine)
+                break
+            except (DBAPIError, sqlite3.Error) as error:
+                explained = self._explained(error)
+                if isinstance(explained, StoreCorrupt) and not exists_already(error):
+                    raise explained from error
+                if attempt == 5 or time.monotonic() > give_up:
+                    raise explained from error
+                time.sleep(0.05 * attempt)  # another process makes the same tables
+        with self.session() as session:
+            schema = session.get(Schema, 1)
+        if schema is None:
+            try:
+                with Session(self.engine) as session, session.begin():
+                    session.add(Schema(id=1, version=SCHEMA_VERSION))
+            except DBAPIError as error:
+                log.info("another process wrote the schema's version: %s", error)
+        elif schema.version > SCHEMA_VERSION:
+            raise StoreUnavailable(
+                "The database of finished runs was made by a newer version of Forgetting Lab.",
+                "Update it, or set FORGETTING_LAB_DATABASE to another database.",
+            )
+        elif schema.version < SCHEMA_VERSION:
+            self._list_apart()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction; its rows stay readable after it. The database's errors become ours."""
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (DBAPIError, sqlite3.Error) as error:
+            raise self._explained(error) from error
+
+    def _connect(self, address: URL) -> Engine:
+        try:
+            if self.file is None:
+                return create_engine(
+                    address, pool_pre_ping=True, connect_args=connect_args(address)
+                )
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            address = address.set(database=str(self.file))
+            engine = create_engine(address, connect_args={"timeout": WAIT_SECONDS})
+        except ImportError as error:
+            raise BadRequest(
+                f"The database {address.render_as_string()} needs the Python package {error.name}.",
+                "Install it, or unset FORGETTING_LAB_DATABASE.",
+            ) from error
+        except ArgumentError as error:
+            raise bad_address() from error
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The folder {address.database} of the database cannot be made: {error.strerror}."
+            ) from error
+
+        @event.listens_for(engine, "connect")
+        def _pragmas(connection: Any, _record: Any) -> None:
+            # WAL: readers go on while a run is saved. FULL: what is committed outlives a power cut.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+
+        return engine
+
+    def _list_apart(self) -> None:
+        """Moves the lists of chosen images of a version 1 database out of its rows."""
+        with self.session() as session:
+            rows = session.scalars(select(Row).where(Row.forget.contains('"indices"')))
+            for row in rows.all():
+                try:
+                    write_row(session, row.fields())
+                except (LabError, KeyError, TypeError, AttributeError) as error:
+                    log.warning("run %s stays as it was: %s", row.id, error)
+            session.execute(update(Schema).values(version=SCHEMA_VERSION))
+
+    def _check_pages(self) -> None:
+        with self.engine.connect() as connection:
+            answer = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if answer != "ok":
+            raise self._damaged(" ".join(str(answer).replace("*", "").split()))
+
+    def _explained(self, error: DBAPIError | sqlite3.Error) -> LabError:
+        origin = error.orig if isinstance(error, DBAPIError) else error
+        reason = str(origin).strip().splitlines()[0] if str(origin).strip() else "no reason given"
+        code = getattr(origin, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind of error
+        if self.file is not None and code in SQLITE_DAMAGE:
+            return self._damaged(reason)
+        return StoreUnavailable(f"The database of finished runs cannot be used now: {reason}.")
+
+    def _damaged(self, reason: str) -> StoreCorrupt:
+        return StoreCorrupt(
+            f"The database of finished runs {self.file} is damaged ({reason}).",
+            "It can be set aside and made again from the array files beside it; "
+            "nothing is deleted.",
         )
-    except ArgumentError as error:
-        raise bad_address() from error
-
-
-def connect_args(address: URL) -> dict[str, Any]:
-    """What tells a driver to give up on a server that takes the connection and never answers."""
-    name = {
-        "psycopg": "connect_timeout",
-        "psycopg2": "connect_timeout",
-        "pymysql": "connect_timeout",
-        "mysqldb": "connect_timeout",
-        "mysqlconnector": "connection_timeout",
-        "pg8000": "timeout",
-    }.get(address.get_dialect().driver)
-    return {name: WAIT_SECONDS} if name and name not in address.query else {}
-
-
-def bad_address() -> BadRequest:
-    # Without the address itself: it may hold a password.
-    return BadRequest(
-        "The address of the database of runs cannot be used.",
-        "Give one like sqlite:////folder/runs.sqlite or postgresql+psycopg://user@host/name.",
-    )
-
-
-def sqlite_file_of(address: URL) -> Path | None:
-    """The file of an SQLite database, None for other databases."""
-    if address.get_backend_name() != "sqlite":
-        return None
-    if address.database in (None, "", ":memory:"):
-        raise BadRequest("Runs are kept in a file.", "Give an address like sqlite:////folder/runs.")
-    return Path(str(address.database)).expanduser().resolve()
-
-
-def common_folder_of(address: URL) -> Path:
-    """Where an older version kept the array files of all databases of a place."""
-    file = sqlite_file_of(address)
-    return (cache_folder() if file is None else file.parent) / "runs"
-
-
-def array_folder_of(address: URL, named: str | Path | None) -> Path:
-    """The folder of a database's array files, no other database's."""
-    if named is not None:
-        return Path(named)
-    file = sqlite_file_of(address)
-    common = common_folder_of(address)
-    if file is None:
-        # Where it is and who asks, which decides what tables are seen; not the password or driver.
-        parts = (address.get_backend_name(), address.username, address.host, address.port)
-        place = json.dumps([*parts, address.database, address.query.get("options")])
-        return common.with_name(f"runs-{hashlib.sha256(place.encode()).hexdigest()[:12]}")
-    return common if file.name == "runs.sqlite" else file.with_name(f"{file.name}.runs")
-
-
-def exists_already(error: Exception) -> bool:
-    return "already exists" in str(error)

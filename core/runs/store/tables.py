@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Select,
     String,
     Text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from core.data.requests import BriefRequest, ForgetRequest
 from core.errors import BadRequest, StoreCorrupt
 from core.runs.run_files import (
     Fields,
+    checked_id,
     to_json,
 )
 from core.runs.summary import RunSummary, summary_of
@@ -27,10 +31,12 @@ DELETED = "deleted"  # the status of a run whose files are being deleted; it is 
 
 
 class Base(DeclarativeBase):
-    pass
+    """Of all tables."""
 
 
 class Schema(Base):
+    """The version of the tables, in one row."""
+
     __tablename__ = "forgetting_lab_schema"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -83,7 +89,7 @@ class Row(Base):
     PLAN = ("model", "dataset", "method", "seed")
 
     def fill(self, fields: Fields) -> None:
-        """Sets the columns from a run's fields; see `_write`."""
+        """Sets the columns from a run's fields; see `write_row`."""
         rest = {k: v for k, v in fields.items() if k not in (*self.PLAIN, *self.JSON)}
         rest["plan"] = plan = dict(fields["plan"])
         for name in self.PLAIN:
@@ -119,4 +125,30 @@ class Row(Base):
 
 
 def unreadable(id: str) -> StoreCorrupt:
+    """What is raised for a row that makes no sense."""
     return StoreCorrupt(f"The record of run {id} cannot be read.")
+
+
+def find_row(session: Session, id: str) -> tuple[Row | None, Listed | None]:
+    """A run's row and the list of its chosen images, as far as there are any."""
+    row = session.get(Row, checked_id(id))
+    if row is None or row.status == DELETED:
+        return None, None
+    return row, session.get(Listed, id)
+
+
+def write_row(session: Session, fields: Fields) -> Row:
+    """Writes a run's fields into its row, and its chosen images beside it."""
+    id = fields["id"]
+    row = session.get(Row, id) or Row(owner="", arrays_file="")
+    row.fill(fields)
+    session.add(row)
+    request = fields["plan"]["request"]
+    if request["kind"] == "indices":
+        session.merge(Listed(id=id, request=to_json(request)))
+    return row
+
+
+def of_status(chosen: Select[Any], statuses: Iterable[str]) -> Select[Any]:
+    wanted = list(statuses)
+    return chosen.where(Row.status.in_(wanted) if wanted else Row.status != DELETED)
