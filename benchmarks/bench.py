@@ -28,7 +28,7 @@ from core.evaluation import Outcome, evaluate, per_image
 from core.ideal import find_reference
 from core.metrics.measures import Evaluation
 from core.models.precision import best_device
-from core.runs.task import case_of, offered_data
+from core.runs.offered_data import case_of, offered_data
 from core.unlearners import make
 
 RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"

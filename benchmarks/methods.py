@@ -206,7 +206,8 @@ def _table() -> str:
         "of retraining, since not all runs were made on one machine. Retrained again: from another "
         "seed. Nearest first.",
         "",
-        "95 %: the interval of the gap, from a bootstrap over images (`benchmarks/gap.py`): paired for "
+        "95 %: the interval of the gap, from a bootstrap over images (`benchmarks/gap.py`): paired "
+        "for "
         "the controls, the second retraining and runs that were logged with theirs; for the others "
         "(marked ~) each number is drawn by itself, which makes it wider. Tied: the interval of "
         "the difference from the nearest method holds 0. Controls forget nothing, and a gap sees "

@@ -17,9 +17,9 @@ from core.data.load import load_dataset
 from core.data.requests import ForgetRequest
 from core.files import SHIPPED
 from core.runs.plan import Plan
-from core.runs.record import run_plan
 from core.runs.run import Run
 from core.runs.run_files import run_to_files
+from core.runs.task import prepare
 
 CASES = (RANDOM, CLASS, MEMORISED)
 FOLDER = SHIPPED / "runs"
@@ -36,7 +36,7 @@ def main() -> None:
     costs = {}
     for case in options.cases:
         plan = Plan("compact", "cifar10", ForgetRequest.parse(case), options.method)
-        for item in run_plan(plan, dataset=dataset):
+        for item in prepare(plan, dataset=dataset).run():
             if isinstance(item, Run) and item.status == "finished":
                 for old in FOLDER.glob("*.json"):
                     if json.loads(old.read_text())["plan"] == item.plan.to_dict():

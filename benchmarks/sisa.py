@@ -20,7 +20,7 @@ from benchmarks.bench import RANDOM, Bench, Log
 from core.checkpoints.slices import stored
 from core.data.requests import ForgetRequest
 from core.models.sisa import Sisa
-from core.runs.task import offered_data
+from core.runs.offered_data import offered_data
 from core.training.shards import shards_of, train_shards
 
 LOG = Log("sisa.jsonl")

@@ -209,8 +209,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _unlearn(options: argparse.Namespace) -> int:
     from core.data.load import load_dataset
-    from core.runs.record import new_run_id, run_plan
     from core.runs.store.store import Store
+    from core.runs.task import new_run_id, prepare
 
     settings = {}
     for pair in options.set:
@@ -244,13 +244,7 @@ def _unlearn(options: argparse.Namespace) -> int:
     shown = -1.0
     noted = 0.0
     try:
-        for item in run_plan(
-            plan,
-            dataset=dataset,
-            stop=stop.is_set,
-            run_id=new_run_id(),
-            weights_file=options.weights,
-        ):
+        for item in prepare(plan, dataset=dataset).run(stop.is_set, new_run_id(), options.weights):
             if isinstance(item, Run):
                 result = item
                 if item.status == "running":

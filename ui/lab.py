@@ -306,14 +306,14 @@ def split(name: str, request: ForgetRequest) -> Split:
 
 def case(name: str, request: ForgetRequest) -> str:
     """Which tuned presets a run of this request uses, "class" or "random". Raises LabError."""
-    from core.runs.task import case_of
+    from core.runs.offered_data import case_of
 
     return case_of(dataset(name), split(name, request))
 
 
 def whole_classes(name: str, request: ForgetRequest) -> bool:
     """Whether a request is for all images of one or more classes. Raises LabError."""
-    from core.runs.task import forgotten_classes
+    from core.runs.offered_data import forgotten_classes
 
     return bool(forgotten_classes(dataset(name), split(name, request)))
 

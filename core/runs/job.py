@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
@@ -16,34 +15,6 @@ State = Literal["waiting", "running", "finished", "partial", "failed"]
 
 SNAPSHOTS_KEPT = 600
 """Snapshots without a probe that a job keeps; beyond, every other one goes, and so on."""
-
-
-PROGRESS_SECONDS = 1.0
-"""How often a running job's progress is written to the store."""
-
-
-class Runner(Protocol):
-    """Does a plan's work: yields snapshots, then the run. `core.runs.record.run_plan` is one.
-
-    `stop` is cheap and asked between batches; once it is true, the runner ends with a partial run.
-    """
-
-    def __call__(
-        self,
-        plan: Plan,
-        *,
-        folder: str | Path | None,
-        stop: Callable[[], bool],
-        run_id: str,
-    ) -> Iterator[Snapshot | Run]: ...
-
-
-def run_in_core(
-    plan: Plan, *, folder: str | Path | None, stop: Callable[[], bool], run_id: str
-) -> Iterator[Snapshot | Run]:
-    from core.runs.record import run_plan
-
-    return run_plan(plan, folder=folder, stop=stop, run_id=run_id)
 
 
 def hashed(owner_token: str) -> str:

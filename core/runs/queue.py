@@ -9,20 +9,20 @@ watched for a while is cancelled.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hmac
 import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-from core.errors import Cancelled, LabError, NotYours, QueueFull, RunMissing
-from core.runs.job import PROGRESS_SECONDS, Job, Runner, State, hashed, run_in_core
+from core.errors import LabError, NotYours, QueueFull, RunMissing
+from core.runs.job import Job, State, hashed
 from core.runs.plan import Plan
-from core.runs.run import Run
+from core.runs.record import NotSaved, Runner, in_core, record
+from core.runs.run import Run, Snapshot
 from core.runs.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class JobQueue:
     def __init__(
         self,
         store: Store,
-        runner: Runner = run_in_core,
+        runner: Runner = in_core,
         grace_seconds: float = 120.0,
         waiting_each: int = 3,
         kept: int = 20,
@@ -198,8 +198,7 @@ class JobQueue:
                 job = self._running = self._waiting.pop(0)
                 job.state = "running"
                 self._changed.notify_all()
-            run = self._drain(job)
-            unsaved = self._save(run, job.owner)
+            run, unsaved = self._recorded(job)
             with self._changed:
                 # The state last: who sees that it has ended finds everything else in place.
                 job.run, job.unsaved = run, unsaved
@@ -211,86 +210,40 @@ class JobQueue:
                 self._forget_old()
                 self._changed.notify_all()
 
-    def _drain(self, job: Job) -> Run:
-        """Runs a job, and returns what came of it."""
-        blank = Run(
-            id=job.id,
-            plan=job.plan,
-            status="running",
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            settings=dict(job.plan.settings),
-            seconds={},
-            versions={},
-            data={},
-        )
-        try:
-            self.store.begin(blank, job.owner)
-            return self._result(job)
-        except Cancelled as error:
-            return self._cut_short(job, blank, "partial", job._reason or str(error))
-        except LabError as error:
-            return self._cut_short(job, blank, "failed", str(error))
-        except BaseException as error:  # SystemExit too: this thread must go on with the next job
-            log.exception("job %s failed", job.id)
-            what = f"Something went wrong in this run ({type(error).__name__})."
-            return self._cut_short(job, blank, "failed", f"{what} The log says more.")
+    def _recorded(self, job: Job) -> tuple[Run, str]:
+        """Runs a job; its run, and why that could not be saved, "" where it was."""
 
-    def _save(self, run: Run, owner: str) -> str:
-        """Saves a run; returns why that failed, "" where it did not."""
-        try:
-            self.store.save(run, owner)
-            return ""
-        except Exception as error:
-            log.exception("run %s cannot be saved", run.id)
-            known = isinstance(error, LabError)
-            reason = str(error) if known else f"Something went wrong ({type(error).__name__})."
-        try:
-            self.store.mark_unsaved(run, reason)
-        except Exception:  # then a later process says only that this one ended before it was saved
-            log.exception("that run %s is not saved cannot be noted", run.id)
-        return reason
-
-    def _result(self, job: Job) -> Run:
         def stop() -> bool:
             if not job._stop.is_set() and self._unwatched(job):
                 with self._changed:
                     self._expire()
             return job._stop.is_set()
 
-        written = self._clock()
-        for item in self._runner(job.plan, folder=job.folder, stop=stop, run_id=job.id):
-            if isinstance(item, Run) and item.status == "running":
-                job.run = item
-                continue
-            if isinstance(item, Run):
-                if item.status == "partial" and not item.error:
-                    return dataclasses.replace(item, error=job._reason)
-                return item
-            job._add(item)
-            if self._clock() - written >= PROGRESS_SECONDS:
-                written = self._clock()
-                try:
-                    self.store.progress(job.id, item.step, item.total_steps)
-                except LabError as error:  # no reason to lose the run
-                    log.warning("progress of job %s is not noted: %s", job.id, error)
-            with self._changed:
-                self._expire()
-        if job._stop.is_set():
-            raise Cancelled("This run was stopped.")
-        raise LabError("This run ended without a result.")
-
-    @staticmethod
-    def _cut_short(job: Job, blank: Run, status: Literal["partial", "failed"], error: str) -> Run:
-        """The run of a job that has not given one: what is known from its snapshots."""
-        latest = job.latest
-        if latest is None:
-            return dataclasses.replace(blank, status=status, error=error)
-        return dataclasses.replace(
-            blank,
-            status=status,
-            error=error,
-            replay=job.replay,
-            seconds={"unlearning": latest.seconds, "measuring": latest.measuring_seconds},
-            steps_done=latest.step,
-            total_steps=latest.total_steps,
+        run = Run.begun(job.id, job.plan)
+        items = record(
+            job.plan,
+            self.store,
+            stop,
+            id=job.id,
+            runner=functools.partial(self._runner, folder=job.folder),
+            owner=job.owner,
+            why_stopped=lambda: job._reason,
+            clock=self._clock,
         )
+        try:
+            for item in items:
+                if isinstance(item, Snapshot):
+                    job._add(item)
+                    with self._changed:
+                        self._expire()
+                else:
+                    run = item
+                    if run.status == "running":
+                        job.run = run
+        except NotSaved as error:
+            return error.run, str(error)
+        except BaseException as error:  # SystemExit too: this thread must go on with the next job
+            log.info("job %s: %s", job.id, error)
+            if run.status == "running":
+                run = dataclasses.replace(run, status="failed", error=str(error))
+        return run, ""

@@ -1,157 +1,173 @@
-"""One run from plan to record: a method on a copy of the model, watched live and measured.
+"""The one way in which a run comes to be: a plan is run, and what comes of it is kept in the store.
 
-Measuring never counts as unlearning: the clock of the method stops while a probe looks. A probe
-uses fixed subsamples; the full evaluation comes at the end.
+The app's queue, the shell, the benchmarks and the sweeps all go through `record`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, Protocol
 
-import torch
-
-from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import evaluate_outcomes, outcomes, outcomes_now
-from core.checkpoints.provenance import versions
-from core.checkpoints.records import stored_records
-from core.checkpoints.references import keep_reference
-from core.data.dataset import ImageDataset
-from core.data.load import load_dataset
-from core.data.splits import split
-from core.evaluation import evaluate
-from core.ideal import find_reference
-from core.models.precision import best_device
-from core.runs.live import Watcher
+from core.errors import Cancelled, LabError
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
-from core.runs.task import case_of, check_data, check_model, describe_data, offered_data
-from core.unlearners import make
-from core.unlearners.base import Step
+from core.runs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 1.0
+"""How often the progress of a run is written to the store."""
 
 
-def run_plan(
-    plan: Plan,
-    *,
-    folder: str | Path | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    run_id: str | None = None,
-    device: torch.device | str | None = None,
-    weights_file: Path | None = None,
-    dataset: ImageDataset | None = None,
-) -> Iterator[Snapshot | Run]:
-    """Unlearns and measures; yields snapshots and, twice, the `Run`: as "running" once the models
-    before and retrained are measured, and as the last item.
+class Runner(Protocol):
+    """Does a plan's work: yields snapshots, then the run. `in_core` is one.
 
-    The run's seconds: "unlearning", "measuring" (all of it), and of that "watching", the live view
-    while the method ran.
-
-    folder: of the images, see `load_dataset`; dataset: in place of loading. stop: asked after each
-    batch; once it is true the method ends, and what was done so far is measured and marked
-    "partial". weights_file: where the unlearned weights go as well (safetensors).
-    Raises LabError for a plan that cannot be run, before anything is changed.
+    `stop` is cheap and asked between batches; once it is true, the runner ends with a partial run.
     """
-    device = torch.device(device) if device is not None else best_device()
-    versions(device)  # says what is wrong with the setting of the precision before any work
-    dataset = dataset or load_dataset(plan.dataset, folder)
-    parts = split(dataset, plan.request, memorisation.memorisation_scores(dataset))
-    method = make(plan.method, plan.settings, case_of(dataset, parts))
-    base = storage.find(plan.model, plan.dataset, plan.base)
-    check_data(base, dataset)
-    check_model(base, method)
-    model = base.load(device)
-    data = offered_data(
-        dataset, parts, method.needs, base, stored_records(base, model, dataset, method.needs)
-    )
-    method.check(data)
-    watcher = Watcher(dataset, parts, plan.seed, plan.request.class_matched)
 
-    started_measuring = time.perf_counter()
-    measured = outcomes(base, model, dataset)
-    before = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
-    # A retraining is judged like any other method, by a model that is not itself.
-    own_seed = plan.seed if plan.method == "retrain" else None
-    reference = find_reference(plan.model, dataset, parts, other_than=own_seed)
-    retrained = None
-    if reference is not None:
-        retrained = evaluate_outcomes(reference, reference.load(device), dataset, parts)
-    watcher.measuring += time.perf_counter() - started_measuring
-    yield watcher.known(Step(0, 0), 0.0, *measured)
-
-    with method.own_precision():
-        made_with = versions(device)
-    record = Run(
-        id=run_id or new_run_id(),
-        plan=plan,
-        status="running",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=method.settings(),
-        seconds={"unlearning": 0.0, "measuring": round(watcher.measuring, 3)},
-        versions=made_with,
-        data=describe_data(dataset, parts, base),
-        before=before,
-        retrained=retrained,
-        reference=reference.sha256 if reference else "",
-    )
-    yield record
-
-    generator = torch.Generator().manual_seed(plan.seed)
-    unlearning = 0.0
-    step = Step(0, 0)
-    steps = method.run(model, data, generator)
-    while True:
-        clock = time.perf_counter()
-        following = next(steps, None)
-        _synchronise(device)
-        unlearning += time.perf_counter() - clock
-        if following is None:
-            break
-        step = following
-        stopping = stop() and step.done < step.total
-        snapshot = watcher.after(model, step, unlearning)
-        if snapshot is not None:
-            yield snapshot
-        if stopping:
-            steps.close()
-            break
-
-    measuring = Step(step.done, step.total, step.loss, "measuring")
-    yield watcher.look(model, measuring, unlearning, 0.0)
-    clock = time.perf_counter()
-    measured = outcomes_now(model, dataset)
-    after = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
-    watcher.measuring += time.perf_counter() - clock
-    yield watcher.known(measuring, unlearning, *measured)
-    finished = step.done == step.total
-    if plan.method == "retrain" and finished and reference is None:
-        keep_reference(model, plan.request, plan.seed, dataset, parts, base, after, unlearning)
-    yield dataclasses.replace(
-        record,
-        status="finished" if finished else "partial",
-        seconds={
-            "unlearning": round(unlearning, 3),
-            "measuring": round(watcher.measuring, 3),
-            "watching": round(watcher.watching, 3),
-        },
-        after=after,
-        retrained=retrained,
-        replay=tuple(watcher.replay),
-        weights_sha256=storage.save_weights(model, weights_file) if weights_file else "",
-        reference=reference.sha256 if reference else "",
-        steps_done=step.done,
-        total_steps=step.total,
-    )
+    def __call__(
+        self,
+        plan: Plan,
+        *,
+        stop: Callable[[], bool],
+        run_id: str,
+        folder: str | Path | None = None,
+    ) -> Iterator[Snapshot | Run]: ...
 
 
-def new_run_id() -> str:
-    """Short, unguessable enough for a link, and unique."""
-    return uuid.uuid4().hex[:12]
+class NotSaved(LabError):
+    """A run that ended and could not be saved; `run` is all that there will be of it."""
+
+    def __init__(self, run: Run, reason: str) -> None:
+        super().__init__(reason)
+        self.run = run
 
 
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def in_core(
+    plan: Plan, *, stop: Callable[[], bool], run_id: str, folder: str | Path | None = None
+) -> Iterator[Snapshot | Run]:
+    """The library's own work. folder: of the images, None for the usual places."""
+    from core.runs.task import prepare  # imports torch, which takes seconds
+
+    return prepare(plan, folder=folder).run(stop, run_id)
+
+
+def record(
+    plan: Plan,
+    store: Store,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    id: str,
+    runner: Runner = in_core,
+    owner: str = "",
+    why_stopped: Callable[[], str] = lambda: "",
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Snapshot | Run]:
+    """Runs a plan and keeps the run; yields snapshots, the run as "running", and it as it was kept.
+
+    Its row is there from the start, so that a later process knows what was lost. What raises is
+    kept as a failed run with what is known from its snapshots, yielded, and raised again.
+    owner: sha256 of the starter's token. why_stopped: a sentence for the record of a partial run.
+    Raises also `NotSaved`, and what `Store.begin` raises.
+    """
+    run = Run.begun(id, plan)
+    seen = _Seen(store, id, clock)
+    try:
+        store.begin(run, owner)
+        for item in runner(plan, stop=stop, run_id=id):
+            if isinstance(item, Snapshot):
+                seen.note(item)
+                yield item
+                continue
+            run = item
+            if run.status == "running":
+                store.begin(run, owner)
+                yield run
+        if run.status == "running" and stop():
+            raise Cancelled("This run was stopped.")
+        if run.status == "running":
+            raise LabError("This run ended without a result.")
+    except BaseException as error:
+        if isinstance(error, Cancelled):
+            run = seen.cut_short(run, "partial", why_stopped() or str(error))
+        else:
+            run = seen.cut_short(run, "failed", _reason(error))
+        with contextlib.suppress(NotSaved):  # the first error is the one to say
+            _save(store, run, owner)
+        if isinstance(error, GeneratorExit):
+            raise
+        yield run
+        raise
+    if run.status == "partial" and not run.error:
+        run = dataclasses.replace(run, error=why_stopped())
+    _save(store, run, owner)
+    yield run
+
+
+class _Seen:
+    """What has been seen of a run so far: its latest snapshot, and those that carry a probe."""
+
+    def __init__(self, store: Store, id: str, clock: Callable[[], float]) -> None:
+        self._store, self._id, self._clock = store, id, clock
+        self._latest: Snapshot | None = None
+        self._replay: list[Snapshot] = []
+        self._written = clock()
+
+    def note(self, snapshot: Snapshot) -> None:
+        self._latest = snapshot
+        if snapshot.probe is not None:
+            self._replay.append(snapshot)
+        if self._clock() - self._written >= PROGRESS_SECONDS:
+            self._written = self._clock()
+            try:
+                self._store.progress(self._id, snapshot.step, snapshot.total_steps)
+            except LabError as error:  # no reason to lose the run
+                log.warning("the progress of run %s is not noted: %s", self._id, error)
+
+    def cut_short(self, run: Run, status: Literal["partial", "failed"], reason: str) -> Run:
+        """The record of a run that has not given one."""
+        run = dataclasses.replace(run, status=status, error=reason)
+        if self._latest is None:
+            return run
+        return dataclasses.replace(
+            run,
+            replay=tuple(self._replay),
+            seconds={
+                "unlearning": self._latest.seconds,
+                "measuring": self._latest.measuring_seconds,
+            },
+            steps_done=self._latest.step,
+            total_steps=self._latest.total_steps,
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """What the record says of an error."""
+    if isinstance(error, LabError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        return "The run was broken off."
+    log.error("a run failed", exc_info=error)
+    return f"Something went wrong in this run ({type(error).__name__}). The log says more."
+
+
+def _save(store: Store, run: Run, owner: str) -> None:
+    """Raises NotSaved, and notes in the run's row why."""
+    try:
+        store.save(run, owner)
+        return
+    except Exception as error:
+        log.exception("run %s cannot be saved", run.id)
+        known = isinstance(error, LabError)
+        reason = str(error) if known else f"Something went wrong ({type(error).__name__})."
+        problem = NotSaved(run, reason)
+    try:
+        store.mark_unsaved(run, reason)
+    except Exception:  # then a later process says only that this one ended before it was saved
+        log.exception("that run %s is not saved cannot be noted", run.id)
+    raise problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.metrics.measures import Evaluation, Losses
@@ -82,3 +83,9 @@ class Run:
     error: str = ""
     steps_done: int = 0
     total_steps: int = 0
+
+    @classmethod
+    def begun(cls, id: str, plan: Plan) -> Run:
+        """One of which nothing but its plan is known yet."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(id, plan, "running", now, dict(plan.settings), {}, {}, {})

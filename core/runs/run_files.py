@@ -1,7 +1,7 @@
 """A run as files: one JSON file with its fields, one compressed npz file with its arrays.
 
-The runs that ship with the project are such pairs; the database of runs (`core.runs.store`) keeps the
-same npz files beside rows. Neither torch nor SQLAlchemy is imported, so that the front page can
+The runs that ship with the project are such pairs; the database of runs (`core.runs.store`) keeps
+the same npz files beside rows. Neither torch nor SQLAlchemy is imported, so that the front page can
 show a finished run at once.
 
 The npz file holds the per-image losses as "after/forget_losses", the arrays of the replay as

@@ -1,64 +1,185 @@
-"""What a plan stands for once every fact in it is resolved: data, split, method, base, ideal."""
+"""A plan with every fact in it resolved: data, split, method, base, ideal; and the run of it.
+
+Measuring never counts as unlearning: the clock of the method stops while a probe looks. A probe
+uses fixed subsamples; the full evaluation comes at the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from core.checkpoints.references import fits
+from core.checkpoints import memorisation, storage
+from core.checkpoints.outcomes import evaluate_outcomes, outcomes, outcomes_now
+from core.checkpoints.provenance import versions
+from core.checkpoints.records import stored_records
+from core.checkpoints.references import fits, keep_reference
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
-from core.data.images import Images
-from core.data.splits import Indices, Split
+from core.data.load import load_dataset
+from core.data.splits import Split, split
 from core.errors import BadRequest
-from core.training.recipe import recipe_of
-from core.unlearners.base import Need, Unlearner, UnlearningData
+from core.evaluation import evaluate
+from core.ideal import find_reference
+from core.models.precision import best_device
+from core.runs.live import Watcher
+from core.runs.offered_data import case_of, offered_data
+from core.runs.plan import Plan
+from core.runs.run import Run, Snapshot
+from core.unlearners import make
+from core.unlearners.base import Step, Unlearner
 
 
-def case_of(dataset: ImageDataset, parts: Split) -> str:
-    """Which of a method's presets fits: "digits" for that small data set, else "class" if some
-    class is forgotten whole, else "random"."""
-    if dataset.name == "digits":
-        return "digits"
-    labels = dataset.train_labels.numpy()
-    gone = set(np.unique(labels[parts.forget])) - set(np.unique(labels[parts.retain]))
-    return "class" if gone else "random"
+@dataclass(frozen=True)
+class Task:
+    """What a plan stands for. ideal: a model retrained without the forget set, None where there is
+    none; never the one that the plan itself would train."""
+
+    plan: Plan
+    dataset: ImageDataset
+    parts: Split
+    method: Unlearner
+    base: Checkpoint
+    ideal: Checkpoint | None
+    device: torch.device
+
+    def run(
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        run_id: str | None = None,
+        weights_file: Path | None = None,
+    ) -> Iterator[Snapshot | Run]:
+        """Unlearns on a copy of the base and measures; yields snapshots and, twice, the `Run`: as
+        "running" once the models before and retrained are measured, and as the last item.
+
+        The run's seconds: "unlearning", "measuring" (all of it), and of that "watching", the live
+        view while the method ran.
+
+        stop: asked after each batch; once it is true the method ends, and what was done so far is
+        measured and marked "partial". weights_file: where the unlearned weights go as well
+        (safetensors). Raises LabError.
+        """
+        plan, dataset, parts, method = self.plan, self.dataset, self.parts, self.method
+        model = self.base.load(self.device)
+        records = stored_records(self.base, model, dataset, method.needs)
+        data = offered_data(dataset, parts, method.needs, self.base, records)
+        method.check(data)
+        watcher = Watcher(dataset, parts, plan.seed, plan.request.class_matched)
+
+        started_measuring = time.perf_counter()
+        measured = outcomes(self.base, model, dataset)
+        before = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
+        retrained = None
+        if self.ideal is not None:
+            ideal_model = self.ideal.load(self.device)
+            retrained = evaluate_outcomes(self.ideal, ideal_model, dataset, parts)
+        watcher.measuring += time.perf_counter() - started_measuring
+        yield watcher.known(Step(0, 0), 0.0, *measured)
+
+        with method.own_precision():
+            made_with = versions(self.device)
+        record = Run(
+            id=run_id or new_run_id(),
+            plan=plan,
+            status="running",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings=method.settings(),
+            seconds={"unlearning": 0.0, "measuring": round(watcher.measuring, 3)},
+            versions=made_with,
+            data=describe_data(dataset, parts, self.base),
+            before=before,
+            retrained=retrained,
+            reference=self.ideal.sha256 if self.ideal else "",
+        )
+        yield record
+
+        generator = torch.Generator().manual_seed(plan.seed)
+        unlearning = 0.0
+        step = Step(0, 0)
+        steps = method.run(model, data, generator)
+        while True:
+            clock = time.perf_counter()
+            following = next(steps, None)
+            _synchronise(self.device)
+            unlearning += time.perf_counter() - clock
+            if following is None:
+                break
+            step = following
+            stopping = stop() and step.done < step.total
+            snapshot = watcher.after(model, step, unlearning)
+            if snapshot is not None:
+                yield snapshot
+            if stopping:
+                steps.close()
+                break
+
+        measuring = Step(step.done, step.total, step.loss, "measuring")
+        yield watcher.look(model, measuring, unlearning, 0.0)
+        clock = time.perf_counter()
+        measured = outcomes_now(model, dataset)
+        after = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
+        watcher.measuring += time.perf_counter() - clock
+        yield watcher.known(measuring, unlearning, *measured)
+        finished = step.done == step.total
+        if plan.method == "retrain" and finished and self.ideal is None:
+            keep_reference(
+                model, plan.request, plan.seed, dataset, parts, self.base, after, unlearning
+            )
+        yield dataclasses.replace(
+            record,
+            status="finished" if finished else "partial",
+            seconds={
+                "unlearning": round(unlearning, 3),
+                "measuring": round(watcher.measuring, 3),
+                "watching": round(watcher.watching, 3),
+            },
+            after=after,
+            replay=tuple(watcher.replay),
+            weights_sha256=storage.save_weights(model, weights_file) if weights_file else "",
+            steps_done=step.done,
+            total_steps=step.total,
+        )
 
 
-def offered_data(
-    dataset: ImageDataset,
-    parts: Split,
-    needs: frozenset[Need],
-    base: Checkpoint,
-    records: Mapping[Need, Callable[..., Any]] | None = None,
-) -> UnlearningData:
-    """The parts of the training data that a method declared, and how the base was trained."""
-    every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
-    architecture = str(base.manifest["architecture"])
-    return UnlearningData(
-        parts={
-            name: Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
-            for name, indices in every.items()
-            if name in needs
-        },
-        architecture=architecture,
-        classes=len(dataset.class_names),
-        recipe=recipe_of(base.manifest, dataset.name),
-        forgotten_classes=forgotten_classes(dataset, parts),
-        records=records or {},
-    )
+def prepare(
+    plan: Plan,
+    *,
+    folder: str | Path | None = None,
+    dataset: ImageDataset | None = None,
+    device: torch.device | str | None = None,
+) -> Task:
+    """Resolves a plan. folder: of the images, see `load_dataset`; dataset: in place of loading.
+    Raises LabError for a plan that cannot be run; nothing is changed."""
+    device = torch.device(device) if device is not None else best_device()
+    versions(device)  # says what is wrong with the setting of the precision before any work
+    dataset = dataset or load_dataset(plan.dataset, folder)
+    parts = split(dataset, plan.request, memorisation.memorisation_scores(dataset))
+    method = make(plan.method, plan.settings, case_of(dataset, parts))
+    base = storage.find(plan.model, plan.dataset, plan.base)
+    _check_data(base, dataset)
+    _check_model(base, method)
+    # A retraining is judged like any other method, by a model that is not itself.
+    own_seed = plan.seed if plan.method == "retrain" else None
+    ideal = find_reference(plan.model, dataset, parts, other_than=own_seed)
+    return Task(plan, dataset, parts, method, base, ideal, device)
 
 
-def forgotten_classes(dataset: ImageDataset, parts: Split) -> tuple[int, ...]:
-    """The classes to forget where the forget set is exactly all images of these, else empty."""
-    labels = dataset.train_labels.numpy()
-    gone = np.unique(labels[parts.forget])
-    if np.isin(gone, labels[parts.retain]).any():
-        return ()
-    return tuple(gone.tolist())
+def new_run_id() -> str:
+    """Short, unguessable enough for a link, and unique."""
+    return uuid.uuid4().hex[:12]
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict[str, Any]:
@@ -76,7 +197,7 @@ def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict
     }
 
 
-def check_data(base: Checkpoint, dataset: ImageDataset) -> None:
+def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
     """Weights never meet other data in silence; other pixels in the same order are allowed, and
     the record says so (`model_trained_on_same_pixels`)."""
     if not fits(base, dataset):
@@ -86,7 +207,7 @@ def check_data(base: Checkpoint, dataset: ImageDataset) -> None:
         )
 
 
-def check_model(base: Checkpoint, method: Unlearner) -> None:
+def _check_model(base: Checkpoint, method: Unlearner) -> None:
     """An ensemble has no single head or features, and what retrains it is its own method."""
     if base.manifest["architecture"] == "sisa" and "shards" not in method.needs:
         raise BadRequest(

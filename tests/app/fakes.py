@@ -133,7 +133,8 @@ def class_run(id: str = "run-class", dataset: str = "digits") -> Run:
 
 @dataclass
 class Runner:
-    """Stands where `experiment.run_plan` does: snapshots up to `hold`, then waits for `release`.
+    """Stands where `core.runs.record.in_core` does: snapshots up to `hold`, then waits for
+    `release`.
 
     fail: raises this instead of finishing. slow: seconds between steps. measured: what the record
     "running" says of before and retrained, which comes ahead of the steps; empty: it does not come.

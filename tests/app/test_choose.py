@@ -6,8 +6,8 @@ import pytest
 
 from core.data.requests import ForgetRequest
 from core.runs.plan import Plan
-from core.runs.record import run_plan
 from core.runs.run import Run
+from core.runs.task import prepare
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
@@ -82,5 +82,5 @@ def test_a_choice_survives_a_page_switch(open_page: Open, ship) -> None:
 def test_what_is_previewed_is_what_every_architecture_forgets(model: str, method: str) -> None:
     request = ForgetRequest.most_memorised(50)
     plan = Plan(model, "digits", request, method)
-    started = next(item for item in run_plan(plan, device="cpu") if isinstance(item, Run))
+    started = next(item for item in prepare(plan, device="cpu").run() if isinstance(item, Run))
     assert started.data["forget_digest"] == lab.split("digits", request).digest

@@ -336,11 +336,11 @@ from pathlib import Path
 from core.__main__ import main
 from core.checkpoints import memorisation, storage
 from core.models.compact import Compact
-from core.runs import record
+from core.runs import task
 from tests import tiny
 Compact.WIDTHS = tiny.WIDTHS
 storage.SHIPPED = memorisation.SHIPPED = Path(sys.argv[1])
-record._synchronise = lambda device: time.sleep(0.05)
+task._synchronise = lambda device: time.sleep(0.05)
 sys.exit(main(sys.argv[2:]))
 """
 

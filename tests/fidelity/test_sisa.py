@@ -21,8 +21,8 @@ from core.errors import BadRequest, CheckpointCorrupt
 from core.models.registry import build_model
 from core.models.sisa import Sisa
 from core.runs.plan import Plan
-from core.runs.record import run_plan
 from core.runs.run import Run
+from core.runs.task import prepare
 from core.training.loop import TrainingProgress
 from core.training.recipe import Recipe
 from core.training.shards import (
@@ -308,7 +308,7 @@ def test_a_whole_run_on_what_is_saved(own_models: Path) -> None:
     request = ForgetRequest.of_indices(forget.tolist())
     plan = Plan("sisa", "tiny", request, "sisa")
     weights = folder / "unlearned.safetensors"
-    *_, run = run_plan(plan, dataset=DATA, device="cpu", weights_file=weights)
+    *_, run = prepare(plan, dataset=DATA, device="cpu").run(weights_file=weights)
     assert isinstance(run, Run)
     assert run.status == "finished"
     assert run.steps_done == PER_SLICE * (3 + 4)  # 18 and 28 images in batches of 8
@@ -316,15 +316,15 @@ def test_a_whole_run_on_what_is_saved(own_models: Path) -> None:
     assert bits(outside.load_file_as("sisa", weights)) == bits(expected)
 
     with pytest.raises(BadRequest, match="Fine-tune changes a single network"):
-        next(iter(run_plan(dataclasses.replace(plan, method="fine_tune"), dataset=DATA)))
+        prepare(dataclasses.replace(plan, method="fine_tune"), dataset=DATA)
 
     file = folder / "base-slices.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(CheckpointCorrupt, match="states of the shards in base-slices"):
-        next(iter(run_plan(plan, dataset=DATA)))
+        next(iter(prepare(plan, dataset=DATA).run()))
     file.unlink()
     with pytest.raises(CheckpointCorrupt, match="damaged or missing"):
-        next(iter(run_plan(plan, dataset=DATA)))
+        next(iter(prepare(plan, dataset=DATA).run()))
     assert json.loads((folder / "base.json").read_text())["slices"] == 3
 
 

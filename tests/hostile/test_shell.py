@@ -65,7 +65,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(*_: object, **__: object) -> None:
         raise AssertionError("the work began")
 
-    monkeypatch.setattr("core.runs.record.Watcher", work)
+    monkeypatch.setattr("core.runs.task.Watcher", work)
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,11 @@ from core.errors import (
     UnknownMethod,
 )
 from core.evaluation import evaluate_model
-from core.runs import live, task
+from core.runs import live, offered_data
+from core.runs.offered_data import case_of
 from core.runs.plan import Plan
-from core.runs.record import run_plan
 from core.runs.run import Run, Snapshot
-from core.runs.task import case_of
+from core.runs.task import prepare
 from core.unlearners import make
 from tests import tiny
 
@@ -60,8 +60,9 @@ def base(own_models: Path) -> Checkpoint:
 
 
 def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
-    """The snapshots, and the finished run; the other items are as `run_plan` promises."""
-    first, started, *snapshots, run = run_plan(plan, dataset=data, device="cpu", **options)
+    """The snapshots, and the finished run; the other items are as `Task.run` promises."""
+    task = prepare(plan, dataset=data, device="cpu")
+    first, started, *snapshots, run = task.run(**options)
     assert all(isinstance(item, Snapshot) for item in (first, *snapshots))
     assert isinstance(started, Run)
     assert isinstance(run, Run)
@@ -103,7 +104,7 @@ def test_an_unknown_precision_is_said_before_any_work(
 ) -> None:
     monkeypatch.setenv("FORGETTING_LAB_PRECISION", "half")
     with pytest.raises(BadRequest, match="FORGETTING_LAB_PRECISION is 'half'"):
-        next(run_plan(PLAN, dataset=DATA, device="cpu"))
+        prepare(PLAN, dataset=DATA, device="cpu")
 
 
 def test_a_finished_run(base: Checkpoint, tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_the_weights_are_those_of_the_method_alone(base: Checkpoint, tmp_path: P
     """Probes, rolling samples and the clock beside it change no bit."""
     parts = split(DATA, REQUEST)
     method, model = make("fine_tune", SETTINGS), base.load()
-    data = task.offered_data(DATA, parts, method.needs, base)
+    data = offered_data.offered_data(DATA, parts, method.needs, base)
     list(method.run(model, data, torch.Generator().manual_seed(3)))
     digest = storage.save_weights(model, tmp_path / "direct")
 
@@ -327,7 +328,7 @@ def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.Monke
 def test_the_clock_stands_still_while_a_consumer_looks(base: Checkpoint) -> None:
     seconds = {}
     slept = 0.0
-    for item in run_plan(PLAN, dataset=DATA, device="cpu"):
+    for item in prepare(PLAN, dataset=DATA, device="cpu").run():
         time.sleep(0.3)
         slept += 0.3
         if isinstance(item, Run):
@@ -366,7 +367,7 @@ def test_stopped_at_the_last_step_is_finished(base: Checkpoint) -> None:
 
 def test_closed_in_the_middle(base: Checkpoint) -> None:
     before = files(base.weights.parent)
-    stream = run_plan(PLAN, dataset=DATA, device="cpu")
+    stream = prepare(PLAN, dataset=DATA, device="cpu").run()
     next(stream)
     next(stream)
     stream.close()
@@ -399,10 +400,10 @@ def test_a_plan_that_cannot_be_run(
 
     before = files(base.weights.parents[1])
     monkeypatch.setattr(live, "per_image", work)
-    monkeypatch.setattr("core.runs.record.evaluate_outcomes", work)
+    monkeypatch.setattr("core.runs.task.evaluate_outcomes", work)
     monkeypatch.setattr(Checkpoint, "load", work)
     with pytest.raises(kind) as caught:
-        next(run_plan(dataclasses.replace(PLAN, **changes), dataset=DATA, device="cpu"))
+        next(prepare(dataclasses.replace(PLAN, **changes), dataset=DATA, device="cpu").run())
     assert "\n" not in str(caught.value)
     assert files(base.weights.parents[1]) == before
 

@@ -1,0 +1,60 @@
+"""What a method is given of the training data: the parts that it declared, and how the base came
+to be; and which of its presets fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.checkpoints.storage import Checkpoint
+from core.data.dataset import ImageDataset
+from core.data.images import Images
+from core.data.splits import Indices, Split
+from core.training.recipe import recipe_of
+from core.unlearners.base import Need, UnlearningData
+
+
+def case_of(dataset: ImageDataset, parts: Split) -> str:
+    """Which of a method's presets fits: "digits" for that small data set, else "class" if some
+    class is forgotten whole, else "random"."""
+    if dataset.name == "digits":
+        return "digits"
+    labels = dataset.train_labels.numpy()
+    gone = set(np.unique(labels[parts.forget])) - set(np.unique(labels[parts.retain]))
+    return "class" if gone else "random"
+
+
+def offered_data(
+    dataset: ImageDataset,
+    parts: Split,
+    needs: frozenset[Need],
+    base: Checkpoint,
+    records: Mapping[Need, Callable[..., Any]] | None = None,
+) -> UnlearningData:
+    """The parts of the training data that a method declared, and how the base was trained."""
+    every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
+    architecture = str(base.manifest["architecture"])
+    return UnlearningData(
+        parts={
+            name: Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
+            for name, indices in every.items()
+            if name in needs
+        },
+        architecture=architecture,
+        classes=len(dataset.class_names),
+        recipe=recipe_of(base.manifest, dataset.name),
+        forgotten_classes=forgotten_classes(dataset, parts),
+        records=records or {},
+    )
+
+
+def forgotten_classes(dataset: ImageDataset, parts: Split) -> tuple[int, ...]:
+    """The classes to forget where the forget set is exactly all images of these, else empty."""
+    labels = dataset.train_labels.numpy()
+    gone = np.unique(labels[parts.forget])
+    if np.isin(gone, labels[parts.retain]).any():
+        return ()
+    return tuple(gone.tolist())
