@@ -1,8 +1,10 @@
-"""Where files live: what ships with the project, and what this machine keeps."""
+"""Where files live, what ships with the project and what this machine keeps; how one is written."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -30,3 +32,31 @@ def cache_folder() -> Path:
             "Set FORGETTING_LAB_CACHE to a folder that can be written to.",
         ) from error
     return folder
+
+
+@contextmanager
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """A file beside `path` to write to: it takes that place, whole, if the block ends well, and is
+    deleted if not. What a killed process leaves of it is named .NAME.PID.part.
+
+    durable: content and name are on the disk when the block has ended.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        if durable:
+            _flush(part, os.O_RDWR)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    if durable and os.name == "posix":
+        _flush(path.parent, os.O_RDONLY)
+
+
+def _flush(path: Path, how: int) -> None:
+    handle = os.open(path, how)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

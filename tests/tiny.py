@@ -22,7 +22,8 @@ from core.models.registry import build_model
 from core.models.sisa import Sisa
 from core.training.loop import Trained, train
 from core.training.recipe import Recipe
-from core.training.shards import State, Stored, shards_of, train_shards
+from core.training.shard_states import State
+from core.training.shards import Stored, shards_of, train_shards
 from core.unlearners.base import Need
 
 WIDTHS = (8, 8, 8)

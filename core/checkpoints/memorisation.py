@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.checkpoints.storage import AGAIN
 from core.errors import CheckpointCorrupt
-from core.files import SHIPPED, cache_folder
+from core.files import SHIPPED, cache_folder, replacing
 
 if TYPE_CHECKING:
     from core.data.dataset import ImageDataset
@@ -64,7 +63,6 @@ def save_memorisation(learned: NDArray[np.float32], dataset: ImageDataset, root:
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         if memorisation_scores(dataset) is None:
-            temporary = file.with_name(f".{os.getpid()}.{file.name}")
-            np.save(temporary, (1 - learned).astype(np.float16))
-            os.replace(temporary, file)
+            with replacing(file) as part, part.open("wb") as content:
+                np.save(content, (1 - learned).astype(np.float16))
     file.with_suffix(".lock").unlink(missing_ok=True)

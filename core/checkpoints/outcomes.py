@@ -3,7 +3,6 @@ and "retrained" of a run cost nothing."""
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
 from core.evaluation import Outcome, evaluate, per_image
-from core.files import cache_folder
+from core.files import cache_folder, replacing
 from core.metrics.measures import Evaluation
 from core.models.classifier import Classifier
 
@@ -94,10 +93,8 @@ def write_outcomes(file: Path, train: Outcome, test: Outcome) -> None:
 
 
 def write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{os.getpid()}.{file.name}")
-    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-    os.replace(temporary, file)
+    with replacing(file) as part, part.open("wb") as content:
+        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
 
 
 def _read_outcomes(file: Path, n_train: int, n_test: int) -> tuple[Outcome, Outcome] | None:

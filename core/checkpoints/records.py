@@ -9,7 +9,6 @@ fingerprint of the images; a file that cannot be read is computed again.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from core.checkpoints.storage import Checkpoint
 from core.curvature.importance import KINDS, Kind, importance
 from core.data.dataset import ImageDataset
 from core.data.images import Images
-from core.files import cache_folder
+from core.files import cache_folder, replacing
 from core.models.classifier import Classifier
 from core.unlearners.base import Need
 
@@ -68,10 +67,8 @@ def _features(
     if found is None or len(found) != n:
         every = Images(dataset.train_images, dataset.train_labels, torch.arange(n))
         found = features(model, every).numpy()
-        temporary = file.with_name(f".{os.getpid()}.{file.name}")
-        with temporary.open("wb") as part:
-            np.save(part, found)
-        os.replace(temporary, file)
+        with replacing(file) as part, part.open("wb") as content:
+            np.save(content, found)
     kept = found
     return lambda part: torch.from_numpy(np.array(kept[part.indices.numpy()]))
 
@@ -92,9 +89,8 @@ def _importance(
         if values is None:
             *_, measured = importance(model, sample, kind)
             values = {name: value.cpu().contiguous() for name, value in measured.items()}
-            temporary = kept.with_name(f".{os.getpid()}.{kept.name}")
-            save_file(values, temporary)
-            os.replace(temporary, kept)
+            with replacing(kept) as part:
+                save_file(values, part)
         found[kind] = values
     return found.__getitem__
 

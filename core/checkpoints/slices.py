@@ -13,7 +13,8 @@ from torch import Tensor
 from core.checkpoints.storage import Checkpoint
 from core.errors import CheckpointCorrupt
 from core.models.sisa import Sisa
-from core.training.shards import SLICES, State, Stored, TrainedShards, save_tensors
+from core.training.shard_states import State, save_tensors
+from core.training.shards import SLICES, Stored, TrainedShards
 
 
 def save_states(trained: TrainedShards, folder: Path, role: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import CheckpointCorrupt, CheckpointMissing
-from core.files import SHIPPED, cache_folder
+from core.files import SHIPPED, cache_folder, replacing
 from core.models.classifier import Classifier
 from core.models.registry import ARCHITECTURES, build_model, check_architecture
 
@@ -172,7 +171,8 @@ def save(
         else:
             digest = save_weights(model, weights)
         full = {**manifest, "role": role, "sha256": digest}
-        _write(weights.with_suffix(".json"), json.dumps(full, indent=2, sort_keys=True) + "\n")
+        with replacing(weights.with_suffix(".json")) as part:
+            part.write_text(json.dumps(full, indent=2, sort_keys=True) + "\n")
     (folder / f".{role}.lock").unlink(missing_ok=True)
     return Checkpoint(weights, full)
 
@@ -180,18 +180,14 @@ def save(
 def save_weights(model: Classifier, file: Path) -> str:
     """Writes the model's weights as safetensors, atomically; returns the file's sha256. Weights
     that are no more than float16 are written so."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     # safetensors wants contiguous tensors; channels-last ones are not.
     state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     for name, value in state.items():
         if value.ndim > 1 and torch.equal(value, value.half().to(value.dtype)):
             state[name] = value.half()
-    try:
-        save_file(state, temporary)
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(file) as part:
+        save_file(state, part)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
     return digest
 
 
@@ -210,9 +206,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise CheckpointCorrupt(f"The weights in {file.name} cannot be read.", AGAIN) from error
-
-
-def _write(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, file)

@@ -14,18 +14,18 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from core.data.contents import Labels, Pixels
 from core.data.dataset import ImageDataset
-from core.data.formats import Labels, Pixels
 from core.data.names import SIDE, is_class_name
 from core.data.sources import Source
 from core.errors import DataCorrupt
+from core.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -95,12 +95,14 @@ def read_decoded(slot: Path, key: str | None) -> ImageDataset | None:
 
 
 def write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
-    """Decodes `source` into a slot, a thousand images at a time."""
+    """Decodes `source` into a slot, a thousand images at a time; for use under the slot's lock."""
     contents = source.read(name)
     order, torchvision = _batch_order(contents.train.labels)
     labels = contents.train.labels.reshape(len(order), -1)[order].reshape(-1)
     train, test = len(labels), len(contents.test.labels)
-    with _replacing(slot) as part:
+    for left in slot.parent.glob(f".{slot.name}.*.part"):  # by a killed process: we have the lock
+        left.unlink(missing_ok=True)
+    with replacing(slot) as part:
         with part.open("wb") as file:
             for at, batch in _placed(contents.train.images(), order, train):
                 file.seek(at * 3 * SIDE * SIDE)
@@ -125,7 +127,7 @@ def write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
         "official": contents.official,
         "index_order": "torchvision" if torchvision else "",
     }
-    with _replacing(slot.with_suffix(".json")) as part:
+    with replacing(slot.with_suffix(".json")) as part:
         part.write_text(json.dumps(about, indent=1))
 
 
@@ -172,17 +174,3 @@ def _placed(
             done += len(now)
     if done != count:
         raise DataCorrupt("There are fewer images than labels.", "Get the data again.")
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """A file beside `target` that takes its place if the block ends well, and is deleted if not.
-
-    For use under the slot's lock: what a killed process left is overwritten, not added to.
-    """
-    part = target.with_name(f"{target.name}.part")
-    try:
-        yield part
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)

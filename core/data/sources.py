@@ -1,4 +1,4 @@
-"""Where a data set's files lie, and in which layout (see `core.data.formats`)."""
+"""Where a data set's files lie, and in which of the layouts that can be read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.data.formats import (
-    TEST_BATCH,
-    TRAIN_BATCHES,
-    Contents,
-    images_below,
-    read_folder,
-    read_parquet,
-    read_torchvision,
-)
+from core.data.contents import Contents
+from core.data.image_folders import images_below, read_folder
 from core.data.names import CIFAR10_CLASSES, LONGEST_NAME, TUNING, is_class_name
+from core.data.parquet import read_parquet
+from core.data.torchvision_batches import TEST_BATCH, TRAIN_BATCHES, read_torchvision
 from core.errors import BadRequest, DataCorrupt, DataMissing, short
 from core.files import cache_folder
 

@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import LabError, RunMissing, StoreCorrupt
-from core.files import SHIPPED
+from core.files import SHIPPED, replacing
 from core.metrics.measures import Evaluation
 from core.runs.plan import Plan
 from core.runs.run import MODELS, Probe, Run, Snapshot
@@ -141,23 +140,8 @@ def assemble(fields: Fields, replay: list[Fields], arrays: Arrays) -> Run:
 
 def write_file(path: Path, content: bytes) -> None:
     """Writes all or nothing, and is on the disk when it returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the rename itself must be on the disk before a row names the file
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with replacing(path, durable=True) as part:
+        part.write_bytes(content)
 
 
 def read_arrays(path: Path, sha256: str, id: str) -> tuple[list[Fields], Arrays]:

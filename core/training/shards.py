@@ -18,7 +18,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,8 +26,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.data.images import Images
@@ -38,39 +35,9 @@ from core.models.registry import build_model
 from core.models.sisa import Sisa
 from core.training.loop import Trained, TrainingProgress, train
 from core.training.recipe import Recipe
+from core.training.shard_states import Find, State, read_state, write_state
 
 SLICES = 2
-
-
-@dataclass(frozen=True)
-class State:
-    """A shard's network after one of its slices.
-
-    learned: (n,) for each image so far, slice by slice, what `core.training.loop` says of it in
-    the slice that brought it. seconds: of training so far.
-    """
-
-    weights: dict[str, Tensor]
-    learned: Tensor = dataclasses.field(default_factory=lambda: torch.zeros(0))
-    seconds: float = 0.0
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All of it, as a safetensors file wants it."""
-        weights = {f"weights.{name}": value for name, value in self.weights.items()}
-        return weights | {
-            "learned": self.learned,
-            "seconds": torch.tensor(self.seconds, dtype=torch.float64),
-        }
-
-    @classmethod
-    def of(cls, tensors: dict[str, Tensor]) -> State:
-        """The other way round."""
-        weights = {name[8:]: tensors[name] for name in tensors if name.startswith("weights.")}
-        return cls(weights, tensors["learned"], float(tensors["seconds"]))
-
-
-Find = Callable[[str], State | None]
-"""The state of a name, if it is kept."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +171,7 @@ def train_sisa(
     model = build_model("sisa", classes, torch.Generator().manual_seed(seed), device)
     shards = shards_of(images, recipe, seed, classes)
     folder.mkdir(parents=True, exist_ok=True)
-    find, keep = functools.partial(_read, folder), functools.partial(_write, folder)
+    find, keep = functools.partial(read_state, folder), functools.partial(write_state, folder)
     yield from train_shards(cast(Sisa, model), shards, recipe, seed, find, keep)
     states = {key: state for shard in shards for key in shard.keys if (state := find(key))}
     last = [states.pop(shard.keys[-1]) for shard in shards]
@@ -245,25 +212,3 @@ def _seed(seed: int, *purpose: object) -> int:
     """A seed of its own for one purpose."""
     key = "/".join(map(str, (seed, *purpose))).encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:8], "little") >> 1
-
-
-def _read(folder: Path, key: str) -> State | None:
-    """A state that is kept during training; one that cannot be read is trained again."""
-    try:
-        return State.of(load_file(folder / f"{key}.safetensors"))
-    except (SafetensorError, OSError, KeyError):
-        return None
-
-
-def _write(folder: Path, key: str, state: State) -> None:
-    save_tensors(state.tensors(), folder / f"{key}.safetensors")
-
-
-def save_tensors(tensors: dict[str, Tensor], file: Path) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        # safetensors wants contiguous tensors; channels-last ones are not.
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)

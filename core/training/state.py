@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from core.files import replacing
 from core.models.classifier import Classifier
 
 
@@ -40,18 +40,10 @@ class TrainingState:
             "order": self.order,
             "learned": self.learned,
         }
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-            temporary,
-            metadata={
-                "identity": identity,
-                "step": str(self.step),
-                "seconds": str(self.seconds),
-            },
-        )
-        os.replace(temporary, file)
+        about = {"identity": identity, "step": str(self.step), "seconds": str(self.seconds)}
+        plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        with replacing(file) as part:
+            save_file(plain, part, metadata=about)
 
     def restore(self, file: Path, identity: str) -> None:
         """Takes over what the file holds; leaves everything as it is where there is no file, it

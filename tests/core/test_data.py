@@ -264,7 +264,7 @@ def test_the_second_start_decodes_nothing(
     parquet: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_dataset("cifar10", parquet, cache)
-    monkeypatch.setattr("core.data.formats._decode", None)
+    monkeypatch.setattr("core.data.parquet.decode_images", None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         again = load_dataset("cifar10", parquet, cache)
@@ -308,9 +308,11 @@ def test_changed_files_are_decoded_again(parquet: Path, cache: Path) -> None:
 def test_what_a_killed_process_left_is_no_hindrance(parquet: Path, cache: Path) -> None:
     slot = sources.decoded(cache, "cifar10", parquet)
     slot.parent.mkdir(parents=True)
-    slot.with_name(f"{slot.name}.part").write_bytes(b"half of it")
+    left = slot.with_name(f".{slot.name}.1.part")
+    left.write_bytes(b"half of it")
     assert len(load_dataset("cifar10", parquet, cache).train_labels) == 20
     assert len(decoded_files(cache)) == 2
+    assert not left.exists()
 
 
 # What is not as it should be

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from core.data.download import MIRRORS, DownloadProgress, RemoteFile, download
-from core.data.formats import TEST_BATCH, TRAIN_BATCHES
-from core.data.sources import HUB_SHA256, available, downloads
+from core.data.download import DownloadProgress, download
+from core.data.mirrors import MIRRORS, RemoteFile
+from core.data.parquet import HUB_SHA256
+from core.data.sources import available, downloads
+from core.data.torchvision_batches import TEST_BATCH, TRAIN_BATCHES
 from core.errors import BadRequest, DownloadFailed
 
 

@@ -25,15 +25,8 @@ from core.runs.run import Run
 from core.runs.task import prepare
 from core.training.loop import TrainingProgress
 from core.training.recipe import Recipe
-from core.training.shards import (
-    State,
-    Stored,
-    TrainedShards,
-    assign,
-    shards_of,
-    train_shards,
-    train_sisa,
-)
+from core.training.shard_states import State
+from core.training.shards import Stored, TrainedShards, assign, shards_of, train_shards, train_sisa
 from core.unlearners import make
 from core.unlearners.base import Step, UnlearningData
 from tests import tiny
