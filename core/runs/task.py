@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import evaluate_outcomes, outcomes, outcomes_now
+from core.checkpoints.outcomes import evaluate_outcomes, outcomes
 from core.checkpoints.provenance import versions
 from core.checkpoints.records import stored_records
 from core.checkpoints.references import fits, keep_reference
@@ -34,6 +34,7 @@ from core.runs.live import Watcher
 from core.runs.offered_data import case_of, offered_data
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
+from core.runs.stages import evaluate_first, in_stages
 from core.unlearners import make
 from core.unlearners.base import Step, Unlearner
 
@@ -57,8 +58,9 @@ class Task:
         run_id: str | None = None,
         weights_file: Path | None = None,
     ) -> Iterator[Snapshot | Run]:
-        """Unlearns on a copy of the base and measures; yields snapshots and, twice, the `Run`: as
-        "running" once the models before and retrained are measured, and as the last item.
+        """Unlearns on a copy of the base and measures; yields snapshots and three times the `Run`:
+        as "running" once the models before and retrained are measured and, after the last step,
+        once the verdict can be read (see `core.runs.stages`), and as the last item.
 
         The run's seconds: "unlearning", "measuring" (all of it), and of that "watching", the live
         view while the method ran.
@@ -121,13 +123,24 @@ class Task:
                 steps.close()
                 break
 
+        record = dataclasses.replace(record, steps_done=step.done, total_steps=step.total)
         measuring = Step(step.done, step.total, step.loss, "measuring")
         yield watcher.look(model, measuring, unlearning, 0.0)
-        clock = time.perf_counter()
-        measured = outcomes_now(model, dataset)
-        after = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
+        clock = started_measuring = time.perf_counter()
+        after = None
+        for train, test, share in in_stages(model, dataset, parts):
+            if after is None:
+                after = evaluate_first(train, test, dataset, parts)
+                watcher.measuring += time.perf_counter() - clock
+                yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
+            else:
+                watcher.measuring += time.perf_counter() - clock
+                spent = time.perf_counter() - started_measuring
+                yield watcher.look(model, measuring, unlearning, spent / share * (1 - share))
+            clock = time.perf_counter()
+        after = evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
         watcher.measuring += time.perf_counter() - clock
-        yield watcher.known(measuring, unlearning, *measured)
+        yield watcher.known(measuring, unlearning, train, test)
         finished = step.done == step.total
         if plan.method == "retrain" and finished and self.ideal is None:
             keep_reference(
@@ -144,8 +157,6 @@ class Task:
             after=after,
             replay=tuple(watcher.replay),
             weights_sha256=storage.save_weights(model, weights_file) if weights_file else "",
-            steps_done=step.done,
-            total_steps=step.total,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,10 +63,17 @@ def base(own_models: Path) -> Checkpoint:
 def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
     """The snapshots, and the finished run; the other items are as `Task.run` promises."""
     task = prepare(plan, dataset=data, device="cpu")
-    first, started, *snapshots, run = task.run(**options)
-    assert all(isinstance(item, Snapshot) for item in (first, *snapshots))
+    first, started, *rest, run = task.run(**options)
+    (judged,) = (item for item in rest if isinstance(item, Run))
+    snapshots = [item for item in rest if isinstance(item, Snapshot)]
+    assert isinstance(first, Snapshot)
     assert isinstance(started, Run)
     assert isinstance(run, Run)
+    assert judged.status == "running"
+    assert judged.after.forget_losses.tolist() == run.after.forget_losses.tolist()
+    assert judged.after.test_accuracy == run.after.test_accuracy
+    assert judged.after.mia == run.after.mia
+    assert math.isnan(judged.after.retain_accuracy.value)
     assert started.status == "running"
     assert started.after is None
     assert started.before is run.before is not None
@@ -248,7 +256,7 @@ def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(live, "ROLLING_SECONDS", 0)
     monkeypatch.setattr(live, "SNAPSHOT_SECONDS", 0)
     snapshots, _ = finish()
-    *steps, measuring, last = snapshots
+    *steps, measuring, _rest, last = snapshots
     assert [snapshot.step for snapshot in steps] == list(range(STEPS + 1))
     assert measuring.probe is measuring.rolling_forget is None
     samples = []

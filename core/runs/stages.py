@@ -1,0 +1,51 @@
+"""What a model does with every image, the images that the verdict needs first.
+
+A verdict is read from the forget set and the test images; those to keep are most of all and come
+after it, so that nobody waits for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from core.data.dataset import ImageDataset
+from core.data.splits import Split
+from core.evaluation import Outcome, evaluate, per_image
+from core.metrics.measures import Evaluation
+
+STAGE = 2_000
+"""Images to keep that are measured between two signs of progress."""
+
+
+def in_stages(
+    model: nn.Module, dataset: ImageDataset, parts: Split
+) -> Iterator[tuple[Outcome, Outcome, float]]:
+    """Outcomes on all training and all test images, as far as they are measured, and which share
+    of them that is: first the forget set and the test images, then more and more of those to keep.
+    What is not measured yet has a loss that is no number and the prediction -1."""
+    labels = dataset.train_labels
+    test = per_image(model, dataset.test_images, dataset.test_labels)
+    losses = np.full(len(labels), np.nan, np.float32)
+    predictions = np.full(len(labels), -1, np.int64)
+    train = Outcome(losses, predictions)
+    done, total = len(test.losses), len(test.losses) + len(labels)
+    cuts = range(STAGE, len(parts.retain), STAGE)
+    for chosen in (parts.forget, *np.split(parts.retain, cuts)):
+        which = torch.from_numpy(chosen)
+        found = per_image(model, dataset.train_images[which], labels[which])
+        losses[chosen], predictions[chosen] = found.losses, found.predictions
+        done += len(chosen)
+        yield train, test, done / total
+
+
+def evaluate_first(
+    train: Outcome, test: Outcome, dataset: ImageDataset, parts: Split
+) -> Evaluation:
+    """All metrics that the first stage has; the accuracy on the retain set is not known."""
+    known = dataclasses.replace(parts, retain=parts.retain[:0])
+    return evaluate(train, test, dataset.train_labels, dataset.test_labels, known)
