@@ -14,7 +14,8 @@ import vl_convert
 
 from core.metrics.measures import Evaluation
 from core.runs.run import MODELS, Run
-from ui import charts, wording
+from ui.charts.histograms import histogram, top_share
+from ui.wording import numbers, terms, titles, traps, verdicts
 
 
 def metrics_table(run: Run) -> pd.DataFrame:
@@ -63,9 +64,9 @@ def histograms(run: Run) -> dict[str, alt.LayerChart]:
         model: (e.forget_losses, e.class_matched_losses if matched else e.test_losses)
         for model, e in found.items()
     }
-    top = charts.top_share(*(losses for pair in pairs.values() for losses in pair))
+    top = top_share(*(losses for pair in pairs.values() for losses in pair))
     return {
-        model: charts.histogram(*pair, top, f"Loss histograms, {wording.SHORT[model]}", matched)
+        model: histogram(*pair, top, f"Loss histograms, {terms.SHORT[model]}", matched)
         for model, pair in pairs.items()
     }
 
@@ -105,18 +106,18 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
     esc = html.escape
     figures = "".join(
         f'<figure role="img" aria-label="{esc(chart.description)}"><figcaption>'
-        f"{esc(wording.COLUMNS[model])}</figcaption>{vl_convert.vegalite_to_svg(_spec(chart))}</figure>"
+        f"{esc(terms.COLUMNS[model])}</figcaption>{vl_convert.vegalite_to_svg(_spec(chart))}</figure>"
         for model, chart in histograms(run).items()
     )
-    numbers = "".join(
-        f"<tr><td>{esc(wording.SHORT[r.model])}</td><td>{esc(r.metric.replace('_', ' '))}</td>"
+    values = "".join(
+        f"<tr><td>{esc(terms.SHORT[r.model])}</td><td>{esc(r.metric.replace('_', ' '))}</td>"
         f"<td>{_percent(r.value)}</td><td>{_percent(r.low)} to {_percent(r.high)}</td>"
         f"<td>{'' if pd.isna(r.n) else f'{int(r.n):,}'}</td></tr>"
         for r in metrics_table(run).itertuples()
     )
     facts = {
         "Run": run.id,
-        "Status": wording.STATUS[run.status],
+        "Status": terms.STATUS[run.status],
         "Started": run.created,
         "What was forgotten": run.plan.request.describe(),
         "Request": run.plan.request.to_json() if len(run.plan.request.indices) <= 1000 else "",
@@ -135,22 +136,22 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
         for k, v in facts.items()
         if v != ""
     )
-    trap = (wording.trap(run) or "").replace("**", "").replace("*", "")
+    trap = (traps.trap(run) or "").replace("**", "").replace("*", "")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Forgetting Lab: '
         f"{esc(run.plan.request.describe())}</title><style>{STYLE}</style></head><body>"
-        f"<h1>Forgetting Lab: {esc(wording.plan_title(run.plan, labels))}</h1>"
-        f"<p><strong>{esc(wording.headline(run))}</strong></p><p>{esc(wording.reasons(run))}</p>"
+        f"<h1>Forgetting Lab: {esc(titles.plan_title(run.plan, labels))}</h1>"
+        f"<p><strong>{esc(verdicts.headline(run))}</strong></p><p>{esc(verdicts.reasons(run))}</p>"
         f"<p>{esc(trap)}</p>"
-        f"<p>{esc(wording.LIMITS)}</p>{figures}"
+        f"<p>{esc(terms.LIMITS)}</p>{figures}"
         f"<h2>The numbers</h2><table><tr><th>Model</th><th>Metric</th><th>Value</th>"
-        f"<th>95 % interval</th><th>Images</th></tr>{numbers}</table>"
+        f"<th>95 % interval</th><th>Images</th></tr>{values}</table>"
         f"<h2>How to repeat it</h2><table>{table}</table></body></html>"
     )
 
 
 def _percent(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else wording.percent(float(value))
+    return "" if value is None or pd.isna(value) else numbers.percent(float(value))
 
 
 def _json(value: Any) -> str:

@@ -14,7 +14,7 @@ from core.runs.run import Run
 from core.runs.run_files import run_to_files
 from core.runs.store.store import Store
 from tests.app import fakes
-from ui import lab
+from ui.services import jobs, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 Open = Callable[..., AppTest]
@@ -26,7 +26,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FORGETTING_LAB_HOSTED", "0")
-    monkeypatch.setattr(lab, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "shipped")
     monkeypatch.chdir(ROOT)
     st.cache_data.clear()
     st.cache_resource.clear()
@@ -43,7 +43,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Runner]:
     monkeypatch.setattr(core.runs.queue, "JobQueue", lambda store: real(store, fake))
     yield fake
     fake.release.set()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
 
 
 @pytest.fixture

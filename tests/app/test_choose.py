@@ -11,7 +11,7 @@ from core.runs.task import prepare
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab
+from ui.services import images
 
 PAGE = "pages/1_Choose.py"
 
@@ -83,4 +83,4 @@ def test_what_is_previewed_is_what_every_architecture_forgets(model: str, method
     request = ForgetRequest.most_memorised(50)
     plan = Plan(model, "digits", request, method)
     started = next(item for item in prepare(plan, device="cpu").run() if isinstance(item, Run))
-    assert started.data["forget_digest"] == lab.split("digits", request).digest
+    assert started.data["forget_digest"] == images.split("digits", request).digest

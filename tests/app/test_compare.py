@@ -11,7 +11,8 @@ from core.unlearners import METHODS
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
 from tests.app.test_front import texts
-from ui import charts, wording
+from ui.charts import palette
+from ui.wording import titles
 
 PAGE = "pages/3_Compare.py"
 
@@ -40,8 +41,8 @@ def test_a_link_overlays_two_runs(open_page: Open, ship) -> None:
     specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
     assert len(specs) == 2
     colors = [spec["layer"][1]["encoding"]["color"]["scale"] for spec in specs]
-    assert colors[0]["range"] == [charts.FORGET] * 2
-    assert colors[1]["range"] == [charts.TEST] * 2
+    assert colors[0]["range"] == [palette.FORGET] * 2
+    assert colors[1]["range"] == [palette.TEST] * 2
     assert colors[0]["domain"] == [f"A: {METHODS['neg_grad'].label}", "B: Fine-tune"]
     assert at.query_params["runs"] == "two,one"
     assert len(at.get("download_button")) == 1
@@ -83,7 +84,7 @@ def test_two_runs_of_one_method_are_named_by_what_they_differ_in(open_page: Open
 
 def test_what_runs_differ_in() -> None:
     def of(*runs):
-        return wording.differences([run.plan for run in runs], [run.settings for run in runs])
+        return titles.differences([run.plan for run in runs], [run.settings for run in runs])
 
     rate, other = settings_of("a", learning_rate=0.3), settings_of("b", learning_rate=0.1)
     assert of(rate, other) == ["learning rate 0.3", "learning rate 0.1"]

@@ -12,7 +12,7 @@ from core.files import cache_folder
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab
+from ui.services import images, jobs, runs
 
 PAGES = (
     "app.py",
@@ -38,7 +38,7 @@ def test_a_damaged_database_can_be_set_aside(open_page: Open, keep, page: str) -
     assert not at.exception
     assert not at.error
     assert list(file.parent.glob("runs.sqlite.broken-*"))
-    assert lab.load_run("kept").after is not None
+    assert runs.load("kept").after is not None
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -61,7 +61,7 @@ def test_a_database_that_is_gone_is_said_and_made_again(open_page: Open, keep) -
     assert "its file is gone" in at.error[0].value
     at.button(key="set-aside").click().run()
     assert not at.exception
-    assert lab.load_run("kept").after is not None
+    assert runs.load("kept").after is not None
 
 
 def test_a_database_that_cannot_be_used_now_is_not_set_aside(open_page: Open, monkeypatch) -> None:
@@ -90,9 +90,9 @@ def test_damaged_images_leave_the_digits(
         def broken(name: str) -> None:
             raise DataCorrupt("The decoded images are damaged.", "Delete them to decode them anew.")
 
-        monkeypatch.setattr(lab, "available", lambda name: True)
-        real = lab.dataset
-        monkeypatch.setattr(lab, "dataset", lambda n: real(n) if n == "digits" else broken(n))
+        monkeypatch.setattr(images, "available", lambda name: True)
+        real = images.dataset
+        monkeypatch.setattr(images, "dataset", lambda n: real(n) if n == "digits" else broken(n))
     at = open_page(page, data="cifar10", forget="random:0.1")
     assert len(at.error) == 1
     assert not at.exception
@@ -107,7 +107,7 @@ def test_a_damaged_checkpoint_fails_the_run_with_its_sentence(open_page: Open, r
     runner.fail = CheckpointCorrupt("The weights of compact cannot be read.", "Train them again.")
     at = open_page("pages/2_Unlearn.py", data="digits", forget="random:0.1")
     at.button(key="start").click().run()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
     at.run()
     assert at.error[0].value == "The weights of compact cannot be read. Train them again."
     assert at.button(key="set-up-again")
@@ -145,6 +145,6 @@ def test_an_array_file_that_cannot_be_read_is_said_after_a_repair(open_page: Ope
     at.button(key="set-aside").click().run()
     assert not at.exception
     assert "1 array file could not be read and was kept as" in at.warning[0].value
-    assert lab.load_run("kept").after is not None
+    assert runs.load("kept").after is not None
     at.button(key="dismiss-notes").click().run()
     assert not at.warning

@@ -11,7 +11,8 @@ import streamlit as st
 
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
-from ui import lab, outside
+from ui import outside
+from ui.services import download
 
 
 def texts(at) -> str:
@@ -67,7 +68,7 @@ def test_without_shipped_runs_and_data(open_page: Open) -> None:
 @pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", "pages/2_Unlearn.py"])
 def test_strangers_are_offered_no_download(open_page: Open, monkeypatch, page: str) -> None:
     monkeypatch.setenv("FORGETTING_LAB_HOSTED", "1")
-    lab.download().running = True  # somebody who may has started it
+    download.current().running = True  # somebody who may has started it
     at = open_page(page, data="cifar10", forget="random:0.1")
     assert not {"download", "download-cancel"} & {b.key for b in at.button}
     assert "python -m core download" in texts(at)

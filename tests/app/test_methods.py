@@ -9,7 +9,7 @@ import pytest
 from core.unlearners import METHODS
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab
+from ui.services import shipped
 
 PAGE = "pages/4_Methods.py"
 
@@ -33,8 +33,8 @@ def row(method: str, gap: float, seconds: float, **fields: object) -> dict[str, 
 
 
 def write(*rows: dict[str, object]) -> None:
-    lab.SHIPPED.mkdir(parents=True)
-    (lab.SHIPPED / "methods.json").write_text(json.dumps(rows))
+    shipped.SHIPPED.mkdir(parents=True)
+    (shipped.SHIPPED / "methods.json").write_text(json.dumps(rows))
 
 
 def test_what_was_measured(open_page: Open) -> None:
@@ -91,8 +91,8 @@ def test_only_some_are_nearer_than_a_trick(open_page: Open) -> None:
 
 @pytest.mark.parametrize("damage", ["{", "[1]", '[{"method": "neg_grad"}]'])
 def test_damaged_measurements(open_page: Open, damage: str) -> None:
-    lab.SHIPPED.mkdir(parents=True)
-    (lab.SHIPPED / "methods.json").write_text(damage)
+    shipped.SHIPPED.mkdir(parents=True)
+    (shipped.SHIPPED / "methods.json").write_text(damage)
     at = open_page(PAGE)
     assert "cannot be read" in texts(at)
     assert at.button(key="use-neg_grad")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from core.errors import LabError
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab, story
+from ui.services import shipped
+from ui.wording import anchor
 
 
 def rows(
@@ -20,10 +20,10 @@ def rows(
     found: list[dict] = []
     for seed in range(seeds):
         for name, accuracy in (
-            (story.AGGRESSIVE, aggressive),
-            (story.ANCHORED, anchored),
-            (story.LOWER, lower),
-            (story.PRESET, 0.86),
+            (anchor.AGGRESSIVE, aggressive),
+            (anchor.ANCHORED, anchored),
+            (anchor.LOWER, lower),
+            (anchor.PRESET, 0.86),
         ):
             found.append(
                 {
@@ -53,42 +53,42 @@ def rows(
     ],
 )
 def test_the_answer_follows_the_numbers(numbers: tuple, answer: str) -> None:
-    text = story.finding(rows(*numbers))
+    text = anchor.finding(rows(*numbers))
     assert answer in text
     assert "forgotten alike: at most 2.0 %" in text
 
 
 def test_the_numbers_stand_in_the_sentence() -> None:
-    text = story.finding(rows(0.82, 0.84, 0.83))
+    text = anchor.finding(rows(0.82, 0.84, 0.83))
     for number in ("82.1 %", "84.1 %", "83.1 %", "+2.0 points", "+1.0 points", "87.1 % before"):
         assert number in text
     assert "3 seeds" in text
-    assert "one seed" in story.finding(rows(0.82, 0.84, 0.83, seeds=1))
+    assert "one seed" in anchor.finding(rows(0.82, 0.84, 0.83, seeds=1))
 
 
 def test_a_gain_that_one_seed_does_not_show_is_none() -> None:
     found = rows(0.82, 0.84, 0.82)
     found[1]["retained_test_accuracy"] = 0.80
-    assert "Neither" in story.finding(found)
+    assert "Neither" in anchor.finding(found)
 
 
 def test_unequal_forgetting_is_no_fair_comparison() -> None:
-    assert "no fair comparison" in story.finding(rows(0.82, 0.84, 0.83, forget=0.2))
+    assert "no fair comparison" in anchor.finding(rows(0.82, 0.84, 0.83, forget=0.2))
 
 
 def test_nothing_is_said_without_the_three_kinds() -> None:
-    assert story.finding([]) == ""
-    assert story.finding([r for r in rows(0.82, 0.84, 0.83) if r["name"] != story.LOWER]) == ""
+    assert anchor.finding([]) == ""
+    assert anchor.finding([r for r in rows(0.82, 0.84, 0.83) if r["name"] != anchor.LOWER]) == ""
 
 
 def test_the_table_has_means() -> None:
-    lines = story.table(rows(0.82, 0.84, 0.83))
+    lines = anchor.table(rows(0.82, 0.84, 0.83))
     assert [line["model"] for line in lines] == [
         "before",
-        story.AGGRESSIVE,
-        story.ANCHORED,
-        story.LOWER,
-        story.PRESET,
+        anchor.AGGRESSIVE,
+        anchor.ANCHORED,
+        anchor.LOWER,
+        anchor.PRESET,
         "retrained",
     ]
     assert lines[1]["right on new images it kept"] == pytest.approx(0.821)
@@ -96,18 +96,18 @@ def test_the_table_has_means() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[{"seed": 1}]'])
-def test_a_damaged_file_is_one_sentence(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "story.json"
-    assert story.rows_of(file) == []
-    file.write_text(text)
+def test_a_damaged_file_is_one_sentence(text: str) -> None:
+    assert shipped.anchor_rows() == []
+    shipped.SHIPPED.mkdir(parents=True)
+    (shipped.SHIPPED / "story.json").write_text(text)
     with pytest.raises(LabError, match="cannot be read"):
-        story.rows_of(file)
+        shipped.anchor_rows()
 
 
 def test_it_is_on_screen_where_it_was_measured(open_page: Open) -> None:
-    assert story.QUESTION not in texts(open_page("pages/3_Compare.py"))
-    lab.SHIPPED.mkdir(parents=True)
-    (lab.SHIPPED / "story.json").write_text(json.dumps(rows(0.82, 0.84, 0.8401)))
+    assert anchor.QUESTION not in texts(open_page("pages/3_Compare.py"))
+    shipped.SHIPPED.mkdir(parents=True)
+    (shipped.SHIPPED / "story.json").write_text(json.dumps(rows(0.82, 0.84, 0.8401)))
     assert "does as well" in texts(open_page("pages/3_Compare.py"))
     link = {"data": "digits", "forget": "class:1", "method": "anchored_fine_tune"}
     assert "does as well" in texts(open_page("pages/2_Unlearn.py", **link))

@@ -11,7 +11,8 @@ from core.runs.store import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
-from ui import lab, state
+from ui.services import jobs, methods, runs
+from ui.state import owner as token
 
 PAGE = "pages/2_Unlearn.py"
 LINK = {"data": "digits", "forget": "random:0.1"}
@@ -25,7 +26,7 @@ def test_empty_says_what_to_do(open_page: Open) -> None:
 
 def test_settings_are_drawn_from_the_methods_metadata(open_page: Open) -> None:
     at = open_page(PAGE, **LINK)
-    method = lab.methods()["fine_tune"]
+    method = methods.descriptions()["fine_tune"]
     for parameter in method["parameters"]:
         assert at.get_by_key(f"set-{parameter['name']}").label == parameter["label"]
     assert at.get_by_key("set-momentum").value == 0.9
@@ -104,7 +105,7 @@ def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Op
     assert "No model was retrained without exactly these images" in texts(at)
     assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["57.1 %", "54.5 %", "none"]
     runner.release.set()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
     at.run()
     assert not at.exception
     assert "Forgotten, as far as this spy can see." in texts(at)
@@ -141,11 +142,11 @@ def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(
         assert "stop" not in {b.key for b in other.button}
         assert "owner" not in other.query_params
         assert other.session_state["owner"] != owner
-    cookies[state.COOKIE] = owner  # what the page put into the browser
+    cookies[token.COOKIE] = owner  # what the page put into the browser
     reloaded = open_page(PAGE, run=run)
     assert reloaded.button(key="stop")
     reloaded.button(key="stop").click().run()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
     reloaded.run()
     assert not reloaded.exception
     assert "stopped after step 21 of 40" in texts(reloaded)
@@ -155,9 +156,9 @@ def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(
 def test_a_cookie_that_is_no_token_is_not_taken(
     open_page: Open, cookies: dict[str, str], planted: str
 ) -> None:
-    cookies[state.COOKIE] = planted
+    cookies[token.COOKIE] = planted
     at = open_page()
-    assert state.TOKEN.fullmatch(at.session_state["owner"])
+    assert token.TOKEN.fullmatch(at.session_state["owner"])
 
 
 @pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", PAGE, "pages/4_Methods.py"])
@@ -188,7 +189,7 @@ def test_other_pages_show_the_way_back(open_page: Open, runner) -> None:
 def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> None:
     at = start(open_page, runner)
     runner.release.set()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
     at.run()
     assert not at.exception
     assert "Forgotten, as far as this spy can see." in texts(at)
@@ -205,7 +206,7 @@ def test_failed_says_what_helps(open_page: Open, runner) -> None:
     runner.fail = fakes.FAILURE
     at = start(open_page, runner)
     runner.release.set()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
     at.run()
     assert "The loss became infinite. A smaller learning rate helps." in at.error[0].value
     at.button(key="set-up-again").click().run()
@@ -246,7 +247,7 @@ def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(
     monkeypatch.setattr(array_files, "write_file", refuse)
     at = start(open_page, runner)
     runner.release.set()
-    assert lab.queue().join(10)
+    assert jobs.queue().join(10)
     at.run()
     assert not at.exception
     assert "could not be saved" in at.warning[0].value
@@ -260,15 +261,15 @@ def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(
     assert not at.exception
     assert not at.warning
     assert "This link shows the result" in texts(at)
-    assert lab.load_run(at.session_state["run"]).status == "finished"
+    assert runs.load(at.session_state["run"]).status == "finished"
 
 
 def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -> None:
-    lab.store().begin(fakes.run("theirs", status="running"))
-    lab.store().progress("theirs", 6, 78)
+    runs.store().begin(fakes.run("theirs", status="running"))
+    runs.store().progress("theirs", 6, 78)
     at = open_page(PAGE, run="theirs")
     assert "goes on in another process" in texts(at)
-    with lab.store().database.engine.begin() as connection:
+    with runs.store().database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
     at.run()
     assert not at.exception

@@ -12,9 +12,11 @@ from core.data.requests import ForgetRequest
 from core.errors import BadRequest
 from core.runs.run import Run
 from tests.app import fakes
-from ui import links, report, widgets, wording
+from ui import links, report
 from ui.links import Draft
-from ui.settings import log_scale
+from ui.widgets.columns import UNSCORED
+from ui.widgets.setting import log_scale
+from ui.wording import attack, numbers, terms, traps, verdicts
 
 REQUESTS = (
     ForgetRequest.random(0.1),
@@ -59,7 +61,7 @@ def test_unreadable_requests_become_a_sentence(text: str) -> None:
 
 
 def said(run: Run) -> str:
-    return f"{wording.headline(run)} {wording.reasons(run)}"
+    return f"{verdicts.headline(run)} {verdicts.reasons(run)}"
 
 
 def test_the_verdict_follows_the_numbers() -> None:
@@ -89,11 +91,11 @@ def test_memorised_images_on_their_way_up_are_not_called_too_much() -> None:
     text = said(run)
     assert text.startswith("Partly forgotten: 90 % of the way")
     assert "too much" not in text
-    trap = wording.trap(run)
+    trap = traps.trap(run)
     assert trap is not None
     assert "50 % is not the aim here" in trap
     assert "94.9 %" in trap
-    told = wording.direction(run.after.mia, run.retrained.mia)
+    told = attack.direction(run.after.mia, run.retrained.mia)
     assert told.endswith("as with the retrained network.")
     assert "too much" not in told
 
@@ -108,23 +110,23 @@ def test_the_verdict_where_something_is_missing() -> None:
 
 def test_the_takeaway_of_the_histograms_aims_at_the_ideal() -> None:
     """For memorised images the retrained network's shapes lie far apart: overlap is no aim."""
-    text = wording.histogram_takeaway(0.43, 0.15, 0.09)
+    text = attack.histogram_takeaway(0.43, 0.15, 0.09)
     assert "The aim is the retrained network's 9.0 %" in text
     assert "brought it nearer" in text
-    assert "no nearer" in wording.histogram_takeaway(0.43, 0.80, 0.09)
+    assert "no nearer" in attack.histogram_takeaway(0.43, 0.80, 0.09)
     assert "harder" not in text
 
 
 def test_no_sentence_claims_a_proof() -> None:
     for run in (fakes.run(), fakes.class_run(), fakes.run(n=5)):
         assert "prove" not in said(run)
-    assert "never a proof" in wording.LIMITS
-    assert "only silenced" in wording.LIMITS
+    assert "never a proof" in terms.LIMITS
+    assert "only silenced" in terms.LIMITS
 
 
 def test_trap_only_for_classes() -> None:
-    assert wording.trap(fakes.run()) is None
-    text = wording.trap(fakes.class_run())
+    assert traps.trap(fakes.run()) is None
+    text = traps.trap(fakes.class_run())
     assert text is not None
     for number in ("95.0 %", "96.0 %", "51.0 %"):
         assert number in text
@@ -132,17 +134,17 @@ def test_trap_only_for_classes() -> None:
 
 def test_no_trap_where_both_questions_have_the_same_answer() -> None:
     run = fakes.class_run()
-    assert wording.trap(replace(run, after=fakes.evaluation(mia=0.68, matched=0.69))) is None
+    assert traps.trap(replace(run, after=fakes.evaluation(mia=0.68, matched=0.69))) is None
 
 
 def test_words_for_numbers() -> None:
-    assert wording.value(None, "measuring") == "measuring"
-    assert wording.value(widgets.UNSCORED) == "too few images"
-    assert wording.loss(0.00312) == "0.0031"
-    assert wording.loss(2e-6) == "below 0.0001"
-    assert wording.duration(20) == "20 s"
-    assert wording.duration(None) == "time left not known yet"
-    assert wording.place(1) == "next in line"
+    assert numbers.value(None, "measuring") == "measuring"
+    assert numbers.value(UNSCORED) == "too few images"
+    assert numbers.loss(0.00312) == "0.0031"
+    assert numbers.loss(2e-6) == "below 0.0001"
+    assert numbers.duration(20) == "20 s"
+    assert numbers.duration(None) == "time left not known yet"
+    assert numbers.place(1) == "next in line"
 
 
 def test_log_scale_holds_ends_default_and_zero() -> None:

@@ -20,7 +20,7 @@ from core.errors import CheckpointCorrupt, DataCorrupt
 from core.training.recipe import Recipe, recipe_for
 from tests.app.conftest import Open
 from tests.hostile.conftest import PICTURE, Shell
-from ui import lab
+from ui.services import images
 
 UNLEARN = ("unlearn", "--dataset", "digits", "--forget", "random:0.1", "--method", "fine_tune")
 RECIPE = "The recipe in the manifest"
@@ -120,7 +120,7 @@ def test_wrong_memorisation_scores_are_one_sentence(
     with pytest.raises(CheckpointCorrupt, match="memorisation scores"):
         memorisation_scores(load_dataset("digits"))
     assert "memorisation scores" in shell(*UNLEARN)[1]
-    assert lab.scores("digits") is None
+    assert images.scores("digits") is None
     at = open_page("pages/1_Choose.py", data="digits", forget="memorised:5")
     assert "no memorisation scores" in at.error[0].value
 

@@ -11,7 +11,8 @@ import pytest
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.hostile.conftest import FOREIGN, PICTURE
-from ui import lab, links, outside
+from ui import links, outside
+from ui.services import long_choices
 
 FRONT, CHOOSE, UNLEARN, COMPARE = (
     "app.py",
@@ -161,7 +162,7 @@ def test_a_long_choice_is_stored_when_it_is_shared(
     at.run()
     [file] = (cache / "requests").iterdir()
     assert f"stored:{file.stem}" in at.code[0].value
-    assert len(lab.find_request(file.stem).indices) == 200
+    assert len(long_choices.find(file.stem).indices) == 200
 
 
 def test_a_long_choice_is_stored_when_it_is_run(
@@ -175,7 +176,7 @@ def test_a_long_choice_is_stored_when_it_is_run(
 def test_a_long_choice_on_a_full_disk(
     open_page: Open, photos: None, monkeypatch: pytest.MonkeyPatch, runner: fakes.Runner
 ) -> None:
-    monkeypatch.setattr(lab, "write_file", full)
+    monkeypatch.setattr(long_choices, "write_file", full)
     chosen = "indices:" + ",".join(map(str, range(200)))
     at = open_page(CHOOSE, data="digits", forget=chosen)
     assert not alarms(at)

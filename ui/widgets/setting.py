@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from ui import outside, state
+from ui import outside
+from ui.state import drafts, values
 
 
 def setting(parameter: dict[str, Any], value: Any) -> None:
@@ -20,19 +21,19 @@ def setting(parameter: dict[str, Any], value: Any) -> None:
     whole = parameter["type"] == "int"
 
     def keep() -> None:
-        state.change(settings={**state.draft().settings, name: st.session_state[key]})
+        drafts.change(settings={**drafts.draft().settings, name: values.get(key)})
 
     about = {"label": parameter["label"], "help": parameter["help"], "key": key, "on_change": keep}
     if parameter["type"] == "bool":
-        st.session_state[key] = bool(value)
+        values.put(key, bool(value))
         st.toggle(**about)
         return
     if parameter["type"] == "str":
-        st.session_state[key] = str(value)
+        values.put(key, str(value))
         st.text_input(**about)
         return
     number = _inside(parameter, value)
-    st.session_state[key] = number
+    values.put(key, number)
     if low is None or high is None or (whole and high - low > 200 and not parameter["log"]):
         st.number_input(**about, min_value=low, max_value=high, format=None if whole else "%g")
     elif parameter["log"]:
@@ -63,7 +64,7 @@ def _inside(parameter: dict[str, Any], value: Any) -> float | int:
     if inside != number:
         st.warning(f"{label} cannot be {number:g}; {inside:g} is set, the nearest it can be.")
     if inside != value:
-        state.change(settings={**state.draft().settings, parameter["name"]: inside})
+        drafts.change(settings={**drafts.draft().settings, parameter["name"]: inside})
     return int(inside) if whole else float(inside)
 
 

@@ -17,6 +17,9 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from ui.state import values
+from ui.widgets.mosaic import ACROSS, mosaic
+
 CSS = """
 .grid { display: grid; grid-template-columns: repeat(auto-fill, 68px); gap: 4px;
   justify-content: center; padding: 4px; }
@@ -97,21 +100,6 @@ export default function ({ data, parentElement, setStateValue }) {
 _grid = st.components.v2.component(
     "forgetting_lab_grid", html='<div class="grid" role="group"></div>', css=CSS, js=JS
 )
-ACROSS = 10
-
-
-def mosaic(images: NDArray[np.uint8], scale: int = 1) -> NDArray[np.uint8]:
-    """uint8 (n, 3, 32, 32) as one picture (height, width, 3), `ACROSS` to a row, black where none.
-
-    scale: how many pixels each one becomes, across and down.
-    """
-    n, rows = len(images), -(-len(images) // ACROSS)
-    across = min(n, ACROSS) if rows == 1 else ACROSS
-    cells = np.zeros((rows * across, 3, 32, 32), np.uint8)
-    cells[:n] = images
-    whole = cells.reshape(rows, across, 3, 32, 32).transpose(0, 3, 1, 4, 2)
-    picture = whole.reshape(rows * 32, across * 32, 3)
-    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def _address(picture: NDArray[np.uint8]) -> str:
@@ -135,11 +123,11 @@ def image_grid(
     """
     page = f"{label}:{','.join(map(str, ids))}"
     here = set(map(int, ids))
-    last: Any = (st.session_state.get(key) or {}).get("change") or {}
+    last: Any = (values.get(key) or {}).get("change") or {}
     # The state outlives the click: applied again, it would undo what Python changed since.
     click, applied = (page, last.get("sequence")), f"{key}-applied"
     new: set[int] | None = None
-    if last.get("page") == page and st.session_state.get(applied) != click:
+    if last.get("page") == page and values.get(applied) != click:
         new = {int(i) for i in last["picked"]} & here
     shown = set(picked) if new is None else (set(picked) - here) | new
     _grid(
@@ -157,5 +145,5 @@ def image_grid(
         on_change_change=lambda: None,
     )
     if new is not None:
-        st.session_state[applied] = click
+        values.put(applied, click)
     return new

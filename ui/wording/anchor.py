@@ -1,4 +1,4 @@
-"""What the anchor penalty gives back, as `benchmarks/story.py` measured it; no Streamlit in here.
+"""What the anchor penalty gives back, as `benchmarks/story.py` measured it.
 
 The course report claims that fine-tuning at an aggressive rate costs accuracy on the classes that
 stay, and that a penalty on the distance to the original weights (the anchor) gives some of it back.
@@ -7,15 +7,12 @@ The control is a plain lower rate. The sentences are made from the numbers.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from core.errors import LabError
-from ui import wording
+from ui.wording.numbers import percent, points
 
 QUESTION = "Does the anchor give accuracy back?"
 AGGRESSIVE, ANCHORED = "aggressive rate", "aggressive rate, anchored"
@@ -26,21 +23,6 @@ TELLING = 0.002
 """A smaller difference of mean accuracies is called none: 18 of 9,000 test images."""
 
 Row = Mapping[str, Any]
-
-
-def rows_of(file: Path) -> list[Row]:
-    """The rows of story.json, none where the file is not there. Raises LabError if damaged."""
-    try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
-        if not all(isinstance(row["name"], str) for row in rows):
-            raise TypeError("a name is not text")
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LabError(
-            f"The measurements in {file} cannot be read.", "Run python -m benchmarks.story again."
-        ) from error
-    return list(rows)
 
 
 def finding(rows: Iterable[Row]) -> str:
@@ -76,12 +58,12 @@ def finding(rows: Iterable[Row]) -> str:
             f"{'better still' if better else 'as well'}."
         )
     before = next((row for row in found if row["name"] == "before"), None)
-    start = f", from {_percent(before['retained_test_accuracy'])} before" if before else ""
+    start = f", from {percent(before['retained_test_accuracy'])} before" if before else ""
     text = (
         f"{answer} Fine-tuned at an aggressive rate the network is right on "
-        f"{_percent(mean(accuracy[AGGRESSIVE]))} of new images of the classes it keeps{start}. "
-        f"With the anchor it is {_percent(mean(accuracy[ANCHORED]))} ({_points(gains[ANCHORED])}), "
-        f"with a lower rate instead {_percent(mean(accuracy[LOWER]))} ({_points(gains[LOWER])})"
+        f"{percent(mean(accuracy[AGGRESSIVE]))} of new images of the classes it keeps{start}. "
+        f"With the anchor it is {percent(mean(accuracy[ANCHORED]))} ({_points(gains[ANCHORED])}), "
+        f"with a lower rate instead {percent(mean(accuracy[LOWER]))} ({_points(gains[LOWER])})"
     )
     text += f"; {_seeds(len(seeds))}."
     left = {
@@ -91,12 +73,12 @@ def finding(rows: Iterable[Row]) -> str:
     worst = max(left, key=left.__getitem__)
     if left[worst] <= FORGOTTEN:
         return (
-            f"{text} All three have forgotten alike: at most {_percent(left[worst])} of the class "
+            f"{text} All three have forgotten alike: at most {percent(left[worst])} of the class "
             "is still recognised."
         )
     return (
         f"{text} They have not forgotten alike, so this is no fair comparison: with the {worst} "
-        f"{_percent(left[worst])} of the class is still recognised."
+        f"{percent(left[worst])} of the class is still recognised."
     )
 
 
@@ -135,12 +117,8 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _percent(fraction: float) -> str:
-    return wording.percent(fraction)
-
-
 def _points(gains: list[float]) -> str:
-    middle = wording.points(mean(gains))
+    middle = points(mean(gains))
     if len(gains) == 1:
         return middle
     return f"{middle}, {100 * min(gains):+.1f} to {100 * max(gains):+.1f}"

@@ -1,0 +1,96 @@
+"""A run that has ended: its result, or why there is none, and the way on."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import LabError
+from core.runs.job import Job
+from core.runs.plan import Plan
+from core.runs.run import Run
+from ui import outside
+from ui.screens.unlearn.replay import replay
+from ui.services import jobs, methods
+from ui.state import address, drafts
+from ui.state.session import session
+from ui.widgets.data import data_title
+from ui.widgets.errors import say
+from ui.widgets.frame import CHOOSE, COMPARE
+from ui.widgets.result import result
+from ui.widgets.take_home import exports
+from ui.wording import numbers
+
+
+def leave_run() -> None:
+    """Back to the set-up, with the settings of the run."""
+    session.run = None
+
+
+def ended(job: Job) -> None:
+    """Whatever there is to show of a job that has ended."""
+    if job.unsaved:
+        _unsaved(job)
+    if job.run is None or job.state == "failed":
+        _failed(job)
+    else:
+        _finished(job.run, saved=not job.unsaved)
+
+
+def _unsaved(job: Job) -> None:
+    """Why a run is in this server's memory only, and a button that tries to save it again."""
+    st.warning(
+        f"This run could not be saved, so it has no link yet. {job.unsaved}", icon=":material/save:"
+    )
+    if st.button("Save again", key="save-again", type="primary"):
+        try:
+            jobs.save_again(job.id)
+        except LabError as error:
+            say(error)
+        else:
+            st.rerun()
+
+
+def _finished(run: Run, saved: bool) -> None:
+    """The result, its replay and the exports."""
+    link = address.share_link(with_draft=False, run=run.id) if saved else ""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{outside.plain(methods.label(run.plan.method))}** was told to forget "
+            f"{outside.plain(run.plan.request.describe())} of "
+            f"{outside.plain(data_title(run.plan.dataset))}. It took "
+            f"{numbers.duration(run.seconds.get('unlearning'))}, measuring not counted."
+        )
+        st.button("New run", key="new-run", on_click=leave_run, icon=":material/add:")
+    if source := run.data.get("source"):
+        st.caption(f"Data: {outside.plain(source)}")
+    if run.error:
+        st.info(outside.plain(run.error), icon=":material/info:")
+    result(run, f"result-{run.id}")
+    replay(run)
+    exports(run, link, f"export-{run.id}")
+    with st.container(horizontal=True):
+        _start_again(run.plan, "Set it up again")
+        if st.button("Compare it with other runs", key="to-compare", icon=":material/compare:"):
+            session.compare = [run.id]
+            st.switch_page(COMPARE)
+
+
+def _failed(job: Job) -> None:
+    """What happened, and the way on."""
+    text = outside.plain(job.error or "This run failed.")
+    if text.startswith("Stopped"):
+        st.warning(text, icon=":material/front_hand:")
+    else:
+        st.error(text, icon=":material/error:")
+    with st.container(horizontal=True):
+        _start_again(job.plan, "Set it up again")
+        if job.plan.dataset != "digits" and st.button("Use digits instead", key="use-digits"):
+            drafts.choose("digits", None)
+            st.switch_page(CHOOSE)
+
+
+def _start_again(plan: Plan, label: str) -> None:
+    """A button that brings a run's plan back to the set-up."""
+    if st.button(label, key="set-up-again", icon=":material/replay:"):
+        drafts.take_up(plan)
+        st.rerun()

@@ -1,0 +1,59 @@
+"""The methods, as the screens know them; torch is imported only where a description is needed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import streamlit as st
+
+from ui.wording.catalogue import method_name
+
+MODEL, ENSEMBLE = "compact", "sisa"
+
+
+def descriptions() -> dict[str, dict[str, Any]]:
+    """Every method's description by name (imports torch)."""
+    return {method["name"]: method for method in _described()}
+
+
+@st.cache_data(show_spinner=False)
+def _described() -> list[dict[str, Any]]:
+    from core.unlearners import describe
+
+    return list(describe())
+
+
+def labels() -> dict[str, str]:
+    """The methods' labels by name."""
+    return {name: method["label"] for name, method in descriptions().items()}
+
+
+def label(name: str) -> str:
+    """A method's name on a screen. Before anything has imported the methods (and torch with them)
+    it is made from the registry's key."""
+    if "core.unlearners" in sys.modules and name in (known := descriptions()):
+        return str(known[name]["label"])
+    return method_name(name)
+
+
+def setting_label(method: str, name: str) -> str:
+    """A hyper-parameter's name on a screen, with the same care as `label`."""
+    if "core.unlearners" in sys.modules and method in (known := descriptions()):
+        for parameter in known[method]["parameters"]:
+            if parameter["name"] == name:
+                return str(parameter["label"])
+    return name.replace("_", " ")
+
+
+def model_for(method: dict[str, Any], wanted: str = MODEL) -> str:
+    """The architecture that a method works on: the one wanted, but the ensemble for a method that
+    needs its shards, and for no other."""
+    if "shards" in method["needs"]:
+        return ENSEMBLE
+    return MODEL if wanted == ENSEMBLE else wanted
+
+
+def defaults(method: dict[str, Any], case: str) -> dict[str, Any]:
+    """A method's settings for a case, tuned presets first."""
+    return {p["name"]: p.get("presets", {}).get(case, p["default"]) for p in method["parameters"]}

@@ -1,0 +1,56 @@
+"""Sentences on the spy and on what it sees: the fair question, its score so far, the two shapes."""
+
+from __future__ import annotations
+
+from core.data.requests import ForgetRequest
+from core.metrics.measures import Evaluation, Measure
+from ui.wording.numbers import known, percent
+
+
+def fair_spy(evaluation: Evaluation, request: ForgetRequest) -> Measure | None:
+    """The attack that asks a fair question for this request."""
+    return evaluation.mia_class_matched if request.class_matched else evaluation.mia
+
+
+def direction(measure: Measure | None, ideal: Measure | None = None) -> str:
+    """What gives the images away, for an `AttackMeasure`, and whether it does so with the ideal."""
+    if not known(measure):
+        return ""
+    side = getattr(measure, "direction", "")
+    text = {
+        "forget lower": "The images to forget surprise the network less than new ones do",
+        "forget higher": "The images to forget surprise the network more than new ones do",
+        "none": "That is no better than a coin flip can explain",
+    }.get(side, "")
+    if text and known(ideal):
+        same = getattr(ideal, "direction", "") == side
+        text += ", as with the retrained network" if same else ", unlike with the retrained network"
+    return f"{text}." if text else ""
+
+
+def histogram_takeaway(before: float, after: float, ideal: float | None) -> str:
+    """What the overlap of the two shapes says: the overlap coefficients shown, before, after and
+    of the retrained model."""
+    text = (
+        f"The shapes of forgotten and new images overlap by {percent(after)} after unlearning, "
+        f"{percent(before)} before"
+    )
+    if ideal is None:
+        return f"{text}."
+    nearer = abs(after - ideal) < abs(before - ideal)
+    return (
+        f"{text}. The aim is the retrained network's {percent(ideal)}: unlearning brought it "
+        f"{'nearer' if nearer else 'no nearer'}."
+    )
+
+
+def so_far(before: Measure | None, now: Measure | None, ideal: Measure | None) -> str:
+    """What the live numbers of the fair attack say at this moment: an estimate."""
+    if now is None or not known(now):
+        return "The spy's score cannot be measured: there are too few images."
+    text = f"So far the spy scores about {percent(now.value)}"
+    if known(before) and before is not None:
+        text += f", {percent(before.value)} before"
+    if known(ideal) and ideal is not None:
+        return text + f"; the aim is the retrained model's {percent(ideal.value)}."
+    return text + "; a coin flip scores 50 %."

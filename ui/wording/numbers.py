@@ -1,0 +1,74 @@
+"""Numbers in words: shares, points, intervals, losses, seconds, places in a queue; and lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from core.metrics.measures import Measure
+from ui.wording.terms import TOO_FEW
+
+
+def known(measure: Measure | None) -> bool:
+    """Whether there is a number: False for not measured, and for NaN (too few images)."""
+    return measure is not None and math.isfinite(measure.value)
+
+
+def loss(value: float) -> str:
+    """A loss in nats with two digits that count: 0.0031 -> "0.0031"."""
+    return "below 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def percent(fraction: float) -> str:
+    """0.613 -> "61.3 %"."""
+    return f"{100 * fraction:.1f} %"
+
+
+def value(measure: Measure | None, missing: str = "none") -> str:
+    """The number, or why there is none."""
+    if measure is None:
+        return missing
+    return percent(measure.value) if known(measure) else TOO_FEW
+
+
+def interval(measure: Measure | None, pairs: bool = False) -> str:
+    """ "95 % sure: 59.8 to 62.7 % · 5,000 images"; `pairs` where n counts each of two sides."""
+    if measure is None or not known(measure):
+        return ""
+    images = f"{measure.n:,} + {measure.n:,}" if pairs else f"{measure.n:,}"
+    if not (math.isfinite(measure.low) and math.isfinite(measure.high)):
+        return f"{images} images"
+    return f"95 % interval {100 * measure.low:.1f} to {100 * measure.high:.1f} % · {images} images"
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points: "+1.2 points"."""
+    return f"{100 * difference:+.1f} points"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words a person would use."""
+    if seconds is None or not math.isfinite(seconds):
+        return "time left not known yet"
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def place(number: int) -> str:
+    """A place in the queue: 1 is the next one."""
+    return "next in line" if number <= 1 else f"number {number} in line"
+
+
+def seeds(counts: Sequence[int]) -> str:
+    """How many seeds stand behind the numbers: "one seed", "1 to 3 seeds"."""
+    low, high = min(counts, default=1), max(counts, default=1)
+    if low == high:
+        return "one seed" if high == 1 else f"{high} seeds"
+    return f"{low} to {high} seeds"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Several names in a sentence: "A, B and C"; empty for none."""
+    *others, last = names or ("",)
+    return f"{', '.join(others)} and {last}" if others else last

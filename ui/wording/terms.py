@@ -1,0 +1,66 @@
+"""What the app calls things: models, data sets, states of a run, and each number with its
+explanation. No Streamlit in here."""
+
+COLUMNS = {
+    "before": "Before",
+    "after": "After unlearning",
+    "retrained": "Retrained: the ideal",
+}
+SHORT = {"before": "Before", "after": "After", "retrained": "Retrained (ideal)"}
+DATASETS = {
+    "cifar10": "CIFAR-10 (small colour photos)",
+    "digits": "Handwritten digits",
+}
+STATUS = {
+    "running": "running",
+    "finished": "finished",
+    "partial": "stopped early",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+DIGITS_NOTE = (
+    "These are scikit-learn's handwritten digits, which need no download. A fifth of the training "
+    "labels are wrong on purpose, because clean digits leave a model almost nothing to memorise."
+)
+SPY = "Spy's score"
+SPY_HELP = (
+    "A simple attacker sees only how surprised the model is by an image (its loss) and guesses "
+    "whether that image was among those to be forgotten. A coin flip scores 50 %. The aim is the "
+    "retrained model's score, wherever that lies, and not the lowest one."
+)
+SPY_FAIR = "Spy's score, same classes"
+SPY_FAIR_HELP = (
+    "The spy has to tell the forgotten images from unseen images of the same classes. Where "
+    "classes were chosen this is the fair question. The aim is the retrained model's score."
+)
+SPY_PLAIN = "Spy's score, all new images"
+SPY_PLAIN_HELP = (
+    "The spy has to tell the forgotten images from unseen images of every class. Where classes "
+    "were chosen it mostly measures which class an image is of, not whether it was learned."
+)
+FORGET = "Right on images to forget"
+FORGET_HELP = (
+    "How many of the images to forget the model still labels correctly. The aim is the retrained "
+    "model's value: unseen images are often recognised too."
+)
+USEFUL = "Right on new images"
+USEFUL_HELP = (
+    "How many unseen test images it labels correctly, of the classes that it should still know. "
+    "Higher is better: this is what forgetting must not cost."
+)
+TERMS = {
+    SPY: "membership inference accuracy",
+    SPY_FAIR: "class-matched membership inference accuracy",
+    SPY_PLAIN: "membership inference accuracy",
+    FORGET: "forget accuracy",
+    USEFUL: "retained test accuracy",
+}
+"""The field's word for each number."""
+LIMITS = (
+    "What this spy cannot see: it looks at one number per image, the loss, and judges all images "
+    "alike. A network that has only silenced an answer, and still recognises the images inside, "
+    "looks the same to it; and an attack that is stronger, or aimed at a single image, may still "
+    "find traces. A score near the ideal is evidence of forgetting, never a proof of deletion."
+)
+TOO_FEW = "too few images"
+MEASURING = "measuring"

@@ -1,0 +1,102 @@
+"""The verdict on a finished run in sentences, made from the numbers that stand beside it; none
+claims that deletion is proven."""
+
+from __future__ import annotations
+
+from core.metrics.measures import Evaluation
+from core.runs.run import Run
+from core.runs.verdicts import verdict_of
+from core.verdict import SMALLEST, Verdict
+from ui.wording.attack import fair_spy
+from ui.wording.numbers import known, percent, points, value
+
+
+def headline(run: Run) -> str:
+    """The verdict on a run in one or two short sentences."""
+    if run.before is None or run.after is None:
+        return "This run has no final measurement, so there is nothing to judge."
+    found = verdict_of(run)
+    if found is None:
+        return (
+            "No verdict: no model was retrained without exactly these images, so the aim is not "
+            "known."
+        )
+    way = f"{100 * min(found.share, 0.99):.0f} % of the way from before to the retrained network"
+    text = {
+        "forgotten": "Forgotten, as far as this spy can see.",
+        "partly forgotten": f"Partly forgotten: {way}.",
+        "not forgotten": "Not forgotten: it is nearer to the network before than to the retrained "
+        f"one ({way}).",
+        "forgotten too much": "Forgotten too much: it has gone past the retrained network.",
+        "cannot tell": _cannot_tell(found, way),
+    }[found.word]
+    return f"{text} And damaged." if found.damaged else text
+
+
+def _cannot_tell(found: Verdict, way: str) -> str:
+    few = found.signal("loss_auc")
+    if few is None or few.difference.n < SMALLEST:
+        return f"Cannot tell: fewer than {SMALLEST} images to forget are too few to judge."
+    if not found.betrayed_by:
+        return (
+            "Cannot tell: these numbers were those of the retrained network before unlearning "
+            "already, so they cannot show forgetting here."
+        )
+    return (
+        f"Cannot tell: {few.difference.n:,} images measure this too coarsely. It looks like {way}."
+    )
+
+
+def reasons(run: Run) -> str:
+    """The numbers behind the headline."""
+    before, after, ideal = run.before, run.after, run.retrained
+    if before is None or after is None:
+        return ""
+    found = verdict_of(run)
+    if found is None:
+        start, end = fair_spy(before, run.plan.request), fair_spy(after, run.plan.request)
+        spy = (
+            f"The spy's score went from {value(start)} to {value(end)}. "
+            if known(start) and known(end)
+            else "There are too few images to forget for the spy to be scored (it takes ten). "
+        )
+        return spy + _cost(before, after, ideal)
+    parts = []
+    if signal := found.signal("forget_accuracy"):
+        parts.append(
+            f"Of the images to forget it labels {percent(signal.after)} correctly "
+            f"({percent(signal.before)} before; the retrained network {percent(signal.ideal)})."
+        )
+    if signal := found.signal("loss_auc"):
+        new = "a new one of the same class" if run.plan.request.class_matched else "a new one"
+        parts.append(
+            f"Beside {new}, a forgotten image surprises it less in {percent(signal.after)} of all "
+            f"pairs ({percent(signal.before)} before; the retrained network "
+            f"{percent(signal.ideal)})."
+        )
+    if found.damaged:
+        names = {
+            "retain_accuracy": "on {} of the images it was to keep (retrained {})",
+            "retained_test_accuracy": "on {} of new images of what it keeps (retrained {})",
+        }
+        worse = [found.signal(name) for name in found.damaged]
+        listed = " and ".join(
+            names[s.name].format(percent(s.after), percent(s.ideal)) for s in worse if s is not None
+        )
+        parts.append(f"The damage: it is right {listed}.")
+    else:
+        parts.append(_cost(before, after, ideal))
+    return " ".join(parts)
+
+
+def _cost(before: Evaluation, after: Evaluation, ideal: Evaluation | None) -> str:
+    start, end = before.retained_test_accuracy, after.retained_test_accuracy
+    if not (known(start) and known(end)):
+        return ""
+    text = (
+        f"On new images of the classes it keeps it is right {percent(end.value)} of the time "
+        f"({points(end.value - start.value)} against before"
+    )
+    if ideal is not None and known(ideal.retained_test_accuracy):
+        return text + f"; the retrained model {percent(ideal.retained_test_accuracy.value)})."
+    return text + ")."
