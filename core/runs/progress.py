@@ -39,13 +39,12 @@ Show = Callable[[Stand], None]
 
 
 @contextmanager
-def progress(every: float, console: Console | None = None) -> Iterator[Show]:
+def progress(every: float) -> Iterator[Show]:
     """Gives what shows a stand.
 
     every: seconds between two lines of text, where there is no terminal on stderr and so no bar.
-    console: takes the bar, in place of the terminal.
     """
-    console = console or terminal(sys.stderr)
+    console = terminal(sys.stderr)
     if console is None:
         yield _Lines(every)
         return
@@ -69,10 +68,10 @@ def progress(every: float, console: Console | None = None) -> Iterator[Show]:
                 task,
                 description=stand.phase,
                 completed=stand.done,
-                total=stand.total or None,
                 facts=stand.facts,
                 left="" if stand.left is None else f"{_clock(stand.left)} left",
             )
+            bar.tasks[0].total = stand.total or None  # `update` cannot take a total back
 
         yield show
 
