@@ -161,13 +161,13 @@ def _save(store: Store, run: Run, owner: str) -> None:
     try:
         store.save(run, owner)
         return
+    except LabError as error:
+        problem = NotSaved(run, str(error))
     except Exception as error:
         log.exception("run %s cannot be saved", run.id)
-        known = isinstance(error, LabError)
-        reason = str(error) if known else f"Something went wrong ({type(error).__name__})."
-        problem = NotSaved(run, reason)
+        problem = NotSaved(run, f"Something went wrong ({type(error).__name__}).")
     try:
-        store.mark_unsaved(run, reason)
-    except Exception:  # then a later process says only that this one ended before it was saved
-        log.exception("that run %s is not saved cannot be noted", run.id)
+        store.mark_unsaved(run, str(problem))
+    except Exception as error:  # then a later process says only that this one ended before that
+        log.info("that run %s is not saved cannot be noted: %s", run.id, error)
     raise problem

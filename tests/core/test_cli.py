@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from core import __main__ as cli
 from core.checkpoints import memorisation, storage
 from core.checkpoints.outside import load_file_as
 from core.checkpoints.storage import load_model
+from core.data.download import DownloadProgress
 from core.errors import Diverged
 from core.files import cache_folder
+from core.runs.run import Snapshot
+from core.runs.shell import progress
+from core.runs.shell.interrupts import stopped_by_ctrl_c
 from core.runs.store import array_files
 from core.runs.store.store import Store
 from core.unlearners import METHODS, describe, make
@@ -60,10 +68,7 @@ def birds(tmp_path_factory: pytest.TempPathFactory, small_compact: None):
 
 
 def core(*arguments: object) -> int:
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as left:  # argparse's way out
-        return int(left.code or 0)
+    return cli.main([str(argument) for argument in arguments])
 
 
 def unlearn(birds: Path, *more: object) -> int:
@@ -328,6 +333,114 @@ def test_info(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "compact-birds/base: " in text
 
 
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal is given to draw, where stdout and stderr are one."""
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=True, width=120, color_system=None)
+    monkeypatch.setattr(progress, "terminal", lambda stream: console)
+    return drawn
+
+
+BAR = "━" * 10
+
+
+def test_a_terminal_shows_a_bar_of_the_training(
+    birds: Path, screen: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ("train", "--dataset", "birds", "--data", birds, "--without", "random:5")
+    assert core(*train, "--forget-seed", 9) == 0
+    said, drawn = capsys.readouterr(), screen.getvalue()
+    assert "retrained-" in said.out
+    assert said.err == ""
+    assert re.search(r"epoch \d+ +.+ step \d+ of \d+, loss \d.\d+, accuracy [\d.]+ %", drawn)
+    assert re.search(r"0:\d\d left", drawn)
+    assert BAR in drawn
+
+
+def test_a_terminal_shows_a_bar_of_the_unlearning(
+    birds: Path, screen: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unlearn(birds, *FINE_TUNE, "--json", "-") == 0
+    said, drawn = capsys.readouterr(), screen.getvalue()
+    assert set(json.loads(said.out)["after"]) == SIX
+    assert said.err == ""
+    # How far it is, nobody knows: a bar that is not empty.
+    assert re.search(r"measuring every image ━+.* after step 3 of 3", drawn)
+
+
+def test_a_bar_says_what_is_done_and_how_long_it_takes(screen: io.StringIO) -> None:
+    with progress.progress(every=2) as show:
+        show(progress.of_unlearning(Snapshot(30, 60, "repair", 9.0, 0.0, 3725.2, 0.25)))
+    assert re.search(r"repair ━{10} +step 30 of 60, loss 0.250 1:02:05 left", screen.getvalue())
+
+
+def test_a_terminal_shows_a_table_of_the_runs(
+    birds: Path, screen: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unlearn(birds, *FINE_TUNE, "--json", "-") == 0
+    id = json.loads(capsys.readouterr().out)["id"]
+    screen.truncate(0)
+    assert core("runs") == 0
+    assert capsys.readouterr().out == ""
+    [line] = [row for row in screen.getvalue().splitlines() if id in row]
+    assert re.search(r"finished +fine_tune +12 random training images", line)
+
+
+@pytest.mark.parametrize("first", [0.0, 100.0])
+def test_the_line_of_a_download_is_said_when_it_is_due(
+    first: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Now and then, and at once where it brings news."""
+    now = [first]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with progress.progress(every=2) as show:
+        for done, note in [
+            (0, ""),
+            (1, ""),
+            (2, ""),
+            (3, ""),
+            (3, "Again."),
+            (3, "Again."),
+            (9, ""),
+        ]:
+            [stand] = progress.of_download([DownloadProgress("a", done * 10**6, 9 * 10**6, note)])
+            show(stand)
+            now[0] += 1
+    said = capsys.readouterr().err.splitlines()
+    steps = ["0 of 9 MB", "2 of 9 MB", "3 of 9 MB Again.", "9 of 9 MB"]
+    assert said == [f"a: {step}" for step in steps]
+
+
+def test_the_time_left_of_a_download_goes_by_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier try had left behind came in no time, and tells nothing."""
+    now = iter([0.0, 0.0, 10.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    items = [DownloadProgress("a", done, 100) for done in (50, 70)]
+    assert [stand.left for stand in progress.of_download(items)] == [None, 15.0]
+
+
+def test_a_dumb_terminal_and_a_pipe_get_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on many a CI machine, where nothing is a terminal
+    assert progress.terminal(sys.stderr) is None
+    assert progress.terminal(None) is None
+    teletype = io.StringIO()
+    monkeypatch.setattr(teletype, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert progress.terminal(teletype) is None
+
+
+def test_ctrl_c_stops_and_twice_ends() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stopped_by_ctrl_c() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 # In a process of its own
 
 SLOWLY = """
@@ -385,3 +498,59 @@ def test_as_a_module() -> None:
     out, _ = child.communicate(timeout=200)
     assert child.returncode == 0
     assert [method["name"] for method in json.loads(out)] == list(METHODS)
+
+
+DOWNLOAD = """
+import sys, time
+from core.__main__ import main
+from core.data import download
+def slowly(name):
+    for n in range(4):
+        yield download.DownloadProgress("a.tar.gz", n * 10**7, 3 * 10**7)
+        time.sleep(0.3)
+download.download = slowly
+sys.exit(main(["download"]))
+"""
+
+
+def test_a_real_terminal_gets_a_bar_and_a_pipe_the_result() -> None:
+    ours, theirs = os.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", DOWNLOAD], stdout=subprocess.PIPE, stderr=theirs, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"},
+    )  # fmt: skip
+    os.close(theirs)
+    drawn = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
+        while part := os.read(ours, 4096):
+            drawn += part
+    os.close(ours)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert out == b"CIFAR-10 is here.\n"
+    text = drawn.decode()
+    assert BAR in text
+    assert re.search(r"a\.tar\.gz.+20 of 30 MB.+0:\d\d left", text)
+    assert text.rstrip().endswith("\x1b[2K")  # and wipes it away
+
+
+def test_the_help_takes_none_of_what_is_slow_to_import() -> None:
+    code = (
+        "import sys; from core.__main__ import main; print(main(['-h']), *sys.modules, sep='\\n')"
+    )
+    child = start("-c", code)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
+    shown, _, modules = out.partition("\n0\n")
+    assert all(f"  {name}" in shown for name in ("info", "train", "unlearn", "repair"))
+    slow = {"torch", "sklearn", "numpy", "sqlalchemy", "streamlit", "rich", "pydantic"}
+    assert not slow & set(modules.split())
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    child = start("-m", "core", "--help")
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    assert child.stderr.read() == ""
+    assert child.wait(timeout=60) == 0

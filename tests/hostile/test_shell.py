@@ -53,8 +53,16 @@ COMMANDS: list[tuple[str, tuple[str, ...], str]] = [
     ("data: ~nobody", (*TENTH, "--dataset", "a", "--data", "~no-one-here/x"), "does not exist"),
     ("run: a path", ("runs", "../../etc/passwd"), "There is no run"),
     ("run: 5,000 letters", ("runs", "a" * 5000), "There is no run"),
-    ("a command of two lines", ("fly\naway",), "invalid choice"),
-    ("an option of two lines", ("runs", "--a\nb"), "unrecognized"),
+    ("a command of two lines", ("fly\naway",), "No such command"),
+    ("a command: 5,000 letters", ("a" * 5000,), "No such command"),
+    ("an option of two lines", ("runs", "--a\nb"), "No such option"),
+    ("an option: 5,000 letters", ("runs", "--" + "a" * 5000), "No such option"),
+    ("an option: escape codes", ("runs", "--\x1b[31m\x1b]0;x\x07"), "No such option"),
+    ("runs: 999 too many", ("runs", *["a", "b", "c"] * 333), "unexpected extra"),
+    ("keep: 5,000 letters", ("train", "--keep", "a" * 5000), "'weights', 'half', 'logits'"),
+    ("json: an option", ("methods", "--json", "--help"), "'--help' is an option"),
+    ("weights: an option", (*TENTH, "--weights", "--json"), "'--json' is an option"),
+    ("json: nothing", ("methods", "--json"), "requires an argument"),
 ]
 
 
@@ -83,6 +91,7 @@ def test_a_bad_command_is_one_line(
     code, line = shell(*(argument.replace("{tmp}", str(folder)) for argument in arguments))
     assert code == 2 or said == "does not exist"
     assert said in line
+    assert line.rstrip("\n").isprintable()
     assert sorted(folder.iterdir()) == before
 
 

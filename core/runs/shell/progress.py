@@ -1,0 +1,161 @@
+"""How far long work is, on stderr: a bar where there is a terminal, now and then a line elsewhere.
+
+Rich is imported where there is a terminal, and only then.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from core.data.download import DownloadProgress
+    from core.runs.run import Snapshot
+    from core.runs.sweep import SweepProgress
+    from core.training.loop import TrainingProgress
+
+
+@dataclass(frozen=True)
+class Stand:
+    """phase: what is being done. done, total: of its steps; total 0 where nobody knows. facts: the
+    step and what it showed. left: estimated seconds, None where nobody knows. line: all of that for
+    where there is no bar. told: whether that line, if it is a new one, is due at once."""
+
+    phase: str
+    done: float
+    total: float
+    facts: str
+    left: float | None
+    line: str
+    told: bool = False
+
+
+Show = Callable[[Stand], None]
+
+
+@contextmanager
+def progress(every: float) -> Iterator[Show]:
+    """Gives what shows a stand.
+
+    every: seconds between two lines of text, where there is no terminal on stderr and so no bar.
+    """
+    console = terminal(sys.stderr)
+    if console is None:
+        yield _Lines(every)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[facts]}", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
+        console=console,
+        refresh_per_second=4,  # a thread of its own draws it
+        transient=True,
+        redirect_stdout=False,  # results are no part of the picture
+    )
+    with bar:
+        task = bar.add_task("starting", total=None, facts="", left="")
+
+        def show(stand: Stand) -> None:
+            bar.update(
+                task,
+                description=stand.phase,
+                completed=stand.done,
+                facts=stand.facts,
+                left="" if stand.left is None else f"{_clock(stand.left)} left",
+            )
+            bar.tasks[0].total = stand.total or None  # `update` cannot take a total back
+
+        yield show
+
+
+class _Lines:
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._last = ""
+        self._since = 0.0
+
+    def __call__(self, stand: Stand) -> None:
+        new = stand.told and stand.line != self._last
+        if new or not self._last or time.monotonic() - self._since >= self._every:
+            self._last, self._since = stand.line, time.monotonic()
+            print(stand.line, file=sys.stderr, flush=True)
+
+
+def terminal(stream: TextIO | None) -> Console | None:
+    """A console for this stream where it is a terminal that can be drawn on, else None."""
+    if stream is None or not stream.isatty():
+        return None
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False)
+    return None if console.is_dumb_terminal else console
+
+
+def of_training(item: TrainingProgress) -> Stand:
+    phase = f"epoch {item.epoch + 1}"
+    facts = (
+        f"step {item.step} of {item.total_steps}, loss {item.loss:.3f}, "
+        f"accuracy {100 * item.accuracy:.1f} %"
+    )
+    line = f"{phase}, {facts}{_left(item.remaining)}"
+    ended = item.step == item.total_steps
+    return Stand(phase, item.step, item.total_steps, facts, item.remaining, line, ended)
+
+
+def of_unlearning(snapshot: Snapshot) -> Stand:
+    step = f"step {snapshot.step} of {snapshot.total_steps}"
+    if snapshot.phase == "measuring":
+        line = f"measuring every image after {step}"
+        return Stand("measuring every image", 0, 0, f"after {step}", None, line, True)
+    facts = step
+    if snapshot.training_loss is not None:
+        facts += f", loss {snapshot.training_loss:.3f}"
+    if snapshot.probe is not None and snapshot.probe.mia is not None:
+        facts += f", attack {100 * snapshot.probe.mia:.1f} %"
+    line = f"{snapshot.phase}: {facts}{_left(snapshot.remaining)}"
+    return Stand(
+        snapshot.phase, snapshot.step, snapshot.total_steps, facts, snapshot.remaining, line
+    )
+
+
+def of_sweep(item: SweepProgress) -> Stand:
+    """Every plan that is done is told."""
+    run = item.run
+    facts = f"{item.done} of {item.total}"
+    what = f"{run.plan.method}, {run.plan.request.describe()}, seed {run.plan.seed}: {run.status}"
+    if run.error:
+        what += f" ({run.error})"
+    line = f"{facts}: {what}{_left(item.remaining)}"
+    return Stand(run.plan.method, item.done, item.total, facts, item.remaining, line, True)
+
+
+def of_download(items: Iterable[DownloadProgress]) -> Iterator[Stand]:
+    """The time left goes by what came since this file was begun, or gone on with."""
+    file, had, since = "", 0, 0.0
+    for item in items:
+        if item.file != file or item.done < had:
+            file, had, since = item.file, item.done, time.monotonic()
+        spent, came = time.monotonic() - since, item.done - had
+        left = spent / came * (item.total - item.done) if came else None
+        facts = f"{item.done / 1e6:.0f} of {item.total / 1e6:.0f} MB {item.note}".rstrip()
+        told = bool(item.note) or item.done == item.total
+        yield Stand(item.file, item.done, item.total, facts, left, f"{item.file}: {facts}", told)
+
+
+def _left(remaining: float | None) -> str:
+    return "" if remaining is None else f", about {remaining:.0f} s left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

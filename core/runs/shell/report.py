@@ -1,0 +1,76 @@
+"""A run in numbers: the record that scripts read, and the table for a screen; a training in a line.
+
+What takes a while to import is imported in the functions: the shell's help needs none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.checkpoints.storage import Checkpoint
+    from core.metrics.measures import Evaluation
+    from core.runs.run import Run
+
+REPORTED = (
+    "forget_accuracy",
+    "retain_accuracy",
+    "test_accuracy",
+    "retained_test_accuracy",
+    "mia",
+    "mia_class_matched",
+)
+
+
+def report(run: Run) -> dict[str, Any]:
+    """What `unlearn --json` writes: the three models' numbers as fractions, and the record."""
+    from core.runs.run import MODELS
+    from core.runs.verdicts import verdict_of
+
+    def numbers(evaluation: Evaluation | None) -> dict[str, float | None] | None:
+        if evaluation is None:
+            return None
+        metrics = evaluation.metrics()
+        return {name: metrics[name] and metrics[name]["value"] for name in REPORTED}
+
+    return {
+        "id": run.id,
+        "status": run.status,
+        "error": run.error,
+        **{name: numbers(getattr(run, name)) for name in MODELS},
+        "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
+        "verdict": verdict.to_dict() if (verdict := verdict_of(run)) else None,
+        "seconds": {name: run.seconds.get(name) for name in ("unlearning", "measuring")},
+        "plan": run.plan.to_dict(),
+        "settings": dict(run.settings),
+        "versions": dict(run.versions),
+        "data": dict(run.data),
+        "weights_sha256": run.weights_sha256,
+        "steps": {"done": run.steps_done, "total": run.total_steps},
+    }
+
+
+def table(run: Run) -> list[str]:
+    """Lines of text: what the run was, each model's numbers in percent, and the time it took."""
+    from core.runs.run import MODELS
+
+    numbers = report(run)
+    lines = [f"run {run.id}: {run.plan.method}, {run.plan.request.describe()}, {run.status}"]
+    if run.error:
+        lines.append(run.error)
+    columns = [name for name in MODELS if numbers[name] is not None]
+    if not columns:
+        return lines
+    lines.append(f"{'':26}" + "".join(f"{name:>12}" for name in columns))
+    for metric in REPORTED:
+        values = (numbers[name][metric] for name in columns)
+        cells = (f"{100 * v:>10.1f} %" if v is not None else f"{'-':>12}" for v in values)
+        lines.append(f"{metric:26}" + "".join(cells))
+    spent = [f"{s:.1f} s {name}" for name, s in numbers["seconds"].items() if s is not None]
+    return [*lines, ", ".join(spent)] if spent else lines
+
+
+def trained_line(kept: Checkpoint) -> str:
+    """Where a trained model lies, its accuracies as fractions, and the seconds it took."""
+    accuracy = {name: round(value, 4) for name, value in kept.manifest.get("accuracy", {}).items()}
+    return f"{kept.weights}: {accuracy}, {kept.manifest.get('seconds', '?')} s"
