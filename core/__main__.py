@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option, Typer
 
@@ -23,6 +23,7 @@ from core.runs.shell.exit_codes import CANCELLED, run_command
 from core.runs.shell.interrupts import stopped_by_ctrl_c
 from core.runs.shell.report import report, table, trained_line
 from core.runs.shell.targets import SCREEN, check_targets, write_json
+from core.runs.shell.typed import Data, Dataset, ForgetSeed, Json, Keep, Model, Seed
 
 if TYPE_CHECKING:
     from core.runs.run import Run
@@ -38,18 +39,6 @@ app = Typer(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     return run_command(app, "python -m core", sys.argv[1:] if arguments is None else arguments)
-
-
-Model = Annotated[str, Option(help="compact, resnet18 or sisa")]
-Dataset = Annotated[str, Option(help="cifar10, digits, or a name")]
-Data = Annotated[Path | None, Option(help="folder with the images")]
-Seed = Annotated[int, Option(parser=typed.seed, metavar="N", help="of the method")]
-ForgetSeed = Annotated[int, Option(parser=typed.seed, metavar="N", help="of the forget set")]
-Keep = Annotated[
-    Literal["weights", "half", "logits"], Option(help="half: in float16; logits: no weights")
-]
-JSON = "write JSON (- for the screen)"
-Json = Annotated[str, Option(parser=typed.file_or_nothing, metavar="FILE", help=JSON)]
 
 
 @app.command(help="what this machine has: data, models, runs")

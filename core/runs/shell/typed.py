@@ -1,11 +1,14 @@
-"""What may be typed for an option: seeds, settings, names of files."""
+"""What may be typed for an option: seeds, settings, names of files; and the options that several
+commands have."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
+from typer import Option
 
 from core.data.requests import MOST_SEED
 from core.errors import BadRequest, short
@@ -36,3 +39,15 @@ def file(text: str | Path) -> Path:
 def file_or_nothing(text: str) -> str:
     """The same, and "" where nothing is written."""
     return str(file(text)) if text else ""
+
+
+Model = Annotated[str, Option(help="compact, resnet18 or sisa")]
+Dataset = Annotated[str, Option(help="cifar10, digits, or a name")]
+Data = Annotated[Path | None, Option(help="folder with the images")]
+Seed = Annotated[int, Option(parser=seed, metavar="N", help="of the method")]
+ForgetSeed = Annotated[int, Option(parser=seed, metavar="N", help="of the forget set")]
+Keep = Annotated[
+    Literal["weights", "half", "logits"], Option(help="half: in float16; logits: no weights")
+]
+JSON = "write JSON (- for the screen)"
+Json = Annotated[str, Option(parser=file_or_nothing, metavar="FILE", help=JSON)]
