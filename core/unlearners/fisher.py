@@ -7,7 +7,6 @@ the Fisher information F of the weight, alpha setting how much of it there is.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +15,9 @@ from core.curvature.fisher import fisher_factors
 from core.curvature.products import unflat
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import steps_for, stream
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.draw import steps_for, stream
+from core.unlearners.common.parameters import batch
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,9 @@ class Fisher(Unlearner):
         10,
         log=True,
     )
-    batch_size: int = parameter(64, "Batch size", "Images a step.", 8, 1024, log=True)
+    batch_size: int = batch(64)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         count = max(2, steps_for(data.retain, self.epochs, self.batch_size))
         draws = stream(generator, "retain")
         factors = fisher_factors(model, data.retain, count, self.batch_size, draws)

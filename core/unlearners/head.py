@@ -15,7 +15,6 @@ is not forgotten. Descent-to-Delete has no such term: its promise is about the m
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -35,12 +34,18 @@ from core.curvature.solvers import solve_damped
 from core.data.images import Images
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import stream
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.draw import stream
+from core.unlearners.common.parameters import strength
 from core.unlearners.common.solving import solving
 
 Rows = tuple[Tensor, Tensor]
 """Features with a 1 for the bias, float64 (n, d + 1), and labels (n,)."""
+
+
+def _penalty() -> float:
+    help = "Ties the last layer to small weights, once for all images: smaller steps further."
+    return parameter(1.0, "L2 penalty", help, 1e-8, 1e6, log=True)
 
 
 @dataclass(frozen=True)
@@ -60,19 +65,9 @@ class NewtonHead(Unlearner):
     )
     paper = "Guo et al., ICML 2020, arXiv 1911.03030 (certified removal)"
 
-    l2: float = parameter(
-        1.0,
-        "L2 penalty",
-        "Ties the last layer to small weights, once for all images: smaller steps further.",
-        1e-8,
-        1e6,
-        log=True,
-        presets={"class": 10.0},
-    )
+    l2: float = _penalty()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         retain, forget = _rows(data, data.retain), _rows(data, data.forget)
         weights = head_weights(model.head)
         total = head_steps(len(retain[1])) + 2
@@ -105,15 +100,7 @@ class Puma(Unlearner):
     )
     paper = "Wu, Hashemi & Srinivasa, AAAI 2022, arXiv 2203.00846"
 
-    l2: float = parameter(
-        1.0,
-        "L2 penalty",
-        "Ties the last layer to small weights, once for all images: smaller steps further.",
-        1e-8,
-        1e6,
-        log=True,
-        presets={"class": 30.0},
-    )
+    l2: float = _penalty()
     ridge: float = parameter(
         0.01,
         "Ridge",
@@ -124,19 +111,9 @@ class Puma(Unlearner):
     held_out: float = parameter(
         0.1, "Held-out share", "Share of the images to keep that quality is measured on.", 0.01, 0.5
     )
-    scale: float = parameter(
-        1.0,
-        "Strength",
-        "How much of the step is taken: 1 is what the theory says.",
-        1e-3,
-        1e3,
-        log=True,
-        presets={"random": 10.0, "class": 10.0},
-    )
+    scale: float = strength()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         retain, forget = _rows(data, data.retain), _rows(data, data.forget)
         weights = head_weights(model.head)
         n = len(retain[1])
@@ -197,7 +174,6 @@ class DescentToDelete(Unlearner):
         3,
         5000,
         log=True,
-        presets={"random": 200},
     )
     l2: float = parameter(
         2000.0,
@@ -206,7 +182,6 @@ class DescentToDelete(Unlearner):
         1e-3,
         1e6,
         log=True,
-        presets={"random": 10_000.0, "digits": 60.0},
     )
     epsilon: float = parameter(
         1.0,
@@ -220,9 +195,7 @@ class DescentToDelete(Unlearner):
         1e-5, "Delta", "The chance that the promise fails.", 1e-12, 0.1, log=True
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         x, y = _rows(data, data.retain)
         centre = x[:, :-1].mean(0)
         x[:, :-1] -= centre

@@ -12,7 +12,7 @@ Evaluation mode throughout: BatchNorm's running statistics stay, and no image fe
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -21,11 +21,12 @@ from torch import Tensor
 from core.curvature.fisher import fisher_factors, woodfisher
 from core.curvature.products import add_gradient, flat, ggn_product, unflat
 from core.curvature.solvers import conjugate_gradients
-from core.data.images import Images
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import steps_for, stream
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.draw import Draw, steps_for, together
+from core.unlearners.common.networks import device_of
+from core.unlearners.common.parameters import batch, strength
 from core.unlearners.common.solving import solving
 
 SENTENCE = (
@@ -34,47 +35,14 @@ SENTENCE = (
 )
 
 
-def _damping(default: float, for_classes: float) -> float:
-    found: float = parameter(
-        default,
-        "Damping",
-        "Added to the curvature in every direction: more makes the step smaller and safer.",
-        1e-8,
-        1e3,
-        log=True,
-        presets={"class": for_classes},
-    )
-    return found
-
-
-def _scale(for_samples: float) -> float:
-    found: float = parameter(
-        1.0,
-        "Strength",
-        "How much of the step is taken: 1 is what the theory says.",
-        1e-3,
-        1e3,
-        log=True,
-        presets={"random": for_samples, "class": 8.0},
-    )
-    return found
+def _damping(default: float) -> float:
+    help = "Added to the curvature in every direction: more makes the step smaller and safer."
+    return parameter(default, "Damping", help, 1e-8, 1e3, log=True)
 
 
 def _retain_epochs() -> float:
-    found: float = parameter(
-        0.2,
-        "Passes over kept images",
-        "How much of the images to keep is read for their gradient.",
-        0.01,
-        1.0,
-        log=True,
-    )
-    return found
-
-
-def _batch_size(default: int) -> int:
-    found: int = parameter(default, "Batch size", "Images a step.", 8, 1024, log=True)
-    return found
+    help = "How much of the images to keep is read for their gradient."
+    return parameter(0.2, "Passes over kept images", help, 0.01, 1.0, log=True)
 
 
 @dataclass(frozen=True)
@@ -98,23 +66,17 @@ class InfluenceCG(Unlearner):
     iterations: int = parameter(
         12, "Iterations", "Rounds of the solver, each one pass over the sample.", 2, 200, log=True
     )
-    damping: float = _damping(0.01, 0.1)
-    scale: float = _scale(2.0)
+    damping: float = _damping(0.01)
+    scale: float = strength()
     retain_epochs: float = _retain_epochs()
-    batch_size: int = _batch_size(128)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        every = _all(data)
-        n = min(self.samples, len(every))
-        order = torch.randperm(len(every), generator=stream(generator, "curvature"))[:n]
-        sample = Images(every.images, every.labels, every.indices[order])
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        sample = draw.sample(together(data.retain, data.forget), self.samples, "curvature")
         before = _gradient_steps(data, self.retain_epochs, self.batch_size)
         total = before + self.iterations * sample.steps(self.batch_size) + 1
-        target = yield from _gradient(
-            model, data, self.retain_epochs, self.batch_size, generator, total
-        )
+        target = yield from _gradient(model, data, self.retain_epochs, self.batch_size, draw, total)
 
         def product(vector: Tensor) -> Generator[None, None, Tensor]:
             return ggn_product(model, sample, vector, self.batch_size)
@@ -147,31 +109,21 @@ class InfluenceWoodFisher(Unlearner):
     factors: int = parameter(
         64, "Curvature gradients", "Directions that are measured.", 2, 512, log=True
     )
-    damping: float = _damping(0.03, 0.5)
-    scale: float = _scale(1.0)
+    damping: float = _damping(0.03)
+    scale: float = strength()
     retain_epochs: float = _retain_epochs()
-    batch_size: int = _batch_size(128)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw, every = Draw(generator, device_of(model)), together(data.retain, data.forget)
         before = _gradient_steps(data, self.retain_epochs, self.batch_size)
         total = before + self.factors + 1
-        target = yield from _gradient(
-            model, data, self.retain_epochs, self.batch_size, generator, total
-        )
-        draws = stream(generator, "curvature")
-        factors = fisher_factors(model, _all(data), self.factors, self.batch_size, draws)
-        work = woodfisher(factors, target, self.damping)
-        solved = yield from solving(work, before, total)
+        target = yield from _gradient(model, data, self.retain_epochs, self.batch_size, draw, total)
+        drawn = draw.stream("curvature")
+        factors = fisher_factors(model, every, self.factors, self.batch_size, drawn)
+        solved = yield from solving(woodfisher(factors, target, self.damping), before, total)
         _move(model, self.scale * solved)
         yield Step(total, total)
-
-
-def _all(data: UnlearningData) -> Images:
-    """The images to keep and those to forget."""
-    retain, forget = data.retain, data.forget
-    return Images(retain.images, retain.labels, torch.cat([retain.indices, forget.indices]))
 
 
 def _gradient_steps(data: UnlearningData, retain_epochs: float, batch_size: int) -> int:
@@ -183,7 +135,7 @@ def _gradient(
     data: UnlearningData,
     retain_epochs: float,
     batch_size: int,
-    generator: torch.Generator,
+    draw: Draw,
     total: int,
 ) -> Generator[Step, None, Tensor]:
     """(n_F / N) (g_F - g_R), g_F over all of F, g_R over a share of R, (p,)."""
@@ -197,9 +149,7 @@ def _gradient(
     ):
         count = steps_for(part, epochs, batch_size)
         images = min(len(part), count * batch_size)
-        read: Iterator[tuple[Tensor, Tensor]] = part.shuffled(
-            batch_size, stream(generator, name), found.device
-        )
+        read = draw.batches(part, name, batch_size)
         for _ in range(count):
             x, y = next(read)
             summed = add_gradient(model, x, y, sign * share / images, found)

@@ -6,15 +6,16 @@ of fewer weights remembers less of single images.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import itertools
 from dataclasses import dataclass
 
 import torch
 
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for
-from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
+from core.unlearners.base import UnlearningData, parameter
+from core.unlearners.common.descent import AfterStep
+from core.unlearners.common.parameters import FORGETS_MORE, KEPT_AGAIN, batch, passes, rate
+from core.unlearners.fine_tune import FineTune
 
 
 def linear_decay(done: int, total: int) -> float:
@@ -42,17 +43,9 @@ class L1Sparse(FineTune):
     )
     paper = "Jia et al., NeurIPS 2023, arXiv 2304.04934"
 
-    epochs: float = parameter(
-        0.6,
-        "Passes",
-        "How often each image to keep is seen again.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 8.0},
-    )
-    learning_rate: float = retain_rate(0.16)
-    batch_size: int = retain_batch(128)
+    epochs: float = passes(0.6, KEPT_AGAIN)
+    learning_rate: float = rate(0.16, FORGETS_MORE)
+    batch_size: int = batch()
     gamma: float = parameter(
         5e-5,
         "Sparsity",
@@ -62,22 +55,13 @@ class L1Sparse(FineTune):
         log=True,
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        weights = list(model.parameters())
-        total = steps_for(data.retain, self.epochs, self.batch_size)
-        done = 0
+    def after_step(self, model: Classifier, data: UnlearningData) -> AfterStep:
+        left = (linear_decay(done, self.steps(data)) for done in itertools.count())
 
         @torch.no_grad()
         def shrink(rate: float) -> None:
-            nonlocal done
-            threshold = rate / (1 - self.momentum) * self.gamma * linear_decay(done, total)
-            for weight in weights:
+            threshold = rate / (1 - self.momentum) * self.gamma * next(left)
+            for weight in model.parameters():
                 weight.sub_(weight.clamp(-threshold, threshold))
-            done += 1
 
-        model.train()
-        retain = batches(data.retain, "retain", self.batch_size, generator, model)
-        losses = (cross_entropy(model, x, y) for x, y in retain)
-        yield from descend(model, losses, total, self.learning_rate, self.momentum, shrink)
+        return shrink

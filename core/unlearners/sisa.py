@@ -7,7 +7,6 @@ before (same machine, versions and thread count).
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,7 +16,7 @@ from core.errors import BadRequest
 from core.models.classifier import Classifier
 from core.models.sisa import Sisa
 from core.training.shards import Stored, shards_of, train_shards
-from core.unlearners.base import Step, Unlearner, UnlearningData
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ class SisaUnlearner(Unlearner):
         stored: Stored = data.record("shards")()
         shards_of(data.retain, data.recipe, stored.seed, data.classes)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         stored: Stored = data.record("shards")()
         shards = shards_of(data.retain, data.recipe, stored.seed, data.classes)
         ensemble = cast(Sisa, model)
