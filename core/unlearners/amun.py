@@ -77,9 +77,7 @@ class Amun(Descent):
     BatchNorm's running statistics.
     """
 
-    name = "amun"
-    label = "AMUN"
-    group = "retrain-like"
+    name, label, group = "amun", "AMUN", "retrain-like"
     needs = frozenset({"retain", "forget"})
     suits = "samples"
     sentence = (

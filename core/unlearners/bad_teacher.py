@@ -19,20 +19,18 @@ from torch import Tensor
 from core.models.classifier import Classifier
 from core.models.registry import build_model
 from core.unlearners.base import UnlearningData, parameter
-from core.unlearners.common.descent import Descent, adam
+from core.unlearners.common.descent import AdamDescent
 from core.unlearners.common.draw import Draw, share_of, together
 from core.unlearners.common.losses import divergence, logits
 from core.unlearners.common.networks import freeze_batchnorm, frozen_copy
-from core.unlearners.common.parameters import batch, passes, rate
+from core.unlearners.common.parameters import adam_rate, batch, passes
 
 
 @dataclass(frozen=True)
-class BadTeacher(Descent):
+class BadTeacher(AdamDescent):
     """Adam on the mean over the mixture of KL(T || S) on R and KL(D || S) on F."""
 
-    name = "bad_teacher"
-    label = "Bad Teacher"
-    group = "teacher-student"
+    name, label, group = "bad_teacher", "Bad Teacher", "teacher-student"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Learns from two teachers: on the images to keep from the original model, on those to "
@@ -43,7 +41,7 @@ class BadTeacher(Descent):
     epochs: float = passes(
         1.0, "How often each image to forget, and each of the share to keep, is seen."
     )
-    learning_rate: float = rate(1e-4, "How far each step of Adam moves.", 1e-6, 0.1)
+    learning_rate: float = adam_rate(1e-4, "How far each step of Adam moves.")
     retain_share: float = parameter(
         0.3, "Share to keep", "The part of the images to keep that is rehearsed.", 0.001, 1
     )
@@ -70,6 +68,3 @@ class BadTeacher(Descent):
     def steps(self, data: UnlearningData) -> int:
         mixture = len(data.forget) + share_of(data.retain, self.retain_share)
         return max(1, round(self.epochs * -(-mixture // self.batch_size)))
-
-    def optimiser(self, model: Classifier) -> torch.optim.Optimizer:
-        return adam(model.parameters(), self.learning_rate)

@@ -4,7 +4,7 @@ A method says in its class attributes what it needs (`needs`), whom it suits and
 its fields, made with `parameter`, carry label, range, default and help, and widgets, shell flags
 and docs are drawn from them. `run` changes the model it is given and yields a `Step` after each
 batch; it draws randomness only from the generator that is passed in and reads only the parts of
-the data that it declares.
+the data that it declares. Most methods descend a loss: `common.descent.Descent` has the loop.
 """
 
 from __future__ import annotations

@@ -52,9 +52,7 @@ class BoundaryShrink(Descent):
     would teach the true label again, so the classes to forget are left out.
     """
 
-    name = "boundary_shrink"
-    label = "Boundary Shrink"
-    group = "forget-only"
+    name, label, group = "boundary_shrink", "Boundary Shrink", "forget-only"
     needs = frozenset({"forget"})
     suits = "classes"
     sentence = (
@@ -80,8 +78,7 @@ class BoundaryShrink(Descent):
         original = frozen_copy(model)
         forgotten = torch.tensor(data.forgotten_classes, device=draw.device)
         nearest = torch.full((len(data.forget),), UNKNOWN)
-        model.train()
-        freeze_batchnorm(model)
+        freeze_batchnorm(model.train())
         for chosen in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
             x, y = data.forget.batch(chosen, draw.device)
             if (nearest[chosen] == UNKNOWN).any():
@@ -98,9 +95,7 @@ class BoundaryExpand(Descent):
     the model has its K classes at every moment, and the pruning at the end is to drop the neuron.
     """
 
-    name = "boundary_expand"
-    label = "Boundary Expand"
-    group = "forget-only"
+    name, label, group = "boundary_expand", "Boundary Expand", "forget-only"
     needs = frozenset({"forget"})
     suits = "classes"
     sentence = (
@@ -127,8 +122,7 @@ class BoundaryExpand(Descent):
     def expanded(
         self, model: Classifier, neuron: list[Tensor], data: UnlearningData, draw: Draw
     ) -> Iterator[Tensor]:
-        model.train()
-        freeze_batchnorm(model)
+        freeze_batchnorm(model.train())
         for x, _ in draw.batches(data.forget, "forget", self.batch_size):
             with training_precision(x.device):
                 features = model.features(x)

@@ -21,7 +21,7 @@ from core.unlearners.common.descent import Phase, in_phases
 from core.unlearners.common.draw import Draw
 from core.unlearners.common.losses import cross_entropy, logits
 from core.unlearners.common.networks import device_of, kernels
-from core.unlearners.common.parameters import FORGETS_MORE, KEPT_AFTERWARDS, batch, passes, rate
+from core.unlearners.common.parameters import KEPT_AFTERWARDS, batch, passes, tuning_rate
 from core.unlearners.common.saliency import adding_gradients, smallest
 from core.unlearners.fine_tune import FineTune
 
@@ -46,8 +46,7 @@ class ConvolutionTranspose(FineTune):
     diagonal: what it knew of shapes is still there, what it knew of single images is off.
     """
 
-    name = "ct"
-    label = "CT (transposed kernels)"
+    name, label = "ct", "CT (transposed kernels)"
     sentence = (
         "Mirrors every filter of the network along its diagonal, which throws it off, then trains "
         "it on the images to keep until it has found its feet; what it knew well may suffer too."
@@ -55,7 +54,7 @@ class ConvolutionTranspose(FineTune):
     paper = PAPER
 
     epochs: float = passes(0.6, KEPT_AFTERWARDS)
-    learning_rate: float = rate(0.16, FORGETS_MORE)
+    learning_rate: float = tuning_rate(0.16)
     batch_size: int = batch()
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
@@ -72,8 +71,7 @@ class MaskedSmallGradients(FineTune):
     batches of R. New weights are those of a network fresh from `build_model`.
     """
 
-    name = "msg"
-    label = "MSG (re-initialise idle weights)"
+    name, label = "msg", "MSG (re-initialise idle weights)"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Replaces the filter weights that matter least for telling the two groups of images apart "
@@ -82,7 +80,7 @@ class MaskedSmallGradients(FineTune):
     paper = PAPER
 
     epochs: float = passes(0.45, KEPT_AFTERWARDS)
-    learning_rate: float = rate(0.16, FORGETS_MORE)
+    learning_rate: float = tuning_rate(0.16)
     batch_size: int = batch()
     share: float = parameter(
         0.3, "Share drawn anew", "How many of the filter weights start over.", 0, 1
@@ -124,8 +122,7 @@ class ConfuseFineTune(FineTune):
     std(W) is that of the kernel itself, so that one amount fits layers of any scale.
     """
 
-    name = "cfw"
-    label = "CFW (noise on the kernels)"
+    name, label = "cfw", "CFW (noise on the kernels)"
     sentence = (
         "Shakes every filter of the network with random noise, then trains it on the images to "
         "keep, the rarer classes counting more; too much noise costs accuracy for good."
@@ -133,7 +130,7 @@ class ConfuseFineTune(FineTune):
     paper = PAPER
 
     epochs: float = passes(0.6, KEPT_AFTERWARDS)
-    learning_rate: float = rate(0.16, FORGETS_MORE)
+    learning_rate: float = tuning_rate(0.16)
     batch_size: int = batch()
     noise: float = parameter(0.6, "Noise", "Its size relative to the weights of each layer.", 0, 10)
 

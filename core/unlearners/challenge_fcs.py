@@ -13,11 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.data.images import Images
 from core.models.classifier import Classifier
-from core.training.optimisers import make_optimiser
 from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import Phase, descend, in_phases
+from core.unlearners.common.descent import Phase, in_phases, sgd_phase
 from core.unlearners.common.draw import Draw, steps_for
 from core.unlearners.common.losses import cross_entropy, logits
 from core.unlearners.common.networks import device_of, freeze_batchnorm
@@ -47,9 +45,7 @@ class ForgetContrastStrengthen(Unlearner):
     BatchNorm's running statistics stay while F is read, and follow R else.
     """
 
-    name = "fcs"
-    label = "FCS (forget, contrast, strengthen)"
-    group = "retrain-like"
+    name, label, group = "fcs", "FCS (forget, contrast, strengthen)", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Makes the network undecided about the images to forget, drives them away from what it "
@@ -92,14 +88,12 @@ class ForgetContrastStrengthen(Unlearner):
         retain = draw.batches(data.retain, "retain", self.batch_size)
 
         def undecided() -> Iterator[Tensor]:
-            model.train()
-            freeze_batchnorm(model)
+            freeze_batchnorm(model.train())
             for x, _ in forget:
                 yield from_uniform(logits(model, x))
 
         def contrasted() -> Iterator[Tensor]:
-            model.train()
-            freeze_batchnorm(model)
+            freeze_batchnorm(model.train())
             for x, _ in forget:
                 with torch.no_grad():
                     others = logits(model, next(beside)[0])
@@ -110,20 +104,15 @@ class ForgetContrastStrengthen(Unlearner):
             for x, y in retain:
                 yield cross_entropy(model, x, y)
 
-        def phase(
-            name: str, losses: Iterator[Tensor], part: Images, passes: float, rate: float
-        ) -> Phase:
-            total = steps_for(part, passes, self.batch_size)
-            return Phase(
-                name, total, descend(make_optimiser(model, rate, self.momentum), losses, total)
-            )
+        def phase(name: str, losses: Iterator[Tensor], total: int, rate: float) -> Phase:
+            return sgd_phase(name, model, losses, total, rate, self.momentum)
 
-        phases = [phase("forgetting", undecided(), data.forget, 1, self.forget_rate)]
+        passing = data.forget.steps(self.batch_size)
+        keeping = steps_for(data.retain, self.rehearsal, self.batch_size)
+        phases = [phase("forgetting", undecided(), passing, self.forget_rate)]
         for _ in range(self.rounds):
             phases += [
-                phase("contrasting", contrasted(), data.forget, 1, self.contrast_rate),
-                phase(
-                    "strengthening", rehearsing(), data.retain, self.rehearsal, self.learning_rate
-                ),
+                phase("contrasting", contrasted(), passing, self.contrast_rate),
+                phase("strengthening", rehearsing(), keeping, self.learning_rate),
             ]
         yield from in_phases(*phases)

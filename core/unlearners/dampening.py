@@ -29,9 +29,7 @@ from core.unlearners.common.saliency import measuring_importance
 class SSD(Unlearner):
     """I = the mean over images of (d CE(f(x), y) / d theta)^2, the diagonal Fisher information."""
 
-    name = "ssd"
-    label = "SSD (selective dampening)"
-    group = "weight-editing"
+    name, label, group = "ssd", "SSD (selective dampening)", "weight-editing"
     precision = "float32"  # that of the stored importances
     needs = frozenset({"forget", "importance"})
     draws = False
@@ -81,8 +79,7 @@ class SSD(Unlearner):
 class LFSSD(SSD):
     """I = the mean over images of |d ||f(x)||^2 / d theta|, f(x) the logits: no labels are read."""
 
-    name = "lfssd"
-    label = "LFSSD (dampening without labels)"
+    name, label = "lfssd", "LFSSD (dampening without labels)"
     sentence = (
         "Like SSD, but tells which weights matter from how strongly they move the model's answers, "
         "so that it needs no labels; just as quick, and just as blunt."

@@ -37,9 +37,7 @@ class Delete(Descent):
     images. The forget images do not feed BatchNorm's running statistics.
     """
 
-    name = "delete"
-    label = "DELETE"
-    group = "teacher-student"
+    name, label, group = "delete", "DELETE", "teacher-student"
     needs = frozenset({"forget"})
     suits = "classes"
     sentence = (
@@ -56,8 +54,7 @@ class Delete(Descent):
     def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
         teacher = frozen_copy(model)
         forgotten = torch.tensor(data.forgotten_classes, device=draw.device)
-        model.train()
-        freeze_batchnorm(model)
+        freeze_batchnorm(model.train())
         for x, _ in draw.batches(data.forget, "forget", self.batch_size):
             target = without(logits(teacher, x), forgotten)
             yield F.kl_div(logits(model, x).log_softmax(1), target, reduction="batchmean")

@@ -41,9 +41,7 @@ class FadedTeacher(Descent):
     running statistics see F too, and the weights answer for what is remembered.
     """
 
-    name = "faded_teacher"
-    label = "Faded teacher"
-    group = "teacher-student"
+    name, label, group = "faded_teacher", "Faded teacher", "teacher-student"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Lets a copy of the model forget by training hard on the images to keep, then teaches the "
@@ -120,11 +118,9 @@ class FadedTeacher(Descent):
         draw: Draw,
     ) -> Iterator[Tensor]:
         """answers: T's logits of every image of F."""
-        crops, beside = (
-            draw.stream("augmentation"),
-            round(self.kept_per_forgotten * self.batch_size),
-        )
-        retain = draw.batches(data.retain, "rehearsal", max(1, beside))
+        crops = draw.stream("augmentation")
+        beside = max(1, round(self.kept_per_forgotten * self.batch_size))
+        retain = draw.batches(data.retain, "rehearsal", beside)
         for some in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
             kept = augment(next(retain)[0], data.recipe.crop, crops)
             with torch.no_grad():

@@ -10,32 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from core.models.classifier import Classifier
 from core.unlearners.base import UnlearningData, parameter
-from core.unlearners.common.descent import AfterStep, Descent
+from core.unlearners.common.descent import AfterStep, Descent, proximal
 from core.unlearners.common.draw import Draw
 from core.unlearners.common.losses import cross_entropy
-from core.unlearners.common.networks import weights_of
-from core.unlearners.common.parameters import (
-    FORGETS_MORE,
-    KEPT_AGAIN,
-    batch,
-    passes,
-    rate,
-    sgd_momentum,
-)
+from core.unlearners.common.parameters import batch, sgd_momentum, tuning_passes, tuning_rate
 
 
 @dataclass(frozen=True)
 class FineTune(Descent):
     """theta <- theta - eta grad CE(R): SGD with Nesterov momentum, eta along a cosine to 0."""
 
-    name = "fine_tune"
-    label = "Fine-tune"
-    group = "retrain-like"
+    name, label, group = "fine_tune", "Fine-tune", "retrain-like"
     needs = frozenset({"retain"})
     over = "retain"
     sentence = (
@@ -44,8 +33,8 @@ class FineTune(Descent):
     )
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
-    epochs: float = passes(0.7, KEPT_AGAIN)
-    learning_rate: float = rate(0.07, FORGETS_MORE)
+    epochs: float = tuning_passes(0.7)
+    learning_rate: float = tuning_rate(0.07)
     momentum: float = sgd_momentum()
     batch_size: int = batch(64)
 
@@ -58,17 +47,13 @@ class FineTune(Descent):
 @dataclass(frozen=True)
 class AnchoredFineTune(FineTune):
     """Fine-tuning with the penalty as a proximal step after each step of SGD:
-    theta <- (theta + s lambda theta0) / (1 + s lambda), which cannot diverge.
-
-    s is eta / (1 - momentum), the length to which SGD's momentum multiplies a steady gradient: with
-    eta alone it would settle at the minimum for an anchor (1 - momentum) times as strong.
+    theta <- (theta + s lambda theta0) / (1 + s lambda), s as in `proximal`.
 
     theta is every trained parameter, BatchNorm's scales too; BatchNorm's running statistics are
     measured, not trained, and follow the retain images freely.
     """
 
-    name = "anchored_fine_tune"
-    label = "Anchored fine-tune"
+    name, label = "anchored_fine_tune", "Anchored fine-tune"
     sentence = (
         "Fine-tunes on the images to keep, tied to the original weights by a spring, "
         "so that it strays less."
@@ -85,12 +70,7 @@ class AnchoredFineTune(FineTune):
     )
 
     def after_step(self, model: Classifier, data: UnlearningData) -> AfterStep:
-        originals = weights_of(model)
+        def pull(weight: Tensor, original: Tensor, s: float, done: int) -> None:
+            weight.add_(original, alpha=s * self.anchor).div_(1 + s * self.anchor)
 
-        @torch.no_grad()
-        def pull(rate: float) -> None:
-            strength = rate / (1 - self.momentum) * self.anchor
-            for weight, original in zip(model.parameters(), originals, strict=True):
-                weight.add_(original, alpha=strength).div_(1 + strength)
-
-        return pull
+        return proximal(model, self.momentum, pull)

@@ -34,10 +34,10 @@ from core.curvature.solvers import solve_damped
 from core.data.images import Images
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.counting import Counted
 from core.unlearners.common.draw import stream
 from core.unlearners.common.parameters import strength
-from core.unlearners.common.solving import solving
 
 Rows = tuple[Tensor, Tensor]
 """Features with a 1 for the bias, float64 (n, d + 1), and labels (n,)."""
@@ -53,9 +53,7 @@ class NewtonHead(Unlearner):
     """W <- W0 + (H_R + lambda I)^-1 sum_F g: one Newton step on R's objective, H_R the Hessian of
     the summed loss on R at W0. Exact for a quadratic loss."""
 
-    name = "newton_head"
-    label = "Newton removal (last layer)"
-    group = "second-order"
+    name, label, group = "newton_head", "Newton removal (last layer)", "second-order"
     precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "forget", "features"})
     draws = False
@@ -70,12 +68,12 @@ class NewtonHead(Unlearner):
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         retain, forget = _rows(data, data.retain), _rows(data, data.forget)
         weights = head_weights(model.head)
-        total = head_steps(len(retain[1])) + 2
+        counted = Counted(head_steps(len(retain[1])) + 2)
         gradient = head_gradient(weights, *forget)
-        yield Step(1, total, phase="gradient")
-        hessian = yield from solving(head_hessian(weights, *retain), 1, total)
+        yield counted.step("gradient")
+        hessian = yield from counted.through(head_hessian(weights, *retain))
         _put(model, weights + _solve(hessian, self.l2, gradient))
-        yield Step(total, total)
+        yield counted.step()
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,7 @@ class Puma(Unlearner):
     w = a_F a / ((1 + ridge) ||a||^2), and ridge / (1 + ridge) of the move remains.
     """
 
-    name = "puma"
-    label = "PUMA (last layer)"
-    group = "second-order"
+    name, label, group = "puma", "PUMA (last layer)", "second-order"
     precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "forget", "features"})
     sentence = (
@@ -120,10 +116,9 @@ class Puma(Unlearner):
         order = torch.randperm(n, generator=stream(generator, "held out"))
         split = min(n - 1, max(1, round(self.held_out * n)))
         held, rest = order[:split], order[split:]
-        before = head_steps(n)
-        total = before + head_steps(len(forget[1])) + 1
-        hessian = yield from solving(head_hessian(weights, *retain), 0, total)
-        hessian += yield from solving(head_hessian(weights, *forget), before, total)
+        counted = Counted(head_steps(n) + head_steps(len(forget[1])) + 1)
+        hessian = yield from counted.through(head_hessian(weights, *retain))
+        hessian += yield from counted.through(head_hessian(weights, *forget))
         removed = head_gradient(weights, *forget)
         quality = head_gradient(weights, retain[0][held], retain[1][held]) / split
         along = _solve(hessian, self.l2, quality)
@@ -133,7 +128,7 @@ class Puma(Unlearner):
         share = (along * removed).sum() / ((1 + self.ridge) * moved.square().sum())
         added = (residual * (share * moved)[:, None]).T @ x
         _put(model, weights + self.scale * _solve(hessian, self.l2, removed - added))
-        yield Step(total, total)
+        yield counted.step()
 
 
 @dataclass(frozen=True)
@@ -156,9 +151,7 @@ class DescentToDelete(Unlearner):
     conditioned, and the penalty is on the bias as it is there.
     """
 
-    name = "descent_to_delete"
-    label = "Descent-to-Delete (last layer)"
-    group = "second-order"
+    name, label, group = "descent_to_delete", "Descent-to-Delete (last layer)", "second-order"
     precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "features"})
     sentence = (
@@ -203,14 +196,13 @@ class DescentToDelete(Unlearner):
         weights[:, -1] += weights[:, :-1] @ centre
         start = weights.clone()
         smooth = self.l2 + float(torch.linalg.eigvalsh(x.T @ x)[-1]) / 2
-        batches = head_steps(len(y))
-        total = self.iterations * batches + 1
-        for iteration in range(self.iterations):
+        counted = Counted(self.iterations * head_steps(len(y)) + 1)
+        for _ in range(self.iterations):
             gradient = self.l2 * weights
             parts = zip(x.split(HEAD_BATCH), y.split(HEAD_BATCH), strict=True)  # type: ignore[no-untyped-call]
-            for done, (some, theirs) in enumerate(parts, iteration * batches + 1):
+            for some, theirs in parts:
                 gradient += head_gradient(weights, some, theirs)
-                yield Step(done, total, phase="descent")
+                yield counted.step("descent")
             weights = weights - 2 / (smooth + self.l2) * gradient
         left = contraction(smooth, self.l2) ** self.iterations
         distance = left / (1 - left) * float((weights - start).norm())
@@ -219,7 +211,7 @@ class DescentToDelete(Unlearner):
         weights = weights + sigma * noise
         weights[:, -1] -= weights[:, :-1] @ centre
         _put(model, weights)
-        yield Step(total, total, phase="noise")
+        yield counted.step("noise")
 
 
 def contraction(smooth: float, convex: float) -> float:

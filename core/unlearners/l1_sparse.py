@@ -6,15 +6,14 @@ of fewer weights remembers less of single images.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from core.models.classifier import Classifier
 from core.unlearners.base import UnlearningData, parameter
-from core.unlearners.common.descent import AfterStep
-from core.unlearners.common.parameters import FORGETS_MORE, KEPT_AGAIN, batch, passes, rate
+from core.unlearners.common.descent import AfterStep, proximal
+from core.unlearners.common.parameters import batch, tuning_passes, tuning_rate
 from core.unlearners.fine_tune import FineTune
 
 
@@ -29,22 +28,19 @@ class L1Sparse(FineTune):
     theta <- sign(theta) max(|theta| - s gamma_t, 0), which sets weights to exactly 0; adding the
     penalty's subgradient to the loss, as is usual, only makes them tremble around it.
 
-    s is eta / (1 - momentum), the length to which SGD's momentum multiplies a steady gradient: so
-    that it settles at the minimum of CE(R) + gamma ||theta||_1 whatever the momentum.
-
-    theta is every trained parameter, biases and BatchNorm's scales too.
+    s, as in `proximal`, makes it settle at the minimum of CE(R) + gamma ||theta||_1 whatever the
+    momentum. theta is every trained parameter, biases and BatchNorm's scales too.
     """
 
-    name = "l1_sparse"
-    label = "l1-sparse"
+    name, label = "l1_sparse", "l1-sparse"
     sentence = (
         "Fine-tunes on the images to keep while it shrinks all weights towards zero, so that the "
         "network has less room to remember single images; too much of it costs accuracy."
     )
     paper = "Jia et al., NeurIPS 2023, arXiv 2304.04934"
 
-    epochs: float = passes(0.6, KEPT_AGAIN)
-    learning_rate: float = rate(0.16, FORGETS_MORE)
+    epochs: float = tuning_passes(0.6)
+    learning_rate: float = tuning_rate(0.16)
     batch_size: int = batch()
     gamma: float = parameter(
         5e-5,
@@ -56,12 +52,8 @@ class L1Sparse(FineTune):
     )
 
     def after_step(self, model: Classifier, data: UnlearningData) -> AfterStep:
-        left = (linear_decay(done, self.steps(data)) for done in itertools.count())
+        def shrink(weight: Tensor, original: Tensor, s: float, done: int) -> None:
+            threshold = s * self.gamma * linear_decay(done, self.steps(data))
+            weight.sub_(weight.clamp(-threshold, threshold))
 
-        @torch.no_grad()
-        def shrink(rate: float) -> None:
-            threshold = rate / (1 - self.momentum) * self.gamma * next(left)
-            for weight in model.parameters():
-                weight.sub_(weight.clamp(-threshold, threshold))
-
-        return shrink
+        return proximal(model, self.momentum, shrink)

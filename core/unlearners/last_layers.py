@@ -22,13 +22,11 @@ from core.unlearners.common.draw import Draw, stream
 from core.unlearners.common.losses import cross_entropy
 from core.unlearners.common.networks import training_last
 from core.unlearners.common.parameters import (
-    FORGETS_MORE,
-    KEPT_AGAIN,
     batch,
-    passes,
-    rate,
     sgd_momentum,
     trained_blocks,
+    tuning_passes,
+    tuning_rate,
 )
 
 
@@ -36,20 +34,19 @@ from core.unlearners.common.parameters import (
 class CFk(Descent):
     """theta_k <- theta_k - eta grad CE(R), theta_k the parameters of the last k blocks."""
 
-    name = "cf_k"
-    label = "CF-k"
-    group = "retrain-like"
+    name, label, group = "cf_k", "CF-k", "retrain-like"
     needs = frozenset({"retain"})
     over = "retain"
     sentence = (
-        "Fine-tunes only the last layers on the images to keep: cheaper than fine-tuning all, but "
-        "the earlier layers still know what they knew."
+        "Fine-tunes only the last layers on the images to keep: "
+        "cheaper than fine-tuning all, "
+        "but the earlier layers still know what they knew."
     )
     paper = "Goel et al. 2022, arXiv 2201.06640"
 
     blocks: int = trained_blocks(3)
-    epochs: float = passes(0.7, KEPT_AGAIN)
-    learning_rate: float = rate(0.2, FORGETS_MORE)
+    epochs: float = tuning_passes(0.7)
+    learning_rate: float = tuning_rate(0.2)
     momentum: float = sgd_momentum()
     batch_size: int = batch()
 
@@ -67,16 +64,15 @@ class EUk(CFk):
     """The last k blocks drawn anew as for a new network, then trained as in CF-k: nothing of what
     they were is left."""
 
-    name = "eu_k"
-    label = "EU-k"
+    name, label = "eu_k", "EU-k"
     sentence = (
         "Throws the last layers away and trains new ones on the images to keep: these never saw "
         "the others, but the earlier layers still know what they knew."
     )
 
     blocks: int = trained_blocks(2)
-    epochs: float = passes(1.0, KEPT_AGAIN)
-    learning_rate: float = rate(0.15, FORGETS_MORE)
+    epochs: float = tuning_passes(1.0)
+    learning_rate: float = tuning_rate(0.15)
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         fresh = build_model(data.architecture, data.classes, stream(generator, "new weights"))

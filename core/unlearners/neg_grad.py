@@ -26,9 +26,7 @@ from core.unlearners.common.parameters import OF_EACH_KIND, batch, passes, rate,
 class NegGrad(Descent):
     """theta <- theta + eta grad CE(F)."""
 
-    name = "neg_grad"
-    label = "NegGrad (gradient ascent)"
-    group = "forget-only"
+    name, label, group = "neg_grad", "NegGrad (gradient ascent)", "forget-only"
     needs = frozenset({"forget"})
     sentence = (
         "Trains backwards: every step makes the images to forget look more wrong. Quick, needs "
@@ -44,22 +42,17 @@ class NegGrad(Descent):
     batch_size: int = batch()
 
     def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
-        model.train()
-        freeze_batchnorm(model)
+        freeze_batchnorm(model.train())
         for x, y in draw.batches(data.forget, "forget", self.batch_size):
             yield -cross_entropy(model, x, y)
 
 
 @dataclass(frozen=True)
 class NegGradPlus(Descent):
-    """theta <- theta - eta grad(beta CE(R) - (1 - beta) CE(F)), one batch of each a step.
+    """theta <- theta - eta grad(beta CE(R) - (1 - beta) CE(F)), one batch of each a step. With
+    beta 1 it is fine-tuning: BatchNorm then normalises by batches and its statistics follow."""
 
-    With beta 1 it is fine-tuning: BatchNorm then normalises by batches and its statistics follow.
-    """
-
-    name = "neg_grad_plus"
-    label = "NegGrad+"
-    group = "retrain-like"
+    name, label, group = "neg_grad_plus", "NegGrad+", "retrain-like"
     precision = "float32"  # tuned near its edge in it: a step too far ruins the model
     needs = frozenset({"retain", "forget"})
     sentence = (

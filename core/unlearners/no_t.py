@@ -13,7 +13,7 @@ from torch import nn
 
 from core.models.classifier import Classifier
 from core.unlearners.base import Steps, UnlearningData
-from core.unlearners.common.parameters import FORGETS_MORE, KEPT_AGAIN, batch, passes, rate
+from core.unlearners.common.parameters import batch, tuning_passes, tuning_rate
 from core.unlearners.fine_tune import FineTune
 
 
@@ -30,16 +30,15 @@ def negate_first_convolution(model: Classifier) -> None:
 class NoT(FineTune):
     """theta_1 <- -theta_1, the first convolution's, then theta <- theta - eta grad CE(R)."""
 
-    name = "not_negate"
-    label = "NoT"
+    name, label = "not_negate", "NoT"
     sentence = (
         "Turns the sign of the first layer, which confuses the whole network, then repairs it on "
         "the images to keep; what is not rehearsed does not come back, and some accuracy is lost."
     )
     paper = "Khalil et al., CVPR 2025, arXiv 2503.05657"
 
-    epochs: float = passes(0.6, KEPT_AGAIN)
-    learning_rate: float = rate(0.16, FORGETS_MORE)
+    epochs: float = tuning_passes(0.6)
+    learning_rate: float = tuning_rate(0.16)
     batch_size: int = batch()
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:

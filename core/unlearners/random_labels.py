@@ -17,18 +17,18 @@ from torch import Tensor
 from core.data.images import Images
 from core.models.classifier import Classifier
 from core.unlearners.base import UnlearningData, parameter
-from core.unlearners.common.descent import Descent, adam
+from core.unlearners.common.descent import AdamDescent, Descent
 from core.unlearners.common.draw import Draw, steps_for, stream
 from core.unlearners.common.losses import cross_entropy
 from core.unlearners.common.networks import freeze_batchnorm
 from core.unlearners.common.parameters import (
-    FORGETS_MORE,
     OF_EACH_KIND,
+    adam_rate,
     batch,
     passes,
-    rate,
     rehearsed,
     sgd_momentum,
+    tuning_rate,
 )
 
 
@@ -54,9 +54,7 @@ class RandomLabels(Descent):
     """Rounds of theta <- theta - eta grad CE(F, y'), one pass with y' ~ U{1 .. K} drawn once an
     image, then theta <- theta - eta grad CE(R); eta along one cosine to 0 over all rounds."""
 
-    name = "random_labels"
-    label = "Random labels"
-    group = "retrain-like"
+    name, label, group = "random_labels", "Random labels", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Teaches made-up labels for the images to forget, then rehearses the others: quick, but "
@@ -73,7 +71,7 @@ class RandomLabels(Descent):
         log=True,
     )
     rehearsal: float = rehearsed(0.2, "after each pass")
-    learning_rate: float = rate(0.02, FORGETS_MORE)
+    learning_rate: float = tuning_rate(0.02)
     momentum: float = sgd_momentum()
     batch_size: int = batch()
 
@@ -83,8 +81,7 @@ class RandomLabels(Descent):
         retain = draw.batches(data.retain, "retain", self.batch_size)
         impairing, rehearsing = self._round(data)
         while True:
-            model.train()
-            freeze_batchnorm(model)
+            freeze_batchnorm(model.train())
             for _ in range(impairing):
                 yield cross_entropy(model, *next(forget))
             model.train()
@@ -101,7 +98,7 @@ class RandomLabels(Descent):
 
 
 @dataclass(frozen=True)
-class Amnesiac(Descent):
+class Amnesiac(AdamDescent):
     """Adam on the mean cross-entropy of the relabelled training set, (n_F CE(F, y') + n_R CE(R)) /
     N, y' drawn evenly from the labels that an image does not have.
 
@@ -111,9 +108,7 @@ class Amnesiac(Descent):
     over R.
     """
 
-    name = "amnesiac"
-    label = "Amnesiac (wrong labels)"
-    group = "retrain-like"
+    name, label, group = "amnesiac", "Amnesiac (wrong labels)", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Goes on training with a wrong label on every image to forget and the right ones on the "
@@ -122,11 +117,8 @@ class Amnesiac(Descent):
     paper = "Graves et al., AAAI 2021, arXiv 2010.10981"
 
     epochs: float = passes(2.8)
-    learning_rate: float = rate(
-        1e-4,
-        "How far each of Adam's steps moves a weight: larger forgets more and costs accuracy.",
-        1e-6,
-        0.1,
+    learning_rate: float = adam_rate(
+        1e-4, "How far each of Adam's steps moves a weight: larger forgets more and costs accuracy."
     )
     batch_size: int = batch(help=OF_EACH_KIND)
 
@@ -140,6 +132,3 @@ class Amnesiac(Descent):
             loss = (1 - share) * cross_entropy(model, *next(retain))
             freeze_batchnorm(model)
             yield loss + share * cross_entropy(model, *next(forget))
-
-    def optimiser(self, model: Classifier) -> torch.optim.Optimizer:
-        return adam(model.parameters(), self.learning_rate)

@@ -16,9 +16,7 @@ class Retrain(Unlearner):
     """Trains a new network on the retain set with the recipe of the original. It has nothing to
     set: another recipe would be another model, not this one without the forget set."""
 
-    name = "retrain"
-    label = "Retrain from scratch"
-    group = "exact"
+    name, label, group = "retrain", "Retrain from scratch", "exact"
     needs = frozenset({"retain"})
     sentence = (
         "Throws the model away and trains a new one that never sees the images to forget: "

@@ -31,8 +31,7 @@ class SalUn(RandomLabels):
     follow the retain images.
     """
 
-    name = "salun"
-    label = "SalUn (salient weights)"
+    name, label = "salun", "SalUn (salient weights)"
     sentence = (
         "Finds the weights that matter most for the images to forget and teaches made-up labels "
         "to those alone; an image that was taught a wrong answer can still stand out."

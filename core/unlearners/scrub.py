@@ -24,9 +24,8 @@ from torch import Tensor, nn
 
 from core.data.images import Images
 from core.models.classifier import Classifier
-from core.training.optimisers import make_optimiser
 from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import Phase, descend, in_phases
+from core.unlearners.common.descent import Phase, in_phases, sgd_phase
 from core.unlearners.common.draw import Draw, in_order, steps_for, take
 from core.unlearners.common.losses import divergence, logits
 from core.unlearners.common.networks import device_of, freeze_batchnorm, frozen_copy
@@ -56,9 +55,7 @@ class Scrub(Unlearner):
     """Each round is a max pass over F, in the first `max_rounds`, and a min pass over a share of R.
     Every pass starts SGD anew, its rate along a cosine to 0."""
 
-    name = "scrub"
-    label = "SCRUB"
-    group = "teacher-student"
+    name, label, group = "scrub", "SCRUB", "teacher-student"
     precision = "float32"  # tuned near its edge in it: a step too far ruins the model
     needs = frozenset({"retain", "forget"})
     sentence = (
@@ -129,16 +126,14 @@ class Scrub(Unlearner):
                     loss = loss + self.alpha * obeyed
                 yield loss
 
-        def phase(
-            name: str, losses: Iterator[Tensor], part: Images, passes: float, rate: float
-        ) -> Phase:
-            total = steps_for(part, passes, self.batch_size)
-            optimiser = make_optimiser(model, rate, self.momentum)
-            return Phase(name, total, descend(optimiser, losses, total))
+        def phase(name: str, losses: Iterator[Tensor], total: int, rate: float) -> Phase:
+            return sgd_phase(name, model, losses, total, rate, self.momentum)
 
+        passing = forget.steps(self.batch_size)
+        keeping = steps_for(retain, self.retain_share, self.batch_size)
         return [
-            [phase("forgetting", away(), forget, 1, self.forget_rate)] * (round < self.max_rounds)
-            + [phase("keeping", close(), retain, self.retain_share, self.retain_rate)]
+            [phase("forgetting", away(), passing, self.forget_rate)] * (round < self.max_rounds)
+            + [phase("keeping", close(), keeping, self.retain_rate)]
             for round in range(self.rounds)
         ]
 
@@ -154,8 +149,7 @@ class ScrubRewind(Scrub):
     always wrong, as it is to a network that never saw it. The rounds' weights are kept in memory.
     """
 
-    name = "scrub_r"
-    label = "SCRUB+R"
+    name, label = "scrub_r", "SCRUB+R"
     sentence = (
         "SCRUB that afterwards goes back to the round at which the images to forget were as often "
         "wrong as images it no longer trained on: neither remembered nor suspiciously unknown."

@@ -41,9 +41,7 @@ class SFRon(Unlearner):
     along one cosine each. F never feeds BatchNorm's running statistics.
     """
 
-    name = "sfron"
-    label = "SFRon (salient ascent)"
-    group = "retrain-like"
+    name, label, group = "sfron", "SFRon (salient ascent)", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Rehearses the images to keep and now and then steps away from those to forget, moving "
@@ -122,8 +120,7 @@ class SFRon(Unlearner):
         def forgetting() -> Iterator[Tensor]:
             for x, y in draw.batches(data.forget, "forget", self.batch_size):
                 before[:] = weights_of(model)
-                model.train()
-                freeze_batchnorm(model)
+                freeze_batchnorm(model.train())
                 losses = F.cross_entropy(logits(model, x), y, reduction="none")
                 yield weighted_ascent(losses, self.power)
 

@@ -25,9 +25,7 @@ class SisaUnlearner(Unlearner):
     its first slice with an image of F. All of F's share of the work is fixed at training time, so
     there is nothing to set."""
 
-    name = "sisa"
-    label = "SISA"
-    group = "exact"
+    name, label, group = "sisa", "SISA", "exact"
     needs = frozenset({"shards", "retain"})
     draws = False
     sentence = (

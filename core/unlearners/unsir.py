@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from core.models.classifier import Classifier
-from core.training.optimisers import make_optimiser
 from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import Phase, adam, descend, in_phases
+from core.unlearners.common.descent import Phase, adam, descend, in_phases, sgd_phase
 from core.unlearners.common.draw import Draw, share_of, steps_for
 from core.unlearners.common.losses import cross_entropy
 from core.unlearners.common.networks import device_of, frozen_copy
@@ -39,9 +38,7 @@ class Unsir(Unlearner):
     the network beyond repair. The repair step brings the running statistics back.
     """
 
-    name = "unsir"
-    label = "UNSIR"
-    group = "retrain-like"
+    name, label, group = "unsir", "UNSIR", "retrain-like"
     needs = frozenset({"retain"})
     suits = "classes"
     sentence = (
@@ -104,15 +101,12 @@ class Unsir(Unlearner):
             for x, y in draw.batches(part, "repair", self.batch_size):
                 yield cross_entropy(model, x, y)
 
-        def pass_over(losses: Iterator[Tensor], rate: float) -> Iterator[float]:
-            yield from descend(make_optimiser(model, rate, self.momentum), losses, total)
-
         total = steps_for(part, 1, self.batch_size)
         making = descend(adam([noise], self.noise_rate), penalised(), self.noise_steps)
         yield from in_phases(
             Phase("making noise", self.noise_steps, making),
-            Phase("impairing", total, pass_over(impairing(), self.impair_rate)),
-            Phase("repairing", total, pass_over(repairing(), self.repair_rate)),
+            sgd_phase("impairing", model, impairing(), total, self.impair_rate, self.momentum),
+            sgd_phase("repairing", model, repairing(), total, self.repair_rate, self.momentum),
         )
 
 

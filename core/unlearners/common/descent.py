@@ -20,7 +20,7 @@ from core.models.classifier import Classifier
 from core.training.optimisers import make_optimiser
 from core.unlearners.base import Step, Steps, Unlearner, UnlearningData
 from core.unlearners.common.draw import Draw, steps_for
-from core.unlearners.common.networks import device_of
+from core.unlearners.common.networks import device_of, weights_of
 
 AfterStep = Callable[[float], None]
 """Gets the rate of the step that was taken."""
@@ -77,6 +77,39 @@ def adam(weights: Iterable[Tensor], learning_rate: float) -> torch.optim.Optimiz
     return torch.optim.Adam(weights, learning_rate, fused=False)
 
 
+def sgd_phase(
+    name: str,
+    model: Classifier,
+    losses: Iterable[Tensor],
+    total: int,
+    learning_rate: float,
+    momentum: float,
+) -> Phase:
+    """SGD with Nesterov momentum, started anew."""
+    optimiser = make_optimiser(model, learning_rate, momentum)
+    return Phase(name, total, descend(optimiser, losses, total))
+
+
+def proximal(
+    model: Classifier, momentum: float, move: Callable[[Tensor, Tensor, float, int], None]
+) -> AfterStep:
+    """After each step of SGD `move(weight, original, s, done)` for every trained parameter: a
+    proximal step, which cannot diverge. done: the steps before this one.
+
+    s is eta / (1 - momentum), the length to which SGD's momentum multiplies a steady gradient: with
+    eta alone it would settle at the minimum for a penalty (1 - momentum) times as strong.
+    """
+    originals, steps = weights_of(model), itertools.count()
+
+    @torch.no_grad()
+    def after_step(rate: float) -> None:
+        done = next(steps)
+        for weight, original in zip(model.parameters(), originals, strict=True):
+            move(weight, original, rate / (1 - momentum), done)
+
+    return after_step
+
+
 class Descent(Unlearner):
     """A method that descends a loss. It declares the four fields below as parameters, says in
     `over` which images `epochs` are passes over, and writes `losses`.
@@ -117,3 +150,10 @@ class Descent(Unlearner):
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         work = self.descent(model, data, Draw(generator, device_of(model)))
         yield from in_phases(Phase("unlearning", self.steps(data), work))
+
+
+class AdamDescent(Descent):
+    """The same with Adam."""
+
+    def optimiser(self, model: Classifier) -> torch.optim.Optimizer:
+        return adam(model.parameters(), self.learning_rate)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from core.unlearners.base import parameter
 
-KEPT_AGAIN = "How often each image to keep is seen again."
 KEPT_AFTERWARDS = "How often each image to keep is seen afterwards."
-FORGETS_MORE = "How far each step moves: larger forgets more and costs accuracy."
 OF_EACH_KIND = "Images of each kind a step."
 
 
 def passes(default: float, help: str = "How often each image to forget is seen.") -> float:
     """Passes over a part of the data, which need not be whole ones."""
     return parameter(default, "Passes", help, 0.01, 50, log=True)
+
+
+def tuning_passes(default: float) -> float:
+    """Passes over the images to keep, of a method that fine-tunes."""
+    return passes(default, "How often each image to keep is seen again.")
 
 
 def rate(
@@ -24,6 +27,16 @@ def rate(
 ) -> float:
     """A learning rate; 1e-6 is the low end where the steps are those of forgetting alone."""
     return parameter(default, label, help, low, high, log=True)
+
+
+def tuning_rate(default: float) -> float:
+    """The learning rate of a method that fine-tunes on the images to keep."""
+    return rate(default, "How far each step moves: larger forgets more and costs accuracy.")
+
+
+def adam_rate(default: float, help: str) -> float:
+    """A learning rate of Adam, which moves every weight by about as much."""
+    return rate(default, help, 1e-6, 0.1)
 
 
 def sgd_momentum() -> float:
