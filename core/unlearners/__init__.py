@@ -11,6 +11,7 @@ from typing import Any
 
 from core.errors import BadSetting, UnknownMethod
 from core.unlearners.base import Unlearner
+from core.unlearners.presets import CASES, presets_for
 
 
 def _discover() -> dict[str, type[Unlearner]]:
@@ -54,11 +55,7 @@ def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "rand
             f"{name} has no setting {sorted(unknown)[0]!r}.",
             f"It has {', '.join(fields)}." if fields else "It has none.",
         )
-    values = {
-        field.name: field.metadata["presets"][case]
-        for field in fields.values()
-        if case in field.metadata["presets"]
-    }
+    values: dict[str, Any] = presets_for(name, case)
     for key, given in (settings or {}).items():
         kind: type[Any] = type(fields[key].default)
         try:
@@ -90,6 +87,11 @@ def describe() -> list[dict[str, Any]]:
                     "type": type(field.default).__name__,
                     "default": field.default,
                     **field.metadata,
+                    "presets": {
+                        case: presets[field.name]
+                        for case in CASES
+                        if field.name in (presets := presets_for(method.name, case))
+                    },
                 }
                 for field in dataclasses.fields(method)
             ],

@@ -7,7 +7,7 @@ becomes unsure, as one is of an image that it never saw, and little else changes
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,17 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.boundary import WHITE, pixel_gradient
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    freeze_batchnorm,
-    in_phases,
-    steps_for,
-    stream,
-)
+from core.unlearners.base import Steps, UnlearningData, parameter
+from core.unlearners.common.descent import Descent, Phase, descend, in_phases
+from core.unlearners.common.draw import Draw, in_order
+from core.unlearners.common.losses import cross_entropy
+from core.unlearners.common.networks import device_of, freeze_batchnorm
+from core.unlearners.common.parameters import OF_EACH_KIND, batch, passes, rate, sgd_momentum
+from core.unlearners.common.pixels import WHITE, pixel_gradient
 
 RADII = 8
 """How many radii are tried, each twice the last."""
@@ -70,7 +66,7 @@ def nearest_adversarial(
 
 
 @dataclass(frozen=True)
-class Amun(Unlearner):
+class Amun(Descent):
     """theta <- theta - eta grad CE over F, A and as many images of R, A the nearest adversarial
     neighbour of each image of F with the label that f0 gives it.
 
@@ -81,9 +77,7 @@ class Amun(Unlearner):
     BatchNorm's running statistics.
     """
 
-    name = "amun"
-    label = "AMUN"
-    group = "retrain-like"
+    name, label, group = "amun", "AMUN", "retrain-like"
     needs = frozenset({"retain", "forget"})
     suits = "samples"
     sentence = (
@@ -92,24 +86,8 @@ class Amun(Unlearner):
     )
     paper = "Ebrahimpour-Boroojeny et al., ICML 2025, arXiv 2503.00917"
 
-    epochs: float = parameter(
-        0.8,
-        "Passes",
-        "How often each image to forget is seen.",
-        0.01,
-        50,
-        log=True,
-        presets={"class": 0.9},
-    )
-    learning_rate: float = parameter(
-        0.02,
-        "Learning rate",
-        "How far each step moves.",
-        1e-5,
-        1.0,
-        log=True,
-        presets={"class": 2e-3},
-    )
+    epochs: float = passes(0.8)
+    learning_rate: float = rate(0.02)
     radius: float = parameter(
         0.2,
         "First search radius",
@@ -121,46 +99,47 @@ class Amun(Unlearner):
     attack_steps: int = parameter(
         2, "Steps a radius", "More find a smaller change and take longer.", 1, 50, log=True
     )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    momentum: float = sgd_momentum()
+    batch_size: int = batch(help=OF_EACH_KIND)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        forget = data.forget
-        device = next(model.parameters()).device
-        offsets = torch.zeros(len(forget), *forget.images.shape[1:], dtype=torch.float16)
-        wrong = torch.full((len(forget),), NONE_FOUND)
-
-        def attack() -> Iterator[Step]:
-            model.eval()
-            order = torch.arange(len(forget))
-            for done, positions in enumerate(order.split(self.batch_size)):  # type: ignore[no-untyped-call]
-                x, y = forget.batch(positions, device)
-                found = nearest_adversarial(model, x, y, self.radius, self.attack_steps)
-                offsets[positions] = found[0].to("cpu", torch.float16)
-                wrong[positions] = found[1].cpu()
-                yield Step(done + 1, forget.steps(self.batch_size), phase="fooling the model")
-
-        def losses() -> Iterator[Tensor]:
-            retain = batches(data.retain, "retain", self.batch_size, generator, model)
-            order = stream(generator, "forget")
-            for positions in forget.shuffled_positions(self.batch_size, order):
-                x, y = next(retain)
-                model.train()
-                kept, size = cross_entropy(model, x, y), len(y)
-                x, y = forget.batch(positions, device)
-                neighbours = x + offsets[positions].to(device, torch.float32)
-                labels = torch.cat([y, wrong[positions].to(device)])
-                count = int((labels != NONE_FOUND).sum())
-                freeze_batchnorm(model)
-                unsure = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
-                yield (size * kept + count * unsure) / (size + count)
-
-        total = steps_for(forget, self.epochs, self.batch_size)
-        yield from in_phases(
-            (forget.steps(self.batch_size), attack()),
-            (total, descend(model, losses(), total, self.learning_rate, self.momentum)),
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        shape = data.forget.images.shape[1:]
+        offsets = torch.zeros(len(data.forget), *shape, dtype=torch.float16)
+        wrong = torch.full((len(data.forget),), NONE_FOUND)
+        draw, total = Draw(generator, device_of(model)), self.steps(data)
+        attack = self.attack(model, data, offsets, wrong)
+        descent = descend(
+            self.optimiser(model), self.unsure(model, data, draw, offsets, wrong), total
         )
+        yield from in_phases(
+            Phase("fooling the model", data.forget.steps(self.batch_size), attack),
+            Phase("unlearning", total, descent),
+        )
+
+    def attack(
+        self, model: Classifier, data: UnlearningData, offsets: Tensor, wrong: Tensor
+    ) -> Iterator[None]:
+        """Fills in the neighbour of each image and its label."""
+        model.eval()
+        for chosen in in_order(data.forget, self.batch_size):
+            x, y = data.forget.batch(chosen, device_of(model))
+            offset, label = nearest_adversarial(model, x, y, self.radius, self.attack_steps)
+            offsets[chosen], wrong[chosen] = offset.to("cpu", torch.float16), label.cpu()
+            yield None
+
+    def unsure(
+        self, model: Classifier, data: UnlearningData, draw: Draw, offsets: Tensor, wrong: Tensor
+    ) -> Iterator[Tensor]:
+        """CE over R, F and A in turn a batch of each, as one mean."""
+        retain = draw.batches(data.retain, "retain", self.batch_size)
+        for chosen in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
+            x, y = next(retain)
+            model.train()
+            kept, size = cross_entropy(model, x, y), len(y)
+            x, y = data.forget.batch(chosen, draw.device)
+            neighbours = x + offsets[chosen].to(draw.device, torch.float32)
+            labels = torch.cat([y, wrong[chosen].to(draw.device)])
+            count = int((labels != NONE_FOUND).sum())
+            freeze_batchnorm(model)
+            unsure = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
+            yield (size * kept + count * unsure) / (size + count)

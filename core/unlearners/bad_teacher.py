@@ -10,48 +10,27 @@ retain images feed them; in the paper both pass as one batch.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from core.data.images import Images
 from core.models.classifier import Classifier
-from core.models.precision import training_precision
 from core.models.registry import build_model
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import descend, freeze_batchnorm, steps_for, stream
-
-
-def frozen_copy(model: Classifier) -> Classifier:
-    """A teacher: a copy in evaluation mode whose weights take no gradient."""
-    return copy.deepcopy(model).eval().requires_grad_(False)
-
-
-def predict(model: Classifier, images: Tensor) -> Tensor:
-    """Logits in training precision, float32 (N, classes)."""
-    with training_precision(images.device):
-        logits: Tensor = model(images)
-    return logits.float()
-
-
-def divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
-    """KL(teacher || student) of the softmax at a temperature, for each image, (N,), from logits
-    (N, classes). Times temperature^2, which keeps the gradient's size (Hinton et al. 2015)."""
-    p, q = ((logits / temperature).log_softmax(1) for logits in (teacher, student))
-    return temperature**2 * F.kl_div(q, p, log_target=True, reduction="none").sum(1)
+from core.unlearners.base import UnlearningData, parameter
+from core.unlearners.common.descent import AdamDescent
+from core.unlearners.common.draw import Draw, share_of, together
+from core.unlearners.common.losses import divergence, logits
+from core.unlearners.common.networks import freeze_batchnorm, frozen_copy
+from core.unlearners.common.parameters import adam_rate, batch, passes
 
 
 @dataclass(frozen=True)
-class BadTeacher(Unlearner):
+class BadTeacher(AdamDescent):
     """Adam on the mean over the mixture of KL(T || S) on R and KL(D || S) on F."""
 
-    name = "bad_teacher"
-    label = "Bad Teacher"
-    group = "teacher-student"
+    name, label, group = "bad_teacher", "Bad Teacher", "teacher-student"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Learns from two teachers: on the images to keep from the original model, on those to "
@@ -59,57 +38,33 @@ class BadTeacher(Unlearner):
     )
     paper = "Chundawat et al., AAAI 2023, arXiv 2205.08096"
 
-    epochs: float = parameter(
-        1.0,
-        "Passes",
-        "How often each image to forget, and each of the share to keep, is seen.",
-        0.01,
-        50,
-        log=True,
+    epochs: float = passes(
+        1.0, "How often each image to forget, and each of the share to keep, is seen."
     )
-    learning_rate: float = parameter(
-        1e-4,
-        "Learning rate",
-        "How far each step of Adam moves.",
-        1e-6,
-        0.1,
-        log=True,
-        presets={"class": 2e-4},
-    )
+    learning_rate: float = adam_rate(1e-4, "How far each step of Adam moves.")
     retain_share: float = parameter(
         0.3, "Share to keep", "The part of the images to keep that is rehearsed.", 0.001, 1
     )
-    batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        teacher = frozen_copy(model)
-        device = next(model.parameters()).device
-        draw = stream(generator, "bad teacher")
-        bad = frozen_copy(build_model(data.architecture, data.classes, draw, device))
-        retain, forget = data.retain, data.forget
-        rehearsed = torch.randperm(len(retain), generator=stream(generator, "share"))
-        kept = retain.indices[rehearsed[: max(1, round(self.retain_share * len(retain)))]]
-        mixture = Images(retain.images, retain.labels, torch.cat([forget.indices, kept]))
-        order = stream(generator, "mixture")
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        knowing = frozen_copy(model)
+        drawn = draw.stream("bad teacher")
+        ignorant = frozen_copy(build_model(data.architecture, data.classes, drawn, draw.device))
+        kept = draw.sample(data.retain, share_of(data.retain, self.retain_share), "share")
+        mixture = together(data.forget, kept)
+        for chosen in mixture.shuffled_positions(self.batch_size, draw.stream("mixture")):
+            of_forget = chosen < len(data.forget)
+            parts: list[Tensor] = []
+            for teacher, some in ((knowing, chosen[~of_forget]), (ignorant, chosen[of_forget])):
+                if len(some):
+                    x, _ = mixture.batch(some, draw.device)
+                    model.train()
+                    if teacher is ignorant or len(some) == 1:  # one image has no statistics
+                        freeze_batchnorm(model)
+                    parts.append(divergence(logits(teacher, x), logits(model, x)))
+            yield torch.cat(parts).mean()
 
-        def losses() -> Iterator[Tensor]:
-            while True:
-                shuffled = torch.randperm(len(mixture), generator=order)
-                for positions in shuffled.split(self.batch_size):  # type: ignore[no-untyped-call]
-                    wrong = positions < len(forget)
-                    parts: list[Tensor] = []
-                    for of, chosen in ((teacher, positions[~wrong]), (bad, positions[wrong])):
-                        if len(chosen):
-                            images, _ = mixture.batch(chosen, device)
-                            model.train()
-                            if of is bad or len(chosen) == 1:  # one image has no statistics
-                                freeze_batchnorm(model)
-                            target = predict(of, images)
-                            parts.append(divergence(target, predict(model, images)))
-                    yield torch.cat(parts).mean()
-
-        total = steps_for(mixture, self.epochs, self.batch_size)
-        adam = torch.optim.Adam(model.parameters(), self.learning_rate)
-        yield from descend(model, losses(), total, self.learning_rate, optimiser=adam)
+    def steps(self, data: UnlearningData) -> int:
+        mixture = len(data.forget) + share_of(data.retain, self.retain_share)
+        return max(1, round(self.epochs * -(-mixture // self.batch_size)))

@@ -4,7 +4,7 @@ A method says in its class attributes what it needs (`needs`), whom it suits and
 its fields, made with `parameter`, carry label, range, default and help, and widgets, shell flags
 and docs are drawn from them. `run` changes the model it is given and yields a `Step` after each
 batch; it draws randomness only from the generator that is passed in and reads only the parts of
-the data that it declares.
+the data that it declares. Most methods descend a loss: `common.descent.Descent` has the loop.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -91,35 +91,25 @@ class UnlearningData:
         return found
 
 
+Number = TypeVar("Number", int, float)
+
+
 def parameter(
-    default: Any,
-    label: str,
-    help: str,
-    low: float | None = None,
-    high: float | None = None,
-    log: bool = False,
-    presets: Mapping[str, Any] | None = None,
-) -> Any:
+    default: Number, label: str, help: str, low: float, high: float, log: bool = False
+) -> Number:
     """A hyper-parameter: a dataclass field with what a person needs to set it.
 
-    low, high: inclusive range. log: whether a slider should be logarithmic.
-    presets: the tuned values by case ("random", "class", or "digits" for that small data set)
-    where they differ from the default.
+    low, high: inclusive range. log: whether a slider should be logarithmic. Tuned values for a case
+    stand in `core.unlearners.presets`.
     """
-    metadata = {
-        "label": label,
-        "help": help,
-        "low": low,
-        "high": high,
-        "log": log,
-        "presets": dict(presets or {}),
-    }
-    return dataclasses.field(default=default, metadata=metadata)
+    about = {"label": label, "help": help, "low": low, "high": high, "log": log}
+    found: Number = dataclasses.field(default=default, metadata=about)
+    return found
 
 
-Run = Callable[
-    ["Unlearner", Classifier, UnlearningData, torch.Generator], Generator[Step, None, None]
-]
+Steps = Generator[Step, None, None]
+"""What `run` gives."""
+Run = Callable[["Unlearner", Classifier, UnlearningData, torch.Generator], Steps]
 
 
 def _at_own_precision(run: Run) -> Run:
@@ -129,7 +119,7 @@ def _at_own_precision(run: Run) -> Run:
     @functools.wraps(run)
     def held(
         self: Unlearner, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    ) -> Steps:
         with contextlib.closing(run(self, model, data, generator)) as steps:
             while True:
                 with self.own_precision():
@@ -167,7 +157,8 @@ class Unlearner:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value, low, high = getattr(self, field.name), *self._range(field)
+            value = getattr(self, field.name)
+            low, high = field.metadata["low"], field.metadata["high"]
             if isinstance(field.default, (int, float)) and not isinstance(value, (int, float)):
                 raise BadSetting(f"{field.name} of {self.name} must be a number, not {value!r}.")
             if not low <= value <= high:
@@ -195,14 +186,7 @@ class Unlearner:
         """What is computed in here has the precision that the method declares."""
         return float32_only() if cls.precision == "float32" else contextlib.nullcontext()
 
-    @staticmethod
-    def _range(field: dataclasses.Field[Any]) -> tuple[float, float]:
-        low, high = field.metadata["low"], field.metadata["high"]
-        return (-float("inf") if low is None else low, float("inf") if high is None else high)
-
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         """Changes `model` in place so that it forgets; yields after each batch.
 
         Each yielded `Step` carries the `total` too, so that progress is known from the first one.

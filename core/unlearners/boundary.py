@@ -8,8 +8,7 @@ Both see the forget images alone. These never feed BatchNorm's running statistic
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,36 +17,16 @@ from torch import Tensor
 
 from core.models.classifier import Classifier
 from core.models.precision import training_precision
-from core.training.optimisers import make_optimiser
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    freeze_batchnorm,
-    steps_for,
-    stream,
-)
+from core.unlearners.base import Steps, UnlearningData, parameter
+from core.unlearners.common.descent import Descent, Phase, descend, in_phases
+from core.unlearners.common.draw import Draw
+from core.unlearners.common.losses import cross_entropy, logits
+from core.unlearners.common.networks import device_of, freeze_batchnorm, frozen_copy
+from core.unlearners.common.parameters import batch, passes, rate, sgd_momentum
+from core.unlearners.common.pixels import WHITE, pixel_gradient
 
 UNKNOWN = -1
 """The nearest class of an image that has not been looked at yet."""
-WHITE = 255
-"""Pixel levels from 0 to 1, the unit in which perturbations are stated."""
-
-
-def pixel_gradient(model: Classifier, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each image, d CE(f(x), y) / d x and the logits.
-
-    images: (n, 3, s, s), uint8 or float, in [0, 255]. Returns float32 (n, 3, s, s) and (n, K). The
-    model must be in evaluation mode, so that no image depends on the others; its weights get no
-    gradient.
-    """
-    pixels = images.float().clone().requires_grad_()
-    with training_precision(images.device):
-        logits = model(pixels)
-    loss = F.cross_entropy(logits.float(), labels, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, pixels)
-    return gradient, logits.float().detach()
 
 
 def nearest_class(
@@ -60,14 +39,12 @@ def nearest_class(
     """
     gradient, _ = pixel_gradient(model, images, labels)
     moved = (images + WHITE * epsilon * gradient.sign()).clamp(0, WHITE)
-    with torch.no_grad(), training_precision(images.device):
-        logits = model(moved)
-    found: Tensor = logits.float().index_fill(1, forgotten, -torch.inf).argmax(1)
-    return found
+    with torch.no_grad():
+        return logits(model, moved).index_fill(1, forgotten, -torch.inf).argmax(1)
 
 
 @dataclass(frozen=True)
-class BoundaryShrink(Unlearner):
+class BoundaryShrink(Descent):
     """theta <- theta - eta grad CE(f(x), y') over F, y' the wrong class that is nearest to x in f0:
     y' = argmax over the classes that stay of f0(x + epsilon sign grad_x CE(f0(x), y)).
 
@@ -75,9 +52,7 @@ class BoundaryShrink(Unlearner):
     would teach the true label again, so the classes to forget are left out.
     """
 
-    name = "boundary_shrink"
-    label = "Boundary Shrink"
-    group = "forget-only"
+    name, label, group = "boundary_shrink", "Boundary Shrink", "forget-only"
     needs = frozenset({"forget"})
     suits = "classes"
     sentence = (
@@ -86,24 +61,8 @@ class BoundaryShrink(Unlearner):
     )
     paper = "Chen et al., CVPR 2023, arXiv 2303.11570"
 
-    epochs: float = parameter(
-        0.6,
-        "Passes",
-        "How often each image to forget is seen.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 1.0},
-    )
-    learning_rate: float = parameter(
-        1e-4,
-        "Learning rate",
-        "How far each step moves.",
-        1e-6,
-        1.0,
-        log=True,
-        presets={"digits": 1e-3},
-    )
+    epochs: float = passes(0.6)
+    learning_rate: float = rate(1e-4, low=1e-6)
     epsilon: float = parameter(
         0.1,
         "Search radius",
@@ -112,37 +71,23 @@ class BoundaryShrink(Unlearner):
         1,
         log=True,
     )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 4, 1024, log=True, presets={"digits": 32}
-    )
+    momentum: float = sgd_momentum()
+    batch_size: int = batch(low=4)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        forget = data.forget
-        device = next(model.parameters()).device
-        forgotten = torch.tensor(data.forgotten_classes, device=device)
-        original = copy.deepcopy(model).eval().requires_grad_(False)
-        nearest = torch.full((len(forget),), UNKNOWN)
-
-        def losses() -> Iterator[Tensor]:
-            model.train()
-            freeze_batchnorm(model)
-            order = stream(generator, "forget")
-            for positions in forget.shuffled_positions(self.batch_size, order):
-                x, y = forget.batch(positions, device)
-                if (nearest[positions] == UNKNOWN).any():
-                    found = nearest_class(original, x, y, forgotten, self.epsilon)
-                    nearest[positions] = found.cpu()
-                yield cross_entropy(model, x, nearest[positions].to(device))
-
-        total = steps_for(forget, self.epochs, self.batch_size)
-        yield from descend(model, losses(), total, self.learning_rate, self.momentum)
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        original = frozen_copy(model)
+        forgotten = torch.tensor(data.forgotten_classes, device=draw.device)
+        nearest = torch.full((len(data.forget),), UNKNOWN)
+        freeze_batchnorm(model.train())
+        for chosen in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
+            x, y = data.forget.batch(chosen, draw.device)
+            if (nearest[chosen] == UNKNOWN).any():
+                nearest[chosen] = nearest_class(original, x, y, forgotten, self.epsilon).cpu()
+            yield cross_entropy(model, x, nearest[chosen].to(draw.device))
 
 
 @dataclass(frozen=True)
-class BoundaryExpand(Unlearner):
+class BoundaryExpand(Descent):
     """theta <- theta - eta grad CE([f(x), w'h(x) + b], K + 1) over F, h(x) the features: all that
     is to be forgotten goes to a shadow class K + 1, whose neuron (w, b) is trained along.
 
@@ -150,9 +95,7 @@ class BoundaryExpand(Unlearner):
     the model has its K classes at every moment, and the pruning at the end is to drop the neuron.
     """
 
-    name = "boundary_expand"
-    label = "Boundary Expand"
-    group = "forget-only"
+    name, label, group = "boundary_expand", "Boundary Expand", "forget-only"
     needs = frozenset({"forget"})
     suits = "classes"
     sentence = (
@@ -162,57 +105,37 @@ class BoundaryExpand(Unlearner):
     )
     paper = "Chen et al., CVPR 2023, arXiv 2303.11570"
 
-    epochs: float = parameter(
-        1.3,
-        "Passes",
-        "How often each image to forget is seen.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 2.0},
-    )
-    learning_rate: float = parameter(
-        4e-5,
-        "Learning rate",
-        "How far each step moves.",
-        1e-6,
-        1.0,
-        log=True,
-        presets={"digits": 1e-3},
-    )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 4, 1024, log=True, presets={"digits": 32}
-    )
+    epochs: float = passes(1.3)
+    learning_rate: float = rate(4e-5, low=1e-6)
+    momentum: float = sgd_momentum()
+    batch_size: int = batch(low=4)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        weight, bias = _neuron(model, stream(generator, "shadow class"))
-        shadow_class = data.classes
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        neuron = _neuron(model, draw.stream("shadow class"))
+        optimiser = self.optimiser(model)
+        optimiser.add_param_group({"params": neuron})
+        total = self.steps(data)
+        work = descend(optimiser, self.expanded(model, neuron, data, draw), total)
+        yield from in_phases(Phase("unlearning", total, work))
 
-        def loss(images: Tensor) -> Tensor:
-            with training_precision(images.device):
-                features = model.features(images)
-                shadow = F.linear(features, weight, bias)
-                logits = torch.cat([model.head(features), shadow], 1)
-            target = torch.full((len(images),), shadow_class, device=images.device)
-            return F.cross_entropy(logits.float(), target)
-
-        model.train()
-        freeze_batchnorm(model)
-        forget = batches(data.forget, "forget", self.batch_size, generator, model)
-        losses = (loss(images) for images, _ in forget)
-        total = steps_for(data.forget, self.epochs, self.batch_size)
-        optimiser = make_optimiser(model, self.learning_rate, self.momentum)
-        optimiser.add_param_group({"params": [weight, bias]})
-        yield from descend(model, losses, total, self.learning_rate, optimiser=optimiser)
+    def expanded(
+        self, model: Classifier, neuron: list[Tensor], data: UnlearningData, draw: Draw
+    ) -> Iterator[Tensor]:
+        freeze_batchnorm(model.train())
+        for x, _ in draw.batches(data.forget, "forget", self.batch_size):
+            with training_precision(x.device):
+                features = model.features(x)
+                shadow = F.linear(features, *neuron)
+                answers = torch.cat([model.head(features), shadow], 1)
+            shadow_class = torch.full((len(x),), data.classes, device=x.device)
+            yield F.cross_entropy(answers.float(), shadow_class)
 
 
-def _neuron(model: Classifier, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _neuron(model: Classifier, generator: torch.Generator) -> list[Tensor]:
     """One more neuron for the head, drawn as nn.Linear draws: weight (1, d) and bias (1,)."""
     head = model.head.weight
     bound = head.shape[1] ** -0.5
     drawn = torch.empty(head.shape[1] + 1).uniform_(-bound, bound, generator=generator)
     weight, bias = drawn.to(head).split([head.shape[1], 1])  # type: ignore[no-untyped-call]
-    return weight[None].clone().requires_grad_(), bias.clone().requires_grad_()
+    return [weight[None].clone().requires_grad_(), bias.clone().requires_grad_()]

@@ -7,27 +7,23 @@ benchmark of Cadet et al. 2024, arXiv 2410.01276.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.models.classifier import Classifier
-from core.models.precision import training_precision
 from core.models.registry import build_model
-from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    in_phases,
-    steps_for,
-    stream,
-)
-from core.unlearners.common.saliency import add_gradients, smallest
-from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
+from core.unlearners.base import Steps, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, in_phases
+from core.unlearners.common.draw import Draw
+from core.unlearners.common.losses import cross_entropy, logits
+from core.unlearners.common.networks import device_of, kernels
+from core.unlearners.common.parameters import KEPT_AFTERWARDS, batch, passes, tuning_rate
+from core.unlearners.common.saliency import adding_gradients, smallest
+from core.unlearners.fine_tune import FineTune
 
 PAPER = (
     "NeurIPS 2023 unlearning challenge: Triantafillou et al. 2024, arXiv 2406.09073; "
@@ -35,29 +31,11 @@ PAPER = (
 )
 
 
-def kernels(model: nn.Module) -> list[Tensor]:
-    """The weights of all convolutions, each (out, in, height, width)."""
-    return [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)]
-
-
 @torch.no_grad()
 def transpose(kernels: list[Tensor]) -> None:
     """Swaps height and width of every kernel; twice is the identity."""
     for kernel in kernels:
         kernel.copy_(kernel.transpose(2, 3).clone())
-
-
-def _passes(default: float) -> float:
-    found: float = parameter(
-        default,
-        "Passes",
-        "How often each image to keep is seen afterwards.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 8.0},
-    )
-    return found
 
 
 @dataclass(frozen=True)
@@ -68,21 +46,18 @@ class ConvolutionTranspose(FineTune):
     diagonal: what it knew of shapes is still there, what it knew of single images is off.
     """
 
-    name = "ct"
-    label = "CT (transposed kernels)"
+    name, label = "ct", "CT (transposed kernels)"
     sentence = (
         "Mirrors every filter of the network along its diagonal, which throws it off, then trains "
         "it on the images to keep until it has found its feet; what it knew well may suffer too."
     )
     paper = PAPER
 
-    epochs: float = _passes(0.6)
-    learning_rate: float = retain_rate(0.16)
-    batch_size: int = retain_batch(128)
+    epochs: float = passes(0.6, KEPT_AFTERWARDS)
+    learning_rate: float = tuning_rate(0.16)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         transpose(kernels(model))
         yield from super().run(model, data, generator)
 
@@ -96,8 +71,7 @@ class MaskedSmallGradients(FineTune):
     batches of R. New weights are those of a network fresh from `build_model`.
     """
 
-    name = "msg"
-    label = "MSG (re-initialise idle weights)"
+    name, label = "msg", "MSG (re-initialise idle weights)"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Replaces the filter weights that matter least for telling the two groups of images apart "
@@ -105,42 +79,39 @@ class MaskedSmallGradients(FineTune):
     )
     paper = PAPER
 
-    epochs: float = _passes(0.45)
-    learning_rate: float = retain_rate(0.16)
-    batch_size: int = retain_batch(128)
+    epochs: float = passes(0.45, KEPT_AFTERWARDS)
+    learning_rate: float = tuning_rate(0.16)
+    batch_size: int = batch()
     share: float = parameter(
         0.3, "Share drawn anew", "How many of the filter weights start over.", 0, 1
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        gradient: dict[Tensor, Tensor] = {w: torch.zeros_like(w) for w in model.parameters()}
-        looks = data.forget.steps(self.batch_size)
-        total = steps_for(data.retain, self.epochs, self.batch_size)
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw, looks = Draw(generator, device_of(model)), data.forget.steps(self.batch_size)
+        weights: list[Tensor] = list(model.parameters())
+        gradients = [torch.zeros_like(weight) for weight in weights]
 
         def differences() -> Iterator[Tensor]:
-            retain = batches(data.retain, "gradient on retain", self.batch_size, generator, model)
-            forget = batches(data.forget, "gradient on forget", self.batch_size, generator, model)
+            retain = draw.batches(data.retain, "gradient on retain", self.batch_size)
+            forget = draw.batches(data.forget, "gradient on forget", self.batch_size)
             for (x, y), (forget_x, forget_y) in zip(retain, forget, strict=True):
                 difference = cross_entropy(model, x, y) / looks
                 share = len(forget_y) / len(data.forget)
                 yield difference - cross_entropy(model, forget_x, forget_y) * share
 
-        def tune() -> Iterator[Step]:
-            drawn = stream(generator, "new weights")
-            fresh = kernels(build_model(data.architecture, data.classes, drawn))
-            old = kernels(model)
-            masks = smallest([gradient[kernel].abs() for kernel in old], self.share)
+        def tune() -> Iterator[float]:
+            fresh = build_model(data.architecture, data.classes, draw.stream("new weights"))
+            by_weight = dict(zip(weights, gradients, strict=True))
+            masks = smallest([by_weight[kernel].abs() for kernel in kernels(model)], self.share)
             with torch.no_grad():
-                for kernel, new, mask in zip(old, fresh, masks, strict=True):
+                for kernel, new, mask in zip(kernels(model), kernels(fresh), masks, strict=True):
                     kernel.copy_(torch.where(mask, new.to(kernel.device), kernel))
-            yield from FineTune.run(self, model, data, generator)
+            yield from self.descent(model, data, draw)
 
-        finding = add_gradients(
-            model, differences(), looks, list(gradient.values()), "finding idle weights"
+        yield from in_phases(
+            adding_gradients("finding idle weights", model, differences(), looks, gradients),
+            Phase("unlearning", self.steps(data), tune()),
         )
-        yield from in_phases((looks, finding), (total, tune()))
 
 
 @dataclass(frozen=True)
@@ -151,37 +122,29 @@ class ConfuseFineTune(FineTune):
     std(W) is that of the kernel itself, so that one amount fits layers of any scale.
     """
 
-    name = "cfw"
-    label = "CFW (noise on the kernels)"
+    name, label = "cfw", "CFW (noise on the kernels)"
     sentence = (
         "Shakes every filter of the network with random noise, then trains it on the images to "
         "keep, the rarer classes counting more; too much noise costs accuracy for good."
     )
     paper = PAPER
 
-    epochs: float = _passes(0.6)
-    learning_rate: float = retain_rate(0.16)
-    batch_size: int = retain_batch(128)
+    epochs: float = passes(0.6, KEPT_AFTERWARDS)
+    learning_rate: float = tuning_rate(0.16)
+    batch_size: int = batch()
     noise: float = parameter(0.6, "Noise", "Its size relative to the weights of each layer.", 0, 10)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        drawn = stream(generator, "noise")
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        drawn = Draw(generator, device_of(model)).stream("noise")
         with torch.no_grad():
             for kernel in kernels(model):
                 noise = torch.randn(kernel.shape, generator=drawn).to(kernel.device)
                 kernel.add_(noise * kernel.std(), alpha=self.noise)
+        yield from super().run(model, data, generator)
+
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
         counts = data.retain.labels[data.retain.indices].bincount(minlength=data.classes)
-        balance = 1 / counts.clamp(min=1)
-
-        def weighted(images: Tensor, labels: Tensor) -> Tensor:
-            with training_precision(images.device):
-                logits = model(images)
-            return F.cross_entropy(logits.float(), labels, balance.to(images.device))
-
+        balance = (1 / counts.clamp(min=1)).to(draw.device)
         model.train()
-        retain = batches(data.retain, "retain", self.batch_size, generator, model)
-        losses = (weighted(x, y) for x, y in retain)
-        total = steps_for(data.retain, self.epochs, self.batch_size)
-        yield from descend(model, losses, total, self.learning_rate, self.momentum)
+        for x, y in draw.batches(data.retain, "retain", self.batch_size):
+            yield F.cross_entropy(logits(model, x), y, balance)

@@ -6,7 +6,7 @@ the benchmark of Cadet et al. 2024, arXiv 2410.01276.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,17 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.models.classifier import Classifier
-from core.models.precision import training_precision
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.challenge import PAPER
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    freeze_batchnorm,
-    in_phases,
-    steps_for,
-)
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, in_phases, sgd_phase
+from core.unlearners.common.draw import Draw, steps_for
+from core.unlearners.common.losses import cross_entropy, logits
+from core.unlearners.common.networks import device_of, freeze_batchnorm
+from core.unlearners.common.parameters import OF_EACH_KIND, batch, rate, rehearsed, sgd_momentum
 
 
 def from_uniform(logits: Tensor) -> Tensor:
@@ -50,96 +45,74 @@ class ForgetContrastStrengthen(Unlearner):
     BatchNorm's running statistics stay while F is read, and follow R else.
     """
 
-    name = "fcs"
-    label = "FCS (forget, contrast, strengthen)"
-    group = "retrain-like"
+    name, label, group = "fcs", "FCS (forget, contrast, strengthen)", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Makes the network undecided about the images to forget, drives them away from what it "
         "knows of the others, and rehearses those; the first step alone can do much damage."
     )
-    paper = PAPER
+    paper = (
+        "NeurIPS 2023 unlearning challenge: Triantafillou et al. 2024, arXiv 2406.09073; "
+        "Cadet et al. 2024, arXiv 2410.01276"
+    )
 
     rounds: int = parameter(
         2, "Rounds", "How often it drives the images to forget away and rehearses the rest.", 1, 20
     )
-    rehearsal: float = parameter(
-        0.12,
-        "Rehearsal",
-        "How much of the images to keep is seen in each round, 1 for all of them.",
-        0.01,
-        5,
-        log=True,
-        presets={"digits": 1.0},
-    )
-    forget_rate: float = parameter(
+    rehearsal: float = rehearsed(0.12, "in each round")
+    forget_rate: float = rate(
         1e-4,
-        "Forgetting rate",
         "How far each step moves that makes the network undecided.",
-        1e-6,
-        1.0,
-        log=True,
+        low=1e-6,
+        label="Forgetting rate",
     )
-    contrast_rate: float = parameter(
+    contrast_rate: float = rate(
         3e-6,
-        "Contrast rate",
         "How far each step moves that drives the images to forget away; the pull is strong.",
-        1e-8,
-        1.0,
-        log=True,
+        low=1e-8,
+        label="Contrast rate",
     )
-    learning_rate: float = parameter(
-        0.1, "Rehearsal rate", "How far each step of rehearsing moves.", 1e-5, 1.0, log=True
+    learning_rate: float = rate(
+        0.1, "How far each step of rehearsing moves.", label="Rehearsal rate"
     )
     temperature: float = parameter(
         1.15, "Temperature", "Higher looks less at the nearest images alone.", 0.1, 100, log=True
     )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    momentum: float = sgd_momentum()
+    batch_size: int = batch(help=OF_EACH_KIND)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        forget = batches(data.forget, "forget", self.batch_size, generator, model)
-        beside = batches(data.retain, "contrast", self.batch_size, generator, model)
-        retain = batches(data.retain, "retain", self.batch_size, generator, model)
-
-        def logits(images: Tensor) -> Tensor:
-            with training_precision(images.device):
-                found: Tensor = model(images)
-            return found.float()
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        forget = draw.batches(data.forget, "forget", self.batch_size)
+        beside = draw.batches(data.retain, "contrast", self.batch_size)
+        retain = draw.batches(data.retain, "retain", self.batch_size)
 
         def undecided() -> Iterator[Tensor]:
-            model.train()
-            freeze_batchnorm(model)
-            for images, _ in forget:
-                yield from_uniform(logits(images))
+            freeze_batchnorm(model.train())
+            for x, _ in forget:
+                yield from_uniform(logits(model, x))
 
         def contrasted() -> Iterator[Tensor]:
-            model.train()
-            freeze_batchnorm(model)
-            for images, _ in forget:
+            freeze_batchnorm(model.train())
+            for x, _ in forget:
                 with torch.no_grad():
-                    others = logits(next(beside)[0])
-                yield contrast(logits(images), others, self.temperature)
+                    others = logits(model, next(beside)[0])
+                yield contrast(logits(model, x), others, self.temperature)
 
-        def rehearsed() -> Iterator[Tensor]:
+        def rehearsing() -> Iterator[Tensor]:
             model.train()
-            for images, labels in retain:
-                yield cross_entropy(model, images, labels)
+            for x, y in retain:
+                yield cross_entropy(model, x, y)
 
-        forgetting = data.forget.steps(self.batch_size)
-        rehearsing = steps_for(data.retain, self.rehearsal, self.batch_size)
+        def phase(name: str, losses: Iterator[Tensor], total: int, rate: float) -> Phase:
+            return sgd_phase(name, model, losses, total, rate, self.momentum)
 
-        def phase(
-            losses: Iterator[Tensor], steps: int, rate: float, name: str
-        ) -> tuple[int, Iterator[Step]]:
-            return steps, descend(model, losses, steps, rate, self.momentum, phase=name)
-
-        phases = [phase(undecided(), forgetting, self.forget_rate, "forgetting")]
+        passing = data.forget.steps(self.batch_size)
+        keeping = steps_for(data.retain, self.rehearsal, self.batch_size)
+        phases = [phase("forgetting", undecided(), passing, self.forget_rate)]
         for _ in range(self.rounds):
-            phases.append(phase(contrasted(), forgetting, self.contrast_rate, "contrasting"))
-            phases.append(phase(rehearsed(), rehearsing, self.learning_rate, "strengthening"))
+            phases += [
+                phase("contrasting", contrasted(), passing, self.contrast_rate),
+                phase("strengthening", rehearsing(), keeping, self.learning_rate),
+            ]
         yield from in_phases(*phases)

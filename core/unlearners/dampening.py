@@ -11,38 +11,25 @@ BatchNorm's running statistics stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
-from core.curvature.importance import BATCH, Kind, importance
+from core.curvature.importance import Kind
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-
-
-def _alpha(for_classes: float) -> float:
-    found: float = parameter(
-        2.0,
-        "Selection",
-        "How many times more a weight must matter to the images to forget than to all; lower "
-        "changes more weights.",
-        0.01,
-        1e6,
-        log=True,
-        presets={"class": for_classes},
-    )
-    return found
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, in_phases
+from core.unlearners.common.saliency import measuring_importance
 
 
 @dataclass(frozen=True)
 class SSD(Unlearner):
     """I = the mean over images of (d CE(f(x), y) / d theta)^2, the diagonal Fisher information."""
 
-    name = "ssd"
-    label = "SSD (selective dampening)"
-    group = "weight-editing"
+    name, label, group = "ssd", "SSD (selective dampening)", "weight-editing"
     precision = "float32"  # that of the stored importances
     needs = frozenset({"forget", "importance"})
     draws = False
@@ -53,47 +40,49 @@ class SSD(Unlearner):
     paper = "Foster et al., AAAI 2024, arXiv 2308.07707"
     kind: ClassVar[Kind] = "squared_gradient"
 
-    alpha: float = _alpha(3.0)
+    alpha: float = parameter(
+        2.0,
+        "Selection",
+        "How many times more a weight must matter to the images to forget than to all; lower "
+        "changes more weights.",
+        0.01,
+        1e6,
+        log=True,
+    )
     dampening: float = parameter(
-        1.0,
-        "Dampening",
-        "Lower shrinks the selected weights further, 0 removes them.",
-        0,
-        10,
+        1.0, "Dampening", "Lower shrinks the selected weights further, 0 removes them.", 0, 10
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        every = data.record("importance")(self.kind)
-        stages = model.stages()
-        done, total = 0, data.forget.steps(BATCH) + len(stages)
-        for so_far in importance(model, data.forget, self.kind):
-            forget, done = so_far, done + 1
-            yield Step(done, total, phase="measuring importance")
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        of_all: dict[str, Tensor] = data.record("importance")(self.kind)
+        of_forget: dict[str, Tensor] = {}
+        yield from in_phases(
+            measuring_importance("measuring importance", model, data.forget, self.kind, of_forget),
+            Phase("dampening", len(model.stages()), self.dampen(model, of_forget, of_all)),
+        )
+
+    def dampen(
+        self, model: Classifier, of_forget: dict[str, Tensor], of_all: dict[str, Tensor]
+    ) -> Iterator[None]:
         names = {weight: name for name, weight in model.named_parameters()}
-        for stage in stages:
+        for stage in model.stages():
             with torch.no_grad():
                 for weight in stage.parameters():
-                    ours = forget[names[weight]]
-                    all_images = every[names[weight]].to(ours.device)
-                    factor = (self.dampening * all_images / ours).clamp(max=1)
-                    weight.mul_(torch.where(ours > self.alpha * all_images, factor, 1))
-            done += 1
-            yield Step(done, total, phase="dampening")
+                    i_f = of_forget[names[weight]]
+                    i_d = of_all[names[weight]].to(i_f.device)
+                    factor = (self.dampening * i_d / i_f).clamp(max=1)
+                    weight.mul_(torch.where(i_f > self.alpha * i_d, factor, 1))
+            yield None
 
 
 @dataclass(frozen=True)
 class LFSSD(SSD):
     """I = the mean over images of |d ||f(x)||^2 / d theta|, f(x) the logits: no labels are read."""
 
-    name = "lfssd"
-    label = "LFSSD (dampening without labels)"
+    name, label = "lfssd", "LFSSD (dampening without labels)"
     sentence = (
         "Like SSD, but tells which weights matter from how strongly they move the model's answers, "
         "so that it needs no labels; just as quick, and just as blunt."
     )
     paper = "Foster et al., ICLR 2024 Tiny Papers, arXiv 2402.19308"
     kind: ClassVar[Kind] = "output_norm"
-
-    alpha: float = _alpha(5.0)

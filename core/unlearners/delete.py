@@ -7,8 +7,7 @@ of the classes to forget at minus infinity.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,9 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.models.classifier import Classifier
-from core.models.precision import training_precision
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import batches, descend, freeze_batchnorm, steps_for
+from core.unlearners.base import UnlearningData
+from core.unlearners.common.descent import Descent
+from core.unlearners.common.draw import Draw
+from core.unlearners.common.losses import logits
+from core.unlearners.common.networks import freeze_batchnorm, frozen_copy
+from core.unlearners.common.parameters import batch, passes, rate, sgd_momentum
 
 
 def without(logits: Tensor, forgotten: Tensor) -> Tensor:
@@ -27,7 +29,7 @@ def without(logits: Tensor, forgotten: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Delete(Unlearner):
+class Delete(Descent):
     """theta <- theta - eta grad KL(softmax(f0(x) without the forgotten classes) || softmax f(x))
     over F.
 
@@ -35,9 +37,7 @@ class Delete(Unlearner):
     images. The forget images do not feed BatchNorm's running statistics.
     """
 
-    name = "delete"
-    label = "DELETE"
-    group = "teacher-student"
+    name, label, group = "delete", "DELETE", "teacher-student"
     needs = frozenset({"forget"})
     suits = "classes"
     sentence = (
@@ -46,44 +46,15 @@ class Delete(Unlearner):
     )
     paper = "Zhou et al., CVPR 2025, arXiv 2503.23751"
 
-    epochs: float = parameter(
-        1.0,
-        "Passes",
-        "How often each image to forget is seen.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 3.0},
-    )
-    learning_rate: float = parameter(
-        1.5e-4,
-        "Learning rate",
-        "How far each step moves.",
-        1e-6,
-        1.0,
-        log=True,
-        presets={"digits": 1e-3},
-    )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 4, 1024, log=True, presets={"digits": 32}
-    )
+    epochs: float = passes(1.0)
+    learning_rate: float = rate(1.5e-4, low=1e-6)
+    momentum: float = sgd_momentum()
+    batch_size: int = batch(low=4)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        teacher = copy.deepcopy(model).eval().requires_grad_(False)
-        forgotten = torch.tensor(data.forgotten_classes, device=next(model.parameters()).device)
-
-        def loss(images: Tensor) -> Tensor:
-            with training_precision(images.device):
-                asked, logits = teacher(images), model(images)
-            target = without(asked.float(), forgotten)
-            return F.kl_div(logits.float().log_softmax(1), target, reduction="batchmean")
-
-        model.train()
-        freeze_batchnorm(model)
-        forget = batches(data.forget, "forget", self.batch_size, generator, model)
-        losses = (loss(images) for images, _ in forget)
-        total = steps_for(data.forget, self.epochs, self.batch_size)
-        yield from descend(model, losses, total, self.learning_rate, self.momentum)
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        teacher = frozen_copy(model)
+        forgotten = torch.tensor(data.forgotten_classes, device=draw.device)
+        freeze_batchnorm(model.train())
+        for x, _ in draw.batches(data.forget, "forget", self.batch_size):
+            target = without(logits(teacher, x), forgotten)
+            yield F.kl_div(logits(model, x).log_softmax(1), target, reduction="batchmean")

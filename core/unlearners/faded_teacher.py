@@ -13,8 +13,7 @@ CVPR 2022, arXiv 2106.05237.
 from __future__ import annotations
 
 import copy
-import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,14 +21,17 @@ from torch import Tensor
 
 from core.models.classifier import Classifier
 from core.training.augmentation import augment
-from core.unlearners.bad_teacher import divergence, frozen_copy, predict
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import batches, descend, in_phases, steps_for, stream
-from core.unlearners.last_layers import CFk, block_count, training_last
+from core.unlearners.base import Steps, UnlearningData, parameter
+from core.unlearners.common.descent import Descent, Phase, descend, in_phases
+from core.unlearners.common.draw import Draw, in_order
+from core.unlearners.common.losses import divergence, logits
+from core.unlearners.common.networks import device_of, frozen_copy, training_last
+from core.unlearners.common.parameters import batch, passes, rate, sgd_momentum, trained_blocks
+from core.unlearners.last_layers import CFk
 
 
 @dataclass(frozen=True)
-class FadedTeacher(Unlearner):
+class FadedTeacher(Descent):
     """T = `CFk` of a copy of theta0; then theta_k <- theta_k - eta grad (mean over R of
     KL_t(theta0(x') || theta(x')) + mean over F of KL(T(x) || theta(x))), x' = x cropped and
     mirrored, t the temperature, theta_k the parameters of the last k blocks.
@@ -39,9 +41,7 @@ class FadedTeacher(Unlearner):
     running statistics see F too, and the weights answer for what is remembered.
     """
 
-    name = "faded_teacher"
-    label = "Faded teacher"
-    group = "teacher-student"
+    name, label, group = "faded_teacher", "Faded teacher", "teacher-student"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Lets a copy of the model forget by training hard on the images to keep, then teaches the "
@@ -49,7 +49,7 @@ class FadedTeacher(Unlearner):
     )
     paper = "This project; after Chundawat et al., AAAI 2023, arXiv 2205.08096"
 
-    blocks: int = block_count(3)
+    blocks: int = trained_blocks(3)
     fading: float = parameter(
         0.22,
         "Fading",
@@ -57,33 +57,14 @@ class FadedTeacher(Unlearner):
         0.01,
         50,
         log=True,
-        presets={"digits": 4.0},
     )
-    fading_rate: float = parameter(
+    fading_rate: float = rate(
         0.33,
-        "Fading rate",
         "How far each step of the copy moves: larger forgets more and makes it a worse teacher.",
-        1e-5,
-        1.0,
-        log=True,
+        label="Fading rate",
     )
-    epochs: float = parameter(
-        1.4,
-        "Passes",
-        "How often each image to forget is seen.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 6.0},
-    )
-    learning_rate: float = parameter(
-        0.035,
-        "Learning rate",
-        "How far each step of the model itself moves.",
-        1e-5,
-        1.0,
-        log=True,
-    )
+    epochs: float = passes(1.4)
+    learning_rate: float = rate(0.035, "How far each step of the model itself moves.")
     temperature: float = parameter(
         4.0,
         "Temperature",
@@ -91,7 +72,7 @@ class FadedTeacher(Unlearner):
         0.1,
         20,
     )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
+    momentum: float = sgd_momentum()
     kept_per_forgotten: float = parameter(
         1.4,
         "Images to keep for each to forget",
@@ -100,51 +81,52 @@ class FadedTeacher(Unlearner):
         10,
         log=True,
     )
-    batch_size: int = parameter(
-        128, "Batch size", "Images to forget a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    batch_size: int = batch(help="Images to forget a step.")
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        forget = data.forget
-        device = next(model.parameters()).device
-        original, teacher = frozen_copy(model), copy.deepcopy(model)
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        original, faded = frozen_copy(model), copy.deepcopy(model)
         cf_k = CFk(self.blocks, self.fading, self.fading_rate, self.momentum, self.batch_size)
-        answers = torch.zeros(len(forget), data.classes)
+        answers = torch.zeros(len(data.forget), data.classes)
+        total = self.steps(data)
 
-        def fading() -> Iterator[Step]:
-            for step in cf_k.run(teacher, data, generator):
-                yield dataclasses.replace(step, phase="fading a copy")
-
-        def asking() -> Iterator[Step]:
-            teacher.eval()
-            positions = torch.arange(len(forget)).split(self.batch_size)  # type: ignore[no-untyped-call]
-            for done, some in enumerate(positions, 1):
+        def asking() -> Iterator[None]:
+            faded.eval()
+            for some in in_order(data.forget, self.batch_size):
                 with torch.no_grad():
-                    answers[some] = predict(teacher, forget.batch(some, device)[0]).cpu()
-                yield Step(done, 0, phase="asking the copy")
+                    x, _ = data.forget.batch(some, draw.device)
+                    answers[some] = logits(faded, x).cpu()
+                yield None
 
-        def losses() -> Iterator[Tensor]:
-            order, draws = stream(generator, "forget"), stream(generator, "augmentation")
-            beside = max(1, round(self.kept_per_forgotten * self.batch_size))
-            retain = batches(data.retain, "rehearsal", beside, generator, model)
-            for some in forget.shuffled_positions(self.batch_size, order):
-                kept = augment(next(retain)[0], data.recipe.crop, draws)
-                with torch.no_grad():
-                    own = predict(original, kept)
-                faded = answers[some].to(device)
-                logits = predict(model, torch.cat([kept, forget.batch(some, device)[0]]))
-                held = divergence(own, logits[: len(kept)], self.temperature)
-                yield held.mean() + divergence(faded, logits[len(kept) :]).mean()
-
-        def learning() -> Iterator[Step]:
+        def learning() -> Iterator[float]:
             with training_last(model, self.blocks):
-                yield from descend(model, losses(), total, self.learning_rate, self.momentum)
+                losses = self.taught(model, original, answers, data, draw)
+                yield from descend(self.optimiser(model), losses, total)
 
-        total = steps_for(forget, self.epochs, self.batch_size)
         yield from in_phases(
-            (steps_for(data.retain, self.fading, self.batch_size), fading()),
-            (forget.steps(self.batch_size), asking()),
-            (total, learning()),
+            Phase("fading a copy", cf_k.steps(data), cf_k.descent(faded, data, draw)),
+            Phase("asking the copy", data.forget.steps(self.batch_size), asking()),
+            Phase("unlearning", total, learning()),
         )
+
+    def taught(
+        self,
+        model: Classifier,
+        original: Classifier,
+        answers: Tensor,
+        data: UnlearningData,
+        draw: Draw,
+    ) -> Iterator[Tensor]:
+        """answers: T's logits of every image of F."""
+        crops = draw.stream("augmentation")
+        beside = max(1, round(self.kept_per_forgotten * self.batch_size))
+        retain = draw.batches(data.retain, "rehearsal", beside)
+        for some in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
+            kept = augment(next(retain)[0], data.recipe.crop, crops)
+            with torch.no_grad():
+                own = logits(original, kept)
+            forget, _ = data.forget.batch(some, draw.device)
+            found = logits(model, torch.cat([kept, forget]))
+            held = divergence(own, found[: len(kept)], self.temperature)
+            faded = divergence(answers[some].to(draw.device), found[len(kept) :])
+            yield held.mean() + faded.mean()

@@ -7,7 +7,6 @@ the Fisher information F of the weight, alpha setting how much of it there is.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +15,10 @@ from core.curvature.fisher import fisher_factors
 from core.curvature.products import unflat
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import steps_for, stream
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.counting import Counted
+from core.unlearners.common.draw import steps_for, stream
+from core.unlearners.common.parameters import batch
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,7 @@ class Fisher(Unlearner):
     BatchNorm's scales get noise too, its running statistics stay.
     """
 
-    name = "fisher"
-    label = "Fisher forgetting"
-    group = "second-order"
+    name, label, group = "fisher", "Fisher forgetting", "second-order"
     needs = frozenset({"retain"})
     sentence = (
         "Adds noise to every weight, most where the images to keep do not need it. The noise hits "
@@ -64,18 +63,17 @@ class Fisher(Unlearner):
         10,
         log=True,
     )
-    batch_size: int = parameter(64, "Batch size", "Images a step.", 8, 1024, log=True)
+    batch_size: int = batch(64)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         count = max(2, steps_for(data.retain, self.epochs, self.batch_size))
         draws = stream(generator, "retain")
         factors = fisher_factors(model, data.retain, count, self.batch_size, draws)
         diagonal = torch.zeros(sum(weight.numel() for weight in model.parameters()))
-        for done, factor in enumerate(factors, 1):
+        counted = Counted(count + 1)
+        for factor in factors:
             diagonal = diagonal.to(factor.device).addcmul_(factor, factor)
-            yield Step(done, count + 1, phase="importance")
+            yield counted.step("importance")
         diagonal += self.damping * diagonal.mean()
         noise = torch.randn(diagonal.shape, generator=stream(generator, "noise"))
         move = (self.alpha / diagonal) ** 0.25 * noise.to(diagonal.device)
@@ -85,4 +83,4 @@ class Fisher(Unlearner):
         with torch.no_grad():
             for weight, change in zip(weights, unflat(move, weights), strict=True):
                 weight.add_(change)
-        yield Step(count + 1, count + 1, phase="noise")
+        yield counted.step("noise")

@@ -15,7 +15,6 @@ is not forgotten. Descent-to-Delete has no such term: its promise is about the m
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -35,12 +34,18 @@ from core.curvature.solvers import solve_damped
 from core.data.images import Images
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import stream
-from core.unlearners.common.solving import solving
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.counting import Counted
+from core.unlearners.common.draw import stream
+from core.unlearners.common.parameters import strength
 
 Rows = tuple[Tensor, Tensor]
 """Features with a 1 for the bias, float64 (n, d + 1), and labels (n,)."""
+
+
+def _penalty() -> float:
+    help = "Ties the last layer to small weights, once for all images: smaller steps further."
+    return parameter(1.0, "L2 penalty", help, 1e-8, 1e6, log=True)
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,7 @@ class NewtonHead(Unlearner):
     """W <- W0 + (H_R + lambda I)^-1 sum_F g: one Newton step on R's objective, H_R the Hessian of
     the summed loss on R at W0. Exact for a quadratic loss."""
 
-    name = "newton_head"
-    label = "Newton removal (last layer)"
-    group = "second-order"
+    name, label, group = "newton_head", "Newton removal (last layer)", "second-order"
     precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "forget", "features"})
     draws = False
@@ -60,27 +63,17 @@ class NewtonHead(Unlearner):
     )
     paper = "Guo et al., ICML 2020, arXiv 1911.03030 (certified removal)"
 
-    l2: float = parameter(
-        1.0,
-        "L2 penalty",
-        "Ties the last layer to small weights, once for all images: smaller steps further.",
-        1e-8,
-        1e6,
-        log=True,
-        presets={"class": 10.0},
-    )
+    l2: float = _penalty()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         retain, forget = _rows(data, data.retain), _rows(data, data.forget)
         weights = head_weights(model.head)
-        total = head_steps(len(retain[1])) + 2
+        counted = Counted(head_steps(len(retain[1])) + 2)
         gradient = head_gradient(weights, *forget)
-        yield Step(1, total, phase="gradient")
-        hessian = yield from solving(head_hessian(weights, *retain), 1, total)
+        yield counted.step("gradient")
+        hessian = yield from counted.through(head_hessian(weights, *retain))
         _put(model, weights + _solve(hessian, self.l2, gradient))
-        yield Step(total, total)
+        yield counted.step()
 
 
 @dataclass(frozen=True)
@@ -94,9 +87,7 @@ class Puma(Unlearner):
     w = a_F a / ((1 + ridge) ||a||^2), and ridge / (1 + ridge) of the move remains.
     """
 
-    name = "puma"
-    label = "PUMA (last layer)"
-    group = "second-order"
+    name, label, group = "puma", "PUMA (last layer)", "second-order"
     precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "forget", "features"})
     sentence = (
@@ -105,15 +96,7 @@ class Puma(Unlearner):
     )
     paper = "Wu, Hashemi & Srinivasa, AAAI 2022, arXiv 2203.00846"
 
-    l2: float = parameter(
-        1.0,
-        "L2 penalty",
-        "Ties the last layer to small weights, once for all images: smaller steps further.",
-        1e-8,
-        1e6,
-        log=True,
-        presets={"class": 30.0},
-    )
+    l2: float = _penalty()
     ridge: float = parameter(
         0.01,
         "Ridge",
@@ -124,29 +107,18 @@ class Puma(Unlearner):
     held_out: float = parameter(
         0.1, "Held-out share", "Share of the images to keep that quality is measured on.", 0.01, 0.5
     )
-    scale: float = parameter(
-        1.0,
-        "Strength",
-        "How much of the step is taken: 1 is what the theory says.",
-        1e-3,
-        1e3,
-        log=True,
-        presets={"random": 10.0, "class": 10.0},
-    )
+    scale: float = strength()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         retain, forget = _rows(data, data.retain), _rows(data, data.forget)
         weights = head_weights(model.head)
         n = len(retain[1])
         order = torch.randperm(n, generator=stream(generator, "held out"))
         split = min(n - 1, max(1, round(self.held_out * n)))
         held, rest = order[:split], order[split:]
-        before = head_steps(n)
-        total = before + head_steps(len(forget[1])) + 1
-        hessian = yield from solving(head_hessian(weights, *retain), 0, total)
-        hessian += yield from solving(head_hessian(weights, *forget), before, total)
+        counted = Counted(head_steps(n) + head_steps(len(forget[1])) + 1)
+        hessian = yield from counted.through(head_hessian(weights, *retain))
+        hessian += yield from counted.through(head_hessian(weights, *forget))
         removed = head_gradient(weights, *forget)
         quality = head_gradient(weights, retain[0][held], retain[1][held]) / split
         along = _solve(hessian, self.l2, quality)
@@ -156,7 +128,7 @@ class Puma(Unlearner):
         share = (along * removed).sum() / ((1 + self.ridge) * moved.square().sum())
         added = (residual * (share * moved)[:, None]).T @ x
         _put(model, weights + self.scale * _solve(hessian, self.l2, removed - added))
-        yield Step(total, total)
+        yield counted.step()
 
 
 @dataclass(frozen=True)
@@ -179,9 +151,7 @@ class DescentToDelete(Unlearner):
     conditioned, and the penalty is on the bias as it is there.
     """
 
-    name = "descent_to_delete"
-    label = "Descent-to-Delete (last layer)"
-    group = "second-order"
+    name, label, group = "descent_to_delete", "Descent-to-Delete (last layer)", "second-order"
     precision = "float32"  # that of the stored features
     needs = frozenset({"retain", "features"})
     sentence = (
@@ -197,7 +167,6 @@ class DescentToDelete(Unlearner):
         3,
         5000,
         log=True,
-        presets={"random": 200},
     )
     l2: float = parameter(
         2000.0,
@@ -206,7 +175,6 @@ class DescentToDelete(Unlearner):
         1e-3,
         1e6,
         log=True,
-        presets={"random": 10_000.0, "digits": 60.0},
     )
     epsilon: float = parameter(
         1.0,
@@ -220,9 +188,7 @@ class DescentToDelete(Unlearner):
         1e-5, "Delta", "The chance that the promise fails.", 1e-12, 0.1, log=True
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         x, y = _rows(data, data.retain)
         centre = x[:, :-1].mean(0)
         x[:, :-1] -= centre
@@ -230,14 +196,13 @@ class DescentToDelete(Unlearner):
         weights[:, -1] += weights[:, :-1] @ centre
         start = weights.clone()
         smooth = self.l2 + float(torch.linalg.eigvalsh(x.T @ x)[-1]) / 2
-        batches = head_steps(len(y))
-        total = self.iterations * batches + 1
-        for iteration in range(self.iterations):
+        counted = Counted(self.iterations * head_steps(len(y)) + 1)
+        for _ in range(self.iterations):
             gradient = self.l2 * weights
             parts = zip(x.split(HEAD_BATCH), y.split(HEAD_BATCH), strict=True)  # type: ignore[no-untyped-call]
-            for done, (some, theirs) in enumerate(parts, iteration * batches + 1):
+            for some, theirs in parts:
                 gradient += head_gradient(weights, some, theirs)
-                yield Step(done, total, phase="descent")
+                yield counted.step("descent")
             weights = weights - 2 / (smooth + self.l2) * gradient
         left = contraction(smooth, self.l2) ** self.iterations
         distance = left / (1 - left) * float((weights - start).norm())
@@ -246,7 +211,7 @@ class DescentToDelete(Unlearner):
         weights = weights + sigma * noise
         weights[:, -1] -= weights[:, :-1] @ centre
         _put(model, weights)
-        yield Step(total, total, phase="noise")
+        yield counted.step("noise")
 
 
 def contraction(smooth: float, convex: float) -> float:

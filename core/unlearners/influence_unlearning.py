@@ -12,21 +12,24 @@ Evaluation mode throughout: BatchNorm's running statistics stay, and no image fe
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import functools
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from core.curvature.fisher import fisher_factors, woodfisher
-from core.curvature.products import add_gradient, flat, ggn_product, unflat
+from core.curvature.products import Work, add_gradient, flat, ggn_product, unflat
 from core.curvature.solvers import conjugate_gradients
-from core.data.images import Images
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import steps_for, stream
-from core.unlearners.common.solving import solving
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.counting import Counted
+from core.unlearners.common.draw import Draw, steps_for, together
+from core.unlearners.common.networks import device_of
+from core.unlearners.common.parameters import batch, strength
 
 SENTENCE = (
     "Estimates, from the loss's curvature, the step that training without these images would have "
@@ -34,47 +37,14 @@ SENTENCE = (
 )
 
 
-def _damping(default: float, for_classes: float) -> float:
-    found: float = parameter(
-        default,
-        "Damping",
-        "Added to the curvature in every direction: more makes the step smaller and safer.",
-        1e-8,
-        1e3,
-        log=True,
-        presets={"class": for_classes},
-    )
-    return found
-
-
-def _scale(for_samples: float) -> float:
-    found: float = parameter(
-        1.0,
-        "Strength",
-        "How much of the step is taken: 1 is what the theory says.",
-        1e-3,
-        1e3,
-        log=True,
-        presets={"random": for_samples, "class": 8.0},
-    )
-    return found
+def _damping(default: float) -> float:
+    help = "Added to the curvature in every direction: more makes the step smaller and safer."
+    return parameter(default, "Damping", help, 1e-8, 1e3, log=True)
 
 
 def _retain_epochs() -> float:
-    found: float = parameter(
-        0.2,
-        "Passes over kept images",
-        "How much of the images to keep is read for their gradient.",
-        0.01,
-        1.0,
-        log=True,
-    )
-    return found
-
-
-def _batch_size(default: int) -> int:
-    found: int = parameter(default, "Batch size", "Images a step.", 8, 1024, log=True)
-    return found
+    help = "How much of the images to keep is read for their gradient."
+    return parameter(0.2, "Passes over kept images", help, 0.01, 1.0, log=True)
 
 
 @dataclass(frozen=True)
@@ -82,9 +52,7 @@ class InfluenceCG(Unlearner):
     """theta <- theta + s (n_F / N) (H + lambda I)^-1 (g_F - g_R), solved by conjugate gradients on
     exact products with the Gauss-Newton matrix of `samples` images."""
 
-    name = "influence_cg"
-    label = "Influence (conjugate gradients)"
-    group = "second-order"
+    name, label, group = "influence_cg", "Influence (conjugate gradients)", "second-order"
     needs = frozenset({"retain", "forget"})
     sentence = SENTENCE + "An approximation that is good for few images only."
     paper = (
@@ -98,31 +66,21 @@ class InfluenceCG(Unlearner):
     iterations: int = parameter(
         12, "Iterations", "Rounds of the solver, each one pass over the sample.", 2, 200, log=True
     )
-    damping: float = _damping(0.01, 0.1)
-    scale: float = _scale(2.0)
+    damping: float = _damping(0.01)
+    scale: float = strength()
     retain_epochs: float = _retain_epochs()
-    batch_size: int = _batch_size(128)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        every = _all(data)
-        n = min(self.samples, len(every))
-        order = torch.randperm(len(every), generator=stream(generator, "curvature"))[:n]
-        sample = Images(every.images, every.labels, every.indices[order])
-        before = _gradient_steps(data, self.retain_epochs, self.batch_size)
-        total = before + self.iterations * sample.steps(self.batch_size) + 1
-        target = yield from _gradient(
-            model, data, self.retain_epochs, self.batch_size, generator, total
-        )
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        sample = draw.sample(together(data.retain, data.forget), self.samples, "curvature")
+        product = functools.partial(ggn_product, model, sample, batch_size=self.batch_size)
 
-        def product(vector: Tensor) -> Generator[None, None, Tensor]:
-            return ggn_product(model, sample, vector, self.batch_size)
+        def solve(target: Tensor) -> Work[Tensor]:
+            return conjugate_gradients(product, target, self.damping, self.iterations)
 
-        work = conjugate_gradients(product, target, self.damping, self.iterations)
-        solved = yield from solving(work, before, total)
-        _move(model, self.scale * solved)
-        yield Step(total, total)
+        steps = sample.steps(self.batch_size)
+        yield from _step(self, model, data, draw, self.iterations * steps, solve)
 
 
 @dataclass(frozen=True)
@@ -134,9 +92,7 @@ class InfluenceWoodFisher(Unlearner):
     would change the network's answers most. Memory: `factors` times the size of the network.
     """
 
-    name = "influence_woodfisher"
-    label = "Influence (WoodFisher)"
-    group = "second-order"
+    name, label, group = "influence_woodfisher", "Influence (WoodFisher)", "second-order"
     needs = frozenset({"retain", "forget"})
     sentence = SENTENCE + "A rough picture of the curvature makes it quick."
     paper = (
@@ -147,65 +103,48 @@ class InfluenceWoodFisher(Unlearner):
     factors: int = parameter(
         64, "Curvature gradients", "Directions that are measured.", 2, 512, log=True
     )
-    damping: float = _damping(0.03, 0.5)
-    scale: float = _scale(1.0)
+    damping: float = _damping(0.03)
+    scale: float = strength()
     retain_epochs: float = _retain_epochs()
-    batch_size: int = _batch_size(128)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        before = _gradient_steps(data, self.retain_epochs, self.batch_size)
-        total = before + self.factors + 1
-        target = yield from _gradient(
-            model, data, self.retain_epochs, self.batch_size, generator, total
-        )
-        draws = stream(generator, "curvature")
-        factors = fisher_factors(model, _all(data), self.factors, self.batch_size, draws)
-        work = woodfisher(factors, target, self.damping)
-        solved = yield from solving(work, before, total)
-        _move(model, self.scale * solved)
-        yield Step(total, total)
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw, every = Draw(generator, device_of(model)), together(data.retain, data.forget)
+        drawn = draw.stream("curvature")
+        factors = fisher_factors(model, every, self.factors, self.batch_size, drawn)
+
+        def solve(target: Tensor) -> Work[Tensor]:
+            return woodfisher(factors, target, self.damping)
+
+        yield from _step(self, model, data, draw, self.factors, solve)
 
 
-def _all(data: UnlearningData) -> Images:
-    """The images to keep and those to forget."""
-    retain, forget = data.retain, data.forget
-    return Images(retain.images, retain.labels, torch.cat([retain.indices, forget.indices]))
-
-
-def _gradient_steps(data: UnlearningData, retain_epochs: float, batch_size: int) -> int:
-    return steps_for(data.forget, 1, batch_size) + steps_for(data.retain, retain_epochs, batch_size)
-
-
-def _gradient(
+def _step(
+    method: InfluenceCG | InfluenceWoodFisher,
     model: Classifier,
     data: UnlearningData,
-    retain_epochs: float,
-    batch_size: int,
-    generator: torch.Generator,
-    total: int,
-) -> Generator[Step, None, Tensor]:
-    """(n_F / N) (g_F - g_R), g_F over all of F, g_R over a share of R, (p,)."""
+    draw: Draw,
+    rounds: int,
+    solve: Callable[[Tensor], Work[Tensor]],
+) -> Steps:
+    """theta <- theta + s (n_F / N) solve(g_F - g_R), g_F over all of F, g_R over a share of R."""
     model.eval()
-    found = torch.zeros_like(flat(model.parameters()))
+    target = torch.zeros_like(flat(model.parameters()))
     share = len(data.forget) / (len(data.forget) + len(data.retain))
-    done = 0
-    for part, name, epochs, sign in (
-        (data.forget, "forget", 1.0, 1),
-        (data.retain, "retain", retain_epochs, -1),
-    ):
-        count = steps_for(part, epochs, batch_size)
-        images = min(len(part), count * batch_size)
-        read: Iterator[tuple[Tensor, Tensor]] = part.shuffled(
-            batch_size, stream(generator, name), found.device
-        )
-        for _ in range(count):
-            x, y = next(read)
-            summed = add_gradient(model, x, y, sign * share / images, found)
-            done += 1
-            yield Step(done, total, summed / len(y), "gradient")
-    return found
+    size, passes = method.batch_size, method.retain_epochs
+    read = (
+        (data.forget, "forget", data.forget.steps(size), 1),
+        (data.retain, "retain", steps_for(data.retain, passes, size), -1),
+    )
+    counted = Counted(sum(count for _, _, count, _ in read) + rounds + 1)
+    for part, name, count, sign in read:
+        images = min(len(part), count * size)
+        for x, y in itertools.islice(draw.batches(part, name, size), count):
+            summed = add_gradient(model, x, y, sign * share / images, target)
+            yield counted.step("gradient", summed / len(y))
+    solved = yield from counted.through(solve(target))
+    _move(model, method.scale * solved)
+    yield counted.step()
 
 
 @torch.no_grad()

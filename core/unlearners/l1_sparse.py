@@ -6,15 +6,15 @@ of fewer weights remembers less of single images.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for
-from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
+from core.unlearners.base import UnlearningData, parameter
+from core.unlearners.common.descent import AfterStep, proximal
+from core.unlearners.common.parameters import batch, tuning_passes, tuning_rate
+from core.unlearners.fine_tune import FineTune
 
 
 def linear_decay(done: int, total: int) -> float:
@@ -28,31 +28,20 @@ class L1Sparse(FineTune):
     theta <- sign(theta) max(|theta| - s gamma_t, 0), which sets weights to exactly 0; adding the
     penalty's subgradient to the loss, as is usual, only makes them tremble around it.
 
-    s is eta / (1 - momentum), the length to which SGD's momentum multiplies a steady gradient: so
-    that it settles at the minimum of CE(R) + gamma ||theta||_1 whatever the momentum.
-
-    theta is every trained parameter, biases and BatchNorm's scales too.
+    s, as in `proximal`, makes it settle at the minimum of CE(R) + gamma ||theta||_1 whatever the
+    momentum. theta is every trained parameter, biases and BatchNorm's scales too.
     """
 
-    name = "l1_sparse"
-    label = "l1-sparse"
+    name, label = "l1_sparse", "l1-sparse"
     sentence = (
         "Fine-tunes on the images to keep while it shrinks all weights towards zero, so that the "
         "network has less room to remember single images; too much of it costs accuracy."
     )
     paper = "Jia et al., NeurIPS 2023, arXiv 2304.04934"
 
-    epochs: float = parameter(
-        0.6,
-        "Passes",
-        "How often each image to keep is seen again.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 8.0},
-    )
-    learning_rate: float = retain_rate(0.16)
-    batch_size: int = retain_batch(128)
+    epochs: float = tuning_passes(0.6)
+    learning_rate: float = tuning_rate(0.16)
+    batch_size: int = batch()
     gamma: float = parameter(
         5e-5,
         "Sparsity",
@@ -62,22 +51,9 @@ class L1Sparse(FineTune):
         log=True,
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        weights = list(model.parameters())
-        total = steps_for(data.retain, self.epochs, self.batch_size)
-        done = 0
+    def after_step(self, model: Classifier, data: UnlearningData) -> AfterStep:
+        def shrink(weight: Tensor, original: Tensor, s: float, done: int) -> None:
+            threshold = s * self.gamma * linear_decay(done, self.steps(data))
+            weight.sub_(weight.clamp(-threshold, threshold))
 
-        @torch.no_grad()
-        def shrink(rate: float) -> None:
-            nonlocal done
-            threshold = rate / (1 - self.momentum) * self.gamma * linear_decay(done, total)
-            for weight in weights:
-                weight.sub_(weight.clamp(-threshold, threshold))
-            done += 1
-
-        model.train()
-        retain = batches(data.retain, "retain", self.batch_size, generator, model)
-        losses = (cross_entropy(model, x, y) for x, y in retain)
-        yield from descend(model, losses, total, self.learning_rate, self.momentum, shrink)
+        return proximal(model, self.momentum, shrink)

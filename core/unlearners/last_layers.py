@@ -8,100 +8,55 @@ know of the forget set, they keep.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from core.models.classifier import Classifier
 from core.models.registry import build_model
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for, stream
-
-
-def block_count(default: int) -> int:
-    """The parameter that says how many blocks are trained."""
-    found: int = parameter(
-        default, "Blocks (k)", "How many blocks are trained, counted from the output.", 1, 4
-    )
-    return found
-
-
-def _passes(default: float) -> float:
-    found: float = parameter(
-        default,
-        "Passes",
-        "How often each image to keep is seen again.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 8.0},
-    )
-    return found
-
-
-def _rate(default: float) -> float:
-    found: float = parameter(
-        default,
-        "Learning rate",
-        "How far each step moves: larger forgets more and costs accuracy.",
-        1e-5,
-        1.0,
-        log=True,
-        presets={"digits": 0.2},
-    )
-    return found
-
-
-@contextmanager
-def training_last(model: Classifier, blocks: int) -> Iterator[None]:
-    """The model in training mode, but for all blocks before the last so many: these take no
-    gradient and compute as in evaluation. Afterwards all weights take gradients again."""
-    frozen = model.stages()[:-blocks]
-    parameters = [weight for stage in frozen for weight in stage.parameters()]
-    model.train()
-    try:
-        for stage in frozen:
-            stage.eval()
-        for weight in parameters:
-            weight.requires_grad_(False)
-        yield
-    finally:
-        for weight in parameters:
-            weight.requires_grad_(True)
+from core.unlearners.base import Steps, UnlearningData
+from core.unlearners.common.descent import Descent
+from core.unlearners.common.draw import Draw, stream
+from core.unlearners.common.losses import cross_entropy
+from core.unlearners.common.networks import training_last
+from core.unlearners.common.parameters import (
+    batch,
+    sgd_momentum,
+    trained_blocks,
+    tuning_passes,
+    tuning_rate,
+)
 
 
 @dataclass(frozen=True)
-class CFk(Unlearner):
+class CFk(Descent):
     """theta_k <- theta_k - eta grad CE(R), theta_k the parameters of the last k blocks."""
 
-    name = "cf_k"
-    label = "CF-k"
-    group = "retrain-like"
+    name, label, group = "cf_k", "CF-k", "retrain-like"
     needs = frozenset({"retain"})
+    over = "retain"
     sentence = (
-        "Fine-tunes only the last layers on the images to keep: cheaper than fine-tuning all, but "
-        "the earlier layers still know what they knew."
+        "Fine-tunes only the last layers on the images to keep: "
+        "cheaper than fine-tuning all, "
+        "but the earlier layers still know what they knew."
     )
     paper = "Goel et al. 2022, arXiv 2201.06640"
 
-    blocks: int = block_count(3)
-    epochs: float = _passes(0.7)
-    learning_rate: float = _rate(0.2)
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    blocks: int = trained_blocks(3)
+    epochs: float = tuning_passes(0.7)
+    learning_rate: float = tuning_rate(0.2)
+    momentum: float = sgd_momentum()
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        for x, y in draw.batches(data.retain, "retain", self.batch_size):
+            yield cross_entropy(model, x, y)
+
+    def descent(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[float]:
         with training_last(model, self.blocks):
-            retain = batches(data.retain, "retain", self.batch_size, generator, model)
-            losses = (cross_entropy(model, x, y) for x, y in retain)
-            total = steps_for(data.retain, self.epochs, self.batch_size)
-            yield from descend(model, losses, total, self.learning_rate, self.momentum)
+            yield from super().descent(model, data, draw)
 
 
 @dataclass(frozen=True)
@@ -109,20 +64,17 @@ class EUk(CFk):
     """The last k blocks drawn anew as for a new network, then trained as in CF-k: nothing of what
     they were is left."""
 
-    name = "eu_k"
-    label = "EU-k"
+    name, label = "eu_k", "EU-k"
     sentence = (
         "Throws the last layers away and trains new ones on the images to keep: these never saw "
         "the others, but the earlier layers still know what they knew."
     )
 
-    blocks: int = block_count(2)
-    epochs: float = _passes(1.0)
-    learning_rate: float = _rate(0.15)
+    blocks: int = trained_blocks(2)
+    epochs: float = tuning_passes(1.0)
+    learning_rate: float = tuning_rate(0.15)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         fresh = build_model(data.architecture, data.classes, stream(generator, "new weights"))
         for stage, new in zip(
             model.stages()[-self.blocks :], fresh.stages()[-self.blocks :], strict=True

@@ -6,15 +6,15 @@ lost; the weights are still good ones, so that a little training on R brings bac
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.fine_tune import FineTune, retain_batch, retain_rate
+from core.unlearners.base import Steps, UnlearningData
+from core.unlearners.common.parameters import batch, tuning_passes, tuning_rate
+from core.unlearners.fine_tune import FineTune
 
 
 @torch.no_grad()
@@ -30,28 +30,17 @@ def negate_first_convolution(model: Classifier) -> None:
 class NoT(FineTune):
     """theta_1 <- -theta_1, the first convolution's, then theta <- theta - eta grad CE(R)."""
 
-    name = "not_negate"
-    label = "NoT"
+    name, label = "not_negate", "NoT"
     sentence = (
         "Turns the sign of the first layer, which confuses the whole network, then repairs it on "
         "the images to keep; what is not rehearsed does not come back, and some accuracy is lost."
     )
     paper = "Khalil et al., CVPR 2025, arXiv 2503.05657"
 
-    epochs: float = parameter(
-        0.6,
-        "Passes",
-        "How often each image to keep is seen again.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 8.0},
-    )
-    learning_rate: float = retain_rate(0.16)
-    batch_size: int = retain_batch(128)
+    epochs: float = tuning_passes(0.6)
+    learning_rate: float = tuning_rate(0.16)
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         negate_first_convolution(model)
         yield from super().run(model, data, generator)

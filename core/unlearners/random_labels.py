@@ -8,7 +8,7 @@ statistics: those follow the retain set.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,14 +16,19 @@ from torch import Tensor
 
 from core.data.images import Images
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    freeze_batchnorm,
-    steps_for,
-    stream,
+from core.unlearners.base import UnlearningData, parameter
+from core.unlearners.common.descent import AdamDescent, Descent
+from core.unlearners.common.draw import Draw, steps_for, stream
+from core.unlearners.common.losses import cross_entropy
+from core.unlearners.common.networks import freeze_batchnorm
+from core.unlearners.common.parameters import (
+    OF_EACH_KIND,
+    adam_rate,
+    batch,
+    passes,
+    rehearsed,
+    sgd_momentum,
+    tuning_rate,
 )
 
 
@@ -45,13 +50,11 @@ def _with(part: Images, drawn: Tensor) -> Images:
 
 
 @dataclass(frozen=True)
-class RandomLabels(Unlearner):
+class RandomLabels(Descent):
     """Rounds of theta <- theta - eta grad CE(F, y'), one pass with y' ~ U{1 .. K} drawn once an
     image, then theta <- theta - eta grad CE(R); eta along one cosine to 0 over all rounds."""
 
-    name = "random_labels"
-    label = "Random labels"
-    group = "retrain-like"
+    name, label, group = "random_labels", "Random labels", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Teaches made-up labels for the images to forget, then rehearses the others: quick, but "
@@ -66,62 +69,36 @@ class RandomLabels(Unlearner):
         1,
         50,
         log=True,
-        presets={"digits": 3},
     )
-    rehearsal: float = parameter(
-        0.2,
-        "Rehearsal",
-        "How much of the images to keep is seen after each pass, 1 for all of them.",
-        0.01,
-        5,
-        log=True,
-        presets={"digits": 1.0},
-    )
-    learning_rate: float = parameter(
-        0.02,
-        "Learning rate",
-        "How far each step moves: larger forgets more and costs accuracy.",
-        1e-5,
-        1.0,
-        log=True,
-        presets={"class": 3e-3},
-    )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    rehearsal: float = rehearsed(0.2, "after each pass")
+    learning_rate: float = tuning_rate(0.02)
+    momentum: float = sgd_momentum()
+    batch_size: int = batch()
 
-    def losses(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> tuple[Iterator[Tensor], int]:
-        """The losses of all rounds in their order, and how many they are."""
-        relabelled = any_label(data.forget, data.classes, generator)
-        forget = batches(relabelled, "forget", self.batch_size, generator, model)
-        retain = batches(data.retain, "retain", self.batch_size, generator, model)
-        impairing = data.forget.steps(self.batch_size)
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        relabelled = any_label(data.forget, data.classes, draw.generator)
+        forget = draw.batches(relabelled, "forget", self.batch_size)
+        retain = draw.batches(data.retain, "retain", self.batch_size)
+        impairing, rehearsing = self._round(data)
+        while True:
+            freeze_batchnorm(model.train())
+            for _ in range(impairing):
+                yield cross_entropy(model, *next(forget))
+            model.train()
+            for _ in range(rehearsing):
+                yield cross_entropy(model, *next(retain))
+
+    def steps(self, data: UnlearningData) -> int:
+        return self.epochs * sum(self._round(data))
+
+    def _round(self, data: UnlearningData) -> tuple[int, int]:
+        """The steps on relabelled and on retained images in each round."""
         rehearsing = steps_for(data.retain, self.rehearsal, self.batch_size)
-
-        def rounds() -> Iterator[Tensor]:
-            while True:
-                model.train()
-                freeze_batchnorm(model)
-                for _ in range(impairing):
-                    yield cross_entropy(model, *next(forget))
-                model.train()
-                for _ in range(rehearsing):
-                    yield cross_entropy(model, *next(retain))
-
-        return rounds(), self.epochs * (impairing + rehearsing)
-
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        losses, total = self.losses(model, data, generator)
-        yield from descend(model, losses, total, self.learning_rate, self.momentum)
+        return data.forget.steps(self.batch_size), rehearsing
 
 
 @dataclass(frozen=True)
-class Amnesiac(Unlearner):
+class Amnesiac(AdamDescent):
     """Adam on the mean cross-entropy of the relabelled training set, (n_F CE(F, y') + n_R CE(R)) /
     N, y' drawn evenly from the labels that an image does not have.
 
@@ -131,9 +108,7 @@ class Amnesiac(Unlearner):
     over R.
     """
 
-    name = "amnesiac"
-    label = "Amnesiac (wrong labels)"
-    group = "retrain-like"
+    name, label, group = "amnesiac", "Amnesiac (wrong labels)", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Goes on training with a wrong label on every image to forget and the right ones on the "
@@ -141,43 +116,19 @@ class Amnesiac(Unlearner):
     )
     paper = "Graves et al., AAAI 2021, arXiv 2010.10981"
 
-    epochs: float = parameter(
-        2.8,
-        "Passes",
-        "How often each image to forget is seen.",
-        0.01,
-        50,
-        log=True,
-        presets={"digits": 10.0},
+    epochs: float = passes(2.8)
+    learning_rate: float = adam_rate(
+        1e-4, "How far each of Adam's steps moves a weight: larger forgets more and costs accuracy."
     )
-    learning_rate: float = parameter(
-        1e-4,
-        "Learning rate",
-        "How far each of Adam's steps moves a weight: larger forgets more and costs accuracy.",
-        1e-6,
-        0.1,
-        log=True,
-        presets={"class": 4e-4, "digits": 5e-4},
-    )
-    batch_size: int = parameter(
-        128, "Batch size", "Images of each kind a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    batch_size: int = batch(help=OF_EACH_KIND)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        relabelled = wrong_label(data.forget, data.classes, generator)
-        forget = batches(relabelled, "forget", self.batch_size, generator, model)
-        retain = batches(data.retain, "retain", self.batch_size, generator, model)
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        relabelled = wrong_label(data.forget, data.classes, draw.generator)
+        forget = draw.batches(relabelled, "forget", self.batch_size)
+        retain = draw.batches(data.retain, "retain", self.batch_size)
         share = len(data.forget) / (len(data.forget) + len(data.retain))
-
-        def losses() -> Iterator[Tensor]:
-            while True:
-                model.train()
-                loss = (1 - share) * cross_entropy(model, *next(retain))
-                freeze_batchnorm(model)
-                yield loss + share * cross_entropy(model, *next(forget))
-
-        total = steps_for(data.forget, self.epochs, self.batch_size)
-        adam = torch.optim.Adam(model.parameters(), self.learning_rate, fused=False)
-        yield from descend(model, losses(), total, self.learning_rate, optimiser=adam)
+        while True:
+            model.train()
+            loss = (1 - share) * cross_entropy(model, *next(retain))
+            freeze_batchnorm(model)
+            yield loss + share * cross_entropy(model, *next(forget))

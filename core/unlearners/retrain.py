@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
 
 from core.models.classifier import Classifier
 from core.training.loop import TrainingProgress, train
-from core.unlearners.base import Step, Unlearner, UnlearningData
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData
 
 
 @dataclass(frozen=True)
@@ -17,9 +16,7 @@ class Retrain(Unlearner):
     """Trains a new network on the retain set with the recipe of the original. It has nothing to
     set: another recipe would be another model, not this one without the forget set."""
 
-    name = "retrain"
-    label = "Retrain from scratch"
-    group = "exact"
+    name, label, group = "retrain", "Retrain from scratch", "exact"
     needs = frozenset({"retain"})
     sentence = (
         "Throws the model away and trains a new one that never sees the images to forget: "
@@ -27,9 +24,7 @@ class Retrain(Unlearner):
     )
     paper = "The definition of exact unlearning: Cao & Yang, IEEE S&P 2015; Bourtoule et al. 2021"
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         # The run's own seed, as `core train --seed` takes it: the same seed gives the same model.
         seed = generator.initial_seed()
         for progress in train(

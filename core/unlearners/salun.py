@@ -3,16 +3,20 @@ set may move."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from core.models.classifier import Classifier
 from core.training.optimisers import make_optimiser
-from core.unlearners.base import Step, UnlearningData, parameter
-from core.unlearners.common.descent import batches, cross_entropy, descend, in_phases
-from core.unlearners.common.saliency import add_gradients, hold, smallest
+from core.unlearners.base import Steps, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, descend, in_phases
+from core.unlearners.common.draw import Draw
+from core.unlearners.common.losses import cross_entropy
+from core.unlearners.common.networks import device_of, weights_of
+from core.unlearners.common.parameters import rehearsed
+from core.unlearners.common.saliency import adding_gradients, hold, smallest
 from core.unlearners.random_labels import RandomLabels
 
 
@@ -27,23 +31,14 @@ class SalUn(RandomLabels):
     follow the retain images.
     """
 
-    name = "salun"
-    label = "SalUn (salient weights)"
+    name, label = "salun", "SalUn (salient weights)"
     sentence = (
         "Finds the weights that matter most for the images to forget and teaches made-up labels "
         "to those alone; an image that was taught a wrong answer can still stand out."
     )
     paper = "Fan et al., ICLR 2024, arXiv 2310.12508"
 
-    rehearsal: float = parameter(
-        0.15,
-        "Rehearsal",
-        "How much of the images to keep is seen after each pass, 1 for all of them.",
-        0.01,
-        5,
-        log=True,
-        presets={"digits": 1.0},
-    )
+    rehearsal: float = rehearsed(0.15, "after each pass")
     share: float = parameter(
         0.5, "Share of weights", "How many of the weights may move, 1 for all of them.", 0.001, 1
     )
@@ -51,32 +46,29 @@ class SalUn(RandomLabels):
         5e-4, "Weight decay", "How strongly the weights that may move shrink to 0.", 0, 0.1
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        weights = list(model.parameters())
-        saliency = [torch.zeros_like(weight) for weight in weights]
-        looked_at = batches(data.forget, "saliency", self.batch_size, generator, model)
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw, looks = Draw(generator, device_of(model)), data.forget.steps(self.batch_size)
+        saliency = [torch.zeros_like(weight) for weight in model.parameters()]
         forget_losses = (
-            cross_entropy(model, x, y) * (len(y) / len(data.forget)) for x, y in looked_at
+            cross_entropy(model, x, y) * (len(y) / len(data.forget))
+            for x, y in draw.batches(data.forget, "saliency", self.batch_size)
         )
-        looks = data.forget.steps(self.batch_size)
-        losses, total = self.losses(model, data, generator)
 
-        def relabel() -> Iterator[Step]:
-            originals = [weight.detach().clone() for weight in weights]
+        def relabelling() -> Iterator[float]:
+            originals = weights_of(model)
             fixed = smallest([gradient.abs() for gradient in saliency], 1 - self.share)
             free = [~mask for mask in fixed]
             yield from descend(
-                model,
-                losses,
-                total,
-                self.learning_rate,
-                after_step=lambda _: hold(weights, originals, free),
-                optimiser=make_optimiser(
-                    model, self.learning_rate, self.momentum, self.weight_decay
-                ),
+                self.optimiser(model),
+                self.losses(model, data, draw),
+                self.steps(data),
+                lambda _: hold(list(model.parameters()), originals, free),
             )
 
-        finding = add_gradients(model, forget_losses, looks, saliency, "finding salient weights")
-        yield from in_phases((looks, finding), (total, relabel()))
+        yield from in_phases(
+            adding_gradients("finding salient weights", model, forget_losses, looks, saliency),
+            Phase("unlearning", self.steps(data), relabelling()),
+        )
+
+    def optimiser(self, model: Classifier) -> torch.optim.Optimizer:
+        return make_optimiser(model, self.learning_rate, self.momentum, self.weight_decay)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,19 +24,12 @@ from torch import Tensor, nn
 
 from core.data.images import Images
 from core.models.classifier import Classifier
-from core.unlearners.bad_teacher import divergence, frozen_copy, predict
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import (
-    batches,
-    descend,
-    freeze_batchnorm,
-    in_phases,
-    steps_for,
-    stream,
-)
-
-Phase = tuple[int, Iterator[Step]]
-"""How many steps it has, and the steps."""
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, in_phases, sgd_phase
+from core.unlearners.common.draw import Draw, in_order, steps_for, take
+from core.unlearners.common.losses import divergence, logits
+from core.unlearners.common.networks import device_of, freeze_batchnorm, frozen_copy
+from core.unlearners.common.parameters import batch, rate, sgd_momentum
 
 
 @contextlib.contextmanager
@@ -53,16 +46,8 @@ def batch_statistics(model: Classifier) -> Iterator[None]:
 
 
 def _retain_share(default: float) -> float:
-    found: float = parameter(
-        default,
-        "Share to keep",
-        "Passes over the images to keep in each round.",
-        0.001,
-        10,
-        log=True,
-        presets={"class": 0.1},
-    )
-    return found
+    help = "Passes over the images to keep in each round."
+    return parameter(default, "Share to keep", help, 0.001, 10, log=True)
 
 
 @dataclass(frozen=True)
@@ -70,9 +55,7 @@ class Scrub(Unlearner):
     """Each round is a max pass over F, in the first `max_rounds`, and a min pass over a share of R.
     Every pass starts SGD anew, its rate along a cosine to 0."""
 
-    name = "scrub"
-    label = "SCRUB"
-    group = "teacher-student"
+    name, label, group = "scrub", "SCRUB", "teacher-student"
     precision = "float32"  # tuned near its edge in it: a step too far ruins the model
     needs = frozenset({"retain", "forget"})
     sentence = (
@@ -86,17 +69,14 @@ class Scrub(Unlearner):
         2, "Forgetting rounds", "In how many of the rounds, the first ones, it forgets.", 0, 20
     )
     retain_share: float = _retain_share(0.07)
-    forget_rate: float = parameter(
+    forget_rate: float = rate(
         3e-3,
-        "Forgetting rate",
         "How far each step on the images to forget moves: a little too much ruins the model.",
-        1e-6,
-        1.0,
-        log=True,
-        presets={"class": 1e-3},
+        low=1e-6,
+        label="Forgetting rate",
     )
-    retain_rate: float = parameter(
-        0.02, "Keeping rate", "How far each step on the images to keep moves.", 1e-6, 1.0, log=True
+    retain_rate: float = rate(
+        0.02, "How far each step on the images to keep moves.", low=1e-6, label="Keeping rate"
     )
     alpha: float = parameter(
         0.001,
@@ -111,51 +91,49 @@ class Scrub(Unlearner):
     temperature: float = parameter(
         4.0, "Temperature", "Higher gives unlikely answers more weight.", 0.1, 20
     )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(128, "Batch size", "Images a step.", 8, 1024, log=True)
+    momentum: float = sgd_momentum()
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        rounds = self._rounds(model, data.retain, data.forget, generator)
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        rounds = self.passes(model, data.retain, data.forget, draw)
         yield from in_phases(*(phase for phases in rounds for phase in phases))
 
-    def _rounds(
-        self, model: Classifier, retain: Images, forget: Images, generator: torch.Generator
+    def passes(
+        self, model: Classifier, retain: Images, forget: Images, draw: Draw
     ) -> list[list[Phase]]:
-        """The passes of each round."""
+        """Those of each round."""
         teacher = frozen_copy(model)
-        keep = batches(retain, "retain", self.batch_size, generator, model)
-        drop = batches(forget, "forget", self.batch_size, generator, model)
+        keep = draw.batches(retain, "retain", self.batch_size)
+        drop = draw.batches(forget, "forget", self.batch_size)
 
         def away() -> Iterator[Tensor]:
-            for images, _ in drop:
+            for x, _ in drop:
                 model.train()
-                if len(images) == 1:  # one image has no statistics
+                if len(x) == 1:  # one image has no statistics
                     freeze_batchnorm(model)
                 with batch_statistics(model):
-                    logits = predict(model, images)
-                yield -divergence(predict(teacher, images), logits, self.temperature).mean()
+                    ours = logits(model, x)
+                yield -divergence(logits(teacher, x), ours, self.temperature).mean()
 
         def close() -> Iterator[Tensor]:
-            for images, labels in keep:
+            for x, y in keep:
                 model.train()
-                logits = predict(model, images)
-                loss = self.gamma * F.cross_entropy(logits, labels)
+                ours = logits(model, x)
+                loss = self.gamma * F.cross_entropy(ours, y)
                 if self.alpha > 0:
-                    target = predict(teacher, images)
-                    loss = loss + self.alpha * divergence(target, logits, self.temperature).mean()
+                    obeyed = divergence(logits(teacher, x), ours, self.temperature).mean()
+                    loss = loss + self.alpha * obeyed
                 yield loss
 
-        def phase(
-            losses: Iterator[Tensor], part: Images, passes: float, rate: float, name: str
-        ) -> Phase:
-            total = steps_for(part, passes, self.batch_size)
-            return total, descend(model, losses, total, rate, self.momentum, phase=name)
+        def phase(name: str, losses: Iterator[Tensor], total: int, rate: float) -> Phase:
+            return sgd_phase(name, model, losses, total, rate, self.momentum)
 
+        passing = forget.steps(self.batch_size)
+        keeping = steps_for(retain, self.retain_share, self.batch_size)
         return [
-            [phase(away(), forget, 1, self.forget_rate, "forgetting")] * (round < self.max_rounds)
-            + [phase(close(), retain, self.retain_share, self.retain_rate, "keeping")]
+            [phase("forgetting", away(), passing, self.forget_rate)] * (round < self.max_rounds)
+            + [phase("keeping", close(), keeping, self.retain_rate)]
             for round in range(self.rounds)
         ]
 
@@ -171,8 +149,7 @@ class ScrubRewind(Scrub):
     always wrong, as it is to a network that never saw it. The rounds' weights are kept in memory.
     """
 
-    name = "scrub_r"
-    label = "SCRUB+R"
+    name, label = "scrub_r", "SCRUB+R"
     sentence = (
         "SCRUB that afterwards goes back to the round at which the images to forget were as often "
         "wrong as images it no longer trained on: neither remembered nor suspiciously unknown."
@@ -188,62 +165,53 @@ class ScrubRewind(Scrub):
         log=True,
     )
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        kept, aside = self._hold_out(data, generator)
-        order = torch.randperm(len(data.forget), generator=stream(generator, "measured"))
-        forget = _some(data.forget, order[: self.held_out])
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        kept, aside = self._hold_out(data, draw)
+        forget = draw.sample(data.forget, self.held_out, "measured")
         states: list[dict[str, Tensor]] = []
         errors: list[float] = []
 
-        def keep_round() -> Iterator[Step]:
+        def keep_round() -> Iterator[None]:
             wrong: list[Tensor] = []
             yield from self._mistakes(model, forget, wrong)
             errors.append(float(torch.cat(wrong).mean()))
             states.append({name: value.clone() for name, value in model.state_dict().items()})
 
-        def rewind() -> Iterator[Step]:
-            wrong: list[Tensor] = []
-            yield from self._mistakes(model, aside, wrong)
-            goal = _expected_error(data.forget, aside, wrong)
+        def rewind() -> Iterator[None]:
+            goal = _expected_error(data.forget, aside, wrong_aside)
             gaps = [abs(error - goal) for error in errors]
             last_nearest = max(k for k, gap in enumerate(gaps) if gap == min(gaps))
             model.load_state_dict(states[last_nearest])
-            yield Step(aside.steps(self.batch_size) + 1, 0, phase="rewinding")
+            yield None
 
         phases: list[Phase] = []
-        for passes in self._rounds(model, kept, data.forget, generator):
-            phases += [*passes, (forget.steps(self.batch_size), keep_round())]
-        yield from in_phases(*phases, (aside.steps(self.batch_size) + 1, rewind()))
+        for passes in self.passes(model, kept, data.forget, draw):
+            phases += [*passes, Phase("measuring", forget.steps(self.batch_size), keep_round())]
+        wrong_aside: list[Tensor] = []
+        measuring = self._mistakes(model, aside, wrong_aside)
+        phases.append(Phase("measuring", aside.steps(self.batch_size), measuring))
+        yield from in_phases(*phases, Phase("rewinding", 1, rewind()))
 
-    def _hold_out(self, data: UnlearningData, generator: torch.Generator) -> tuple[Images, Images]:
+    def _hold_out(self, data: UnlearningData, draw: Draw) -> tuple[Images, Images]:
         """The retain images to train on, and those kept aside."""
         retain = data.retain
-        order = torch.randperm(len(retain), generator=stream(generator, "held out"))
+        order = torch.randperm(len(retain), generator=draw.stream("held out"))
         labels = retain.labels[retain.indices[order]]
-        shares = _class_shares(data.forget)
         aside = torch.zeros(len(retain), dtype=torch.bool)
-        for label, share in shares.items():
+        for label, share in _class_shares(data.forget).items():
             of_class = order[labels == label]
             aside[of_class[: min(math.ceil(share * self.held_out), len(of_class) // 2)]] = True
-        positions = torch.arange(len(retain))
-        return _some(retain, positions[~aside]), _some(retain, positions[aside])
+        return take(retain, ~aside), take(retain, aside)
 
-    def _mistakes(self, model: Classifier, part: Images, wrong: list[Tensor]) -> Iterator[Step]:
+    def _mistakes(self, model: Classifier, part: Images, wrong: list[Tensor]) -> Iterator[None]:
         """Adds to `wrong`, batch after batch, 1 for each image taken for another class, else 0."""
-        device = next(model.parameters()).device
-        positions = torch.arange(len(part)).split(self.batch_size)  # type: ignore[no-untyped-call]
-        for done, chosen in enumerate(positions, 1):
-            images, labels = part.batch(chosen, device)
+        for chosen in in_order(part, self.batch_size):
+            x, y = part.batch(chosen, device_of(model))
             model.eval()
             with torch.inference_mode():
-                wrong.append((model(images).argmax(1) != labels).float().cpu())
-            yield Step(done, 0, phase="measuring")
-
-
-def _some(part: Images, positions: Tensor) -> Images:
-    return Images(part.images, part.labels, part.indices[positions])
+                wrong.append((model(x).argmax(1) != y).float().cpu())
+            yield None
 
 
 def _class_shares(part: Images) -> dict[int, float]:

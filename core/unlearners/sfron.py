@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.curvature.importance import BATCH, importance
-from core.data.images import Images
 from core.models.classifier import Classifier
-from core.models.precision import training_precision
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    freeze_batchnorm,
-    in_phases,
-    stream,
-)
-from core.unlearners.common.saliency import hold
+from core.training.optimisers import make_optimiser
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, descend, in_phases
+from core.unlearners.common.draw import Draw
+from core.unlearners.common.losses import cross_entropy, logits
+from core.unlearners.common.networks import device_of, freeze_batchnorm, weights_of
+from core.unlearners.common.parameters import batch, rate, sgd_momentum
+from core.unlearners.common.saliency import hold, measuring_importance
 
 
 def weighted_ascent(losses: Tensor, power: float) -> Tensor:
@@ -47,9 +41,7 @@ class SFRon(Unlearner):
     along one cosine each. F never feeds BatchNorm's running statistics.
     """
 
-    name = "sfron"
-    label = "SFRon (salient ascent)"
-    group = "retrain-like"
+    name, label, group = "sfron", "SFRon (salient ascent)", "retrain-like"
     needs = frozenset({"retain", "forget"})
     sentence = (
         "Rehearses the images to keep and now and then steps away from those to forget, moving "
@@ -57,15 +49,11 @@ class SFRon(Unlearner):
     )
     paper = "Huang et al., NeurIPS 2024, arXiv 2409.19732"
 
-    steps: int = parameter(
-        180, "Steps", "How many, of either kind.", 10, 10000, log=True, presets={"digits": 200}
-    )
+    steps: int = parameter(180, "Steps", "How many, of either kind.", 10, 10000, log=True)
     every: int = parameter(5, "Ascent every", "One step in so many is one of forgetting.", 1, 100)
-    learning_rate: float = parameter(
-        0.1, "Learning rate", "How far each step of rehearsing moves.", 1e-5, 1.0, log=True
-    )
-    forget_rate: float = parameter(
-        0.01, "Forgetting rate", "How far each step of forgetting moves.", 1e-6, 1.0, log=True
+    learning_rate: float = rate(0.1, "How far each step of rehearsing moves.")
+    forget_rate: float = rate(
+        0.01, "How far each step of forgetting moves.", low=1e-6, label="Forgetting rate"
     )
     power: float = parameter(
         0.5,
@@ -89,74 +77,60 @@ class SFRon(Unlearner):
         10000,
         log=True,
     )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128, "Batch size", "Images a step.", 8, 1024, log=True, presets={"digits": 32}
-    )
+    momentum: float = sgd_momentum()
+    batch_size: int = batch()
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        weights = list(model.parameters())
-        retain_importance: list[Tensor] = []
-        forget_importance: list[Tensor] = []
-
-        def measure(part: Images, draw: str, found: list[Tensor]) -> tuple[int, Iterator[Step]]:
-            some = torch.randperm(len(part), generator=stream(generator, draw))[: self.samples]
-            sample = dataclasses.replace(part, indices=part.indices[some])
-            total = sample.steps(BATCH)
-
-            def measuring() -> Iterator[Step]:
-                for done, means in enumerate(importance(model, sample, "squared_gradient"), 1):
-                    found[:] = [means[name] for name, _ in model.named_parameters()]
-                    yield Step(done, total, phase="finding salient weights")
-
-            return total, measuring()
-
-        def unlearn() -> Iterator[Step]:
-            free = [
-                of_forget >= self.threshold * of_retain
-                for of_forget, of_retain in zip(forget_importance, retain_importance, strict=True)
-            ]
-            before: list[Tensor] = []
-
-            def keeping() -> Iterator[Tensor]:
-                for images, labels in batches(
-                    data.retain, "retain", self.batch_size, generator, model
-                ):
-                    model.train()
-                    yield cross_entropy(model, images, labels)
-
-            def forgetting() -> Iterator[Tensor]:
-                for images, labels in batches(
-                    data.forget, "forget", self.batch_size, generator, model
-                ):
-                    before[:] = [weight.detach().clone() for weight in weights]
-                    model.train()
-                    freeze_batchnorm(model)
-                    with training_precision(images.device):
-                        logits = model(images)
-                    losses = F.cross_entropy(logits.float(), labels, reduction="none")
-                    yield weighted_ascent(losses, self.power)
-
-            ascents = self.steps // self.every
-            keep = descend(
-                model, keeping(), self.steps - ascents, self.learning_rate, self.momentum
-            )
-            forget = descend(
-                model,
-                forgetting(),
-                ascents,
-                self.forget_rate,
-                momentum=0,
-                after_step=lambda _: hold(weights, before, free),
-            )
-            for done in range(1, self.steps + 1):
-                step = next(forget if done % self.every == 0 else keep)
-                yield Step(done, self.steps, step.loss)
-
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw = Draw(generator, device_of(model))
+        for_retain: dict[str, Tensor] = {}
+        for_forget: dict[str, Tensor] = {}
+        of_retain = draw.sample(data.retain, self.samples, "sample of retain")
+        of_forget = draw.sample(data.forget, self.samples, "sample of forget")
+        finding = "finding salient weights"
         yield from in_phases(
-            measure(data.retain, "sample of retain", retain_importance),
-            measure(data.forget, "sample of forget", forget_importance),
-            (self.steps, unlearn()),
+            measuring_importance(finding, model, of_retain, "squared_gradient", for_retain),
+            measuring_importance(finding, model, of_forget, "squared_gradient", for_forget),
+            Phase(
+                "unlearning",
+                self.steps,
+                self.unlearn(model, data, draw, for_retain, for_forget),
+            ),
         )
+
+    def unlearn(
+        self,
+        model: Classifier,
+        data: UnlearningData,
+        draw: Draw,
+        for_retain: dict[str, Tensor],
+        for_forget: dict[str, Tensor],
+    ) -> Iterator[float]:
+        """Ascents in between steps of fine-tuning, each kind along its own cosine."""
+        free = [
+            for_forget[name] >= self.threshold * for_retain[name]
+            for name, _ in model.named_parameters()
+        ]
+        before: list[Tensor] = []
+
+        def keeping() -> Iterator[Tensor]:
+            for x, y in draw.batches(data.retain, "retain", self.batch_size):
+                model.train()
+                yield cross_entropy(model, x, y)
+
+        def forgetting() -> Iterator[Tensor]:
+            for x, y in draw.batches(data.forget, "forget", self.batch_size):
+                before[:] = weights_of(model)
+                freeze_batchnorm(model.train())
+                losses = F.cross_entropy(logits(model, x), y, reduction="none")
+                yield weighted_ascent(losses, self.power)
+
+        def restore(_: float) -> None:
+            hold(list(model.parameters()), before, free)
+
+        ascents = self.steps // self.every
+        sgd = make_optimiser(model, self.learning_rate, self.momentum)
+        plain = make_optimiser(model, self.forget_rate, momentum=0)
+        keep = descend(sgd, keeping(), self.steps - ascents)
+        forget = descend(plain, forgetting(), ascents, restore)
+        for done in range(1, self.steps + 1):
+            yield next(forget if done % self.every == 0 else keep)

@@ -7,7 +7,6 @@ before (same machine, versions and thread count).
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,7 +16,7 @@ from core.errors import BadRequest
 from core.models.classifier import Classifier
 from core.models.sisa import Sisa
 from core.training.shards import Stored, shards_of, train_shards
-from core.unlearners.base import Step, Unlearner, UnlearningData
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,7 @@ class SisaUnlearner(Unlearner):
     its first slice with an image of F. All of F's share of the work is fixed at training time, so
     there is nothing to set."""
 
-    name = "sisa"
-    label = "SISA"
-    group = "exact"
+    name, label, group = "sisa", "SISA", "exact"
     needs = frozenset({"shards", "retain"})
     draws = False
     sentence = (
@@ -49,9 +46,7 @@ class SisaUnlearner(Unlearner):
         stored: Stored = data.record("shards")()
         shards_of(data.retain, data.recipe, stored.seed, data.classes)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         stored: Stored = data.record("shards")()
         shards = shards_of(data.retain, data.recipe, stored.seed, data.classes)
         ensemble = cast(Sisa, model)

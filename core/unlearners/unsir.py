@@ -5,25 +5,20 @@ Tarun et al., IEEE TNNLS 2023. The forget images themselves are never read.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from core.data.images import Images
 from core.models.classifier import Classifier
-from core.unlearners.base import Step, Unlearner, UnlearningData, parameter
-from core.unlearners.common.descent import (
-    batches,
-    cross_entropy,
-    descend,
-    in_phases,
-    steps_for,
-    stream,
-)
+from core.unlearners.base import Steps, Unlearner, UnlearningData, parameter
+from core.unlearners.common.descent import Phase, adam, descend, in_phases, sgd_phase
+from core.unlearners.common.draw import Draw, share_of, steps_for
+from core.unlearners.common.losses import cross_entropy
+from core.unlearners.common.networks import device_of, frozen_copy
+from core.unlearners.common.parameters import batch, rate, sgd_momentum
 
 NOISE_SHARE = 0.5
 """Noise images beside each retained one in a batch of the impair step: the paper has 20 copies of
@@ -43,9 +38,7 @@ class Unsir(Unlearner):
     the network beyond repair. The repair step brings the running statistics back.
     """
 
-    name = "unsir"
-    label = "UNSIR"
-    group = "retrain-like"
+    name, label, group = "unsir", "UNSIR", "retrain-like"
     needs = frozenset({"retain"})
     suits = "classes"
     sentence = (
@@ -70,91 +63,51 @@ class Unsir(Unlearner):
         0.001,
         1,
         log=True,
-        presets={"digits": 1.0},
     )
-    impair_rate: float = parameter(
-        0.02, "Impair learning rate", "How hard the noise hits.", 1e-5, 1.0, log=True
+    impair_rate: float = rate(0.02, "How hard the noise hits.", label="Impair learning rate")
+    repair_rate: float = rate(
+        0.01, "How far each repairing step moves.", label="Repair learning rate"
     )
-    repair_rate: float = parameter(
-        0.01, "Repair learning rate", "How far each repairing step moves.", 1e-5, 1.0, log=True
-    )
-    momentum: float = parameter(0.9, "Momentum", "How much of the last step carries on.", 0, 0.99)
-    batch_size: int = parameter(
-        128,
-        "Batch size",
-        "Images to keep a step, and noise images in all.",
-        4,
-        1024,
-        log=True,
-        presets={"digits": 32},
-    )
+    momentum: float = sgd_momentum()
+    batch_size: int = batch(help="Images to keep a step, and noise images in all.", low=4)
 
-    def run(
-        self, model: Classifier, data: UnlearningData, generator: torch.Generator
-    ) -> Generator[Step, None, None]:
-        original = copy.deepcopy(model).eval().requires_grad_(False)
-        part = self._part(data.retain, stream(generator, "part of the retain set"))
-        device = next(model.parameters()).device
-        classes = torch.tensor(data.forgotten_classes, device=device)
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        draw, original = Draw(generator, device_of(model)), frozen_copy(model)
+        count = share_of(data.retain, self.share)
+        part = draw.sample(data.retain, count, "part of the retain set")
+        classes = torch.tensor(data.forgotten_classes, device=draw.device)
         labels = classes.repeat(-(-self.batch_size // len(classes)))
         shape = (len(labels), *part.images.shape[1:])
-        noise = torch.randn(shape, generator=stream(generator, "noise")).to(device).requires_grad_()
+        noise = torch.randn(shape, generator=draw.stream("noise")).to(draw.device).requires_grad_()
 
         def penalised() -> Iterator[Tensor]:
             while True:
                 size = noise.square().flatten(1).sum(1).mean()
-                yield self.noise_penalty * size - cross_entropy(
-                    original, pixels(original, noise), labels
-                )
+                wrong = cross_entropy(original, pixels(original, noise), labels)
+                yield self.noise_penalty * size - wrong
 
         def impairing() -> Iterator[Tensor]:
             model.train()
-            picks = stream(generator, "order of the noise")
-            for x, y in batches(part, "impair", self.batch_size, generator, model):
-                count = round(NOISE_SHARE * len(x)) or 1
-                chosen = torch.randperm(len(noise), generator=picks)[:count].to(device)
+            picks = draw.stream("order of the noise")
+            for x, y in draw.batches(part, "impair", self.batch_size):
+                beside = round(NOISE_SHARE * len(x)) or 1
+                chosen = torch.randperm(len(noise), generator=picks)[:beside].to(draw.device)
                 seen = pixels(original, noise.detach()[chosen])
                 both = torch.cat([x.float(), seen]), torch.cat([y, labels[chosen]])
                 yield cross_entropy(model, *both)
 
         def repairing() -> Iterator[Tensor]:
             model.train()
-            for x, y in batches(part, "repair", self.batch_size, generator, model):
+            for x, y in draw.batches(part, "repair", self.batch_size):
                 yield cross_entropy(model, x, y)
 
-        adam = torch.optim.Adam([noise], fused=False)
         total = steps_for(part, 1, self.batch_size)
+        making = descend(adam([noise], self.noise_rate), penalised(), self.noise_steps)
         yield from in_phases(
-            (
-                self.noise_steps,
-                descend(
-                    original,
-                    penalised(),
-                    self.noise_steps,
-                    self.noise_rate,
-                    optimiser=adam,
-                    phase="making noise",
-                ),
-            ),
-            (
-                total,
-                descend(
-                    model, impairing(), total, self.impair_rate, self.momentum, phase="impairing"
-                ),
-            ),
-            (
-                total,
-                descend(
-                    model, repairing(), total, self.repair_rate, self.momentum, phase="repairing"
-                ),
-            ),
+            Phase("making noise", self.noise_steps, making),
+            sgd_phase("impairing", model, impairing(), total, self.impair_rate, self.momentum),
+            sgd_phase("repairing", model, repairing(), total, self.repair_rate, self.momentum),
         )
-
-    def _part(self, retain: Images, generator: torch.Generator) -> Images:
-        """A random share of these images, drawn once; at least one."""
-        count = max(1, round(self.share * len(retain)))
-        chosen = torch.randperm(len(retain), generator=generator)[:count]
-        return Images(retain.images, retain.labels, retain.indices[chosen])
 
 
 def pixels(model: Classifier, normalised: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,6 +29,7 @@ from core.models.sisa import Sisa
 from core.runs.task import forgotten_classes
 from core.unlearners import METHODS, describe, make
 from core.unlearners.base import Need, Step, UndeclaredRead, UnlearningData
+from core.unlearners.presets import BY_HAND, CASES, PRESETS, Preset
 from tests import fidelity, tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -48,6 +50,8 @@ DATA = tiny.dataset()
 SCATTERED: Split = split(DATA, ForgetRequest.random(16))
 CLASS: Split = split(DATA, ForgetRequest.of_classes("a"))
 EVERYTHING = tiny.images(DATA)
+
+TUNING = Path(__file__).parents[2] / "benchmarks" / "results" / "tuning.jsonl"
 
 every_method = pytest.mark.parametrize("name", list(METHODS))
 
@@ -156,17 +160,39 @@ def test_it_describes_itself(name: str) -> None:
 
 @every_method
 def test_every_field_can_be_drawn(name: str) -> None:
-    for field in dataclasses.fields(METHODS[name]):
-        about = field.metadata
+    (described,) = (entry for entry in describe() if entry["name"] == name)
+    for about in described["parameters"]:
         assert about["label"]
         assert about["help"].endswith(".")
-        assert about["low"] <= field.default <= about["high"]
+        assert about["low"] <= about["default"] <= about["high"]
         assert not about["log"] or about["high"] > 0
-        assert isinstance(field.default, (int, float))
+        assert isinstance(about["default"], (int, float))
         assert set(about["presets"]) <= {"random", "class", "digits"}
         for preset in about["presets"].values():
             assert about["low"] <= preset <= about["high"]
-            assert type(preset) is type(field.default)
+            assert type(preset) is type(about["default"])
+
+
+@pytest.mark.parametrize("row", PRESETS, ids=lambda row: f"{row.method}-{row.dataset}-{row.kind}")
+def test_a_preset_is_what_its_trial_says(row: Preset) -> None:
+    """Each is of a known method and case, once; a trial that is named was run with exactly what
+    `make` gives for that case."""
+    key = (row.architecture, row.dataset, row.kind)
+    (case,) = (case for case, means in CASES.items() if means == key)
+    assert [r.method for r in PRESETS if (r.architecture, r.dataset, r.kind) == key].count(
+        row.method
+    ) == 1
+    settings = make(row.method, None, case).settings()
+    assert settings | row.settings == settings
+    if not (line := re.fullmatch(r"(by hand, near )?tuning\.jsonl:(\d+)", row.trial)):
+        assert row.trial == BY_HAND
+        return
+    trial = json.loads(TUNING.read_text().splitlines()[int(line[2]) - 1])
+    plan = trial.get("plan", trial)
+    assert plan["method"] == row.method
+    assert plan["request"]["kind"] in (row.kind, f"{row.kind}es")
+    differ = [key for key, value in settings.items() if trial["settings"].get(key) != value]
+    assert 0 < len(differ) <= 2 if line[1] else not differ
 
 
 @every_method

@@ -14,7 +14,7 @@ from core.data.splits import split
 from core.models.classifier import Classifier
 from core.models.precision import float32_only
 from core.unlearners.amun import NONE_FOUND, RADII, nearest_adversarial
-from core.unlearners.common.descent import freeze_batchnorm
+from core.unlearners.common.networks import freeze_batchnorm
 from tests import tiny
 from tests.fidelity.test_boundary import (
     DATA,

@@ -16,9 +16,10 @@ from core.data.splits import split
 from core.models.classifier import Classifier
 from core.models.registry import build_model
 from core.unlearners import bad_teacher, make
-from core.unlearners.bad_teacher import divergence, frozen_copy
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.common.descent import freeze_batchnorm, stream
+from core.unlearners.common.draw import stream
+from core.unlearners.common.losses import divergence
+from core.unlearners.common.networks import freeze_batchnorm, frozen_copy
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

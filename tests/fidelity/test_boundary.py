@@ -18,8 +18,9 @@ from core.models.classifier import Classifier
 from core.runs.task import forgotten_classes
 from core.unlearners import boundary, make
 from core.unlearners.base import Need, UnlearningData
-from core.unlearners.boundary import nearest_class, pixel_gradient
-from core.unlearners.common.descent import stream
+from core.unlearners.boundary import nearest_class
+from core.unlearners.common.draw import stream
+from core.unlearners.common.pixels import pixel_gradient
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")

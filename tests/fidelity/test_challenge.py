@@ -18,9 +18,10 @@ from core.models.classifier import Classifier
 from core.models.registry import build_model
 from core.unlearners import make
 from core.unlearners.base import Need, Step, UnlearningData
-from core.unlearners.challenge import kernels, transpose
+from core.unlearners.challenge import transpose
 from core.unlearners.challenge_fcs import contrast, from_uniform
-from core.unlearners.common.descent import stream
+from core.unlearners.common.draw import stream
+from core.unlearners.common.networks import kernels
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

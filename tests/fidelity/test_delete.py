@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,7 +83,7 @@ def test_the_student_moves_and_the_teacher_does_not(
         return teachers[-1]
 
     model = copy.deepcopy(base)
-    monkeypatch.setattr(delete, "copy", SimpleNamespace(deepcopy=spy))
+    monkeypatch.setattr(delete, "frozen_copy", spy)
     list(delete.Delete(**STEPS).run(model, offered(), torch.Generator().manual_seed(0)))
     assert len(teachers) == 1
     assert tiny.same(teachers[0], base)

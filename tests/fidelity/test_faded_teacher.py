@@ -14,9 +14,9 @@ from core.models.classifier import Classifier
 from core.training.augmentation import augment
 from core.training.optimisers import make_optimiser
 from core.unlearners import make
-from core.unlearners.bad_teacher import divergence
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.common.descent import stream
+from core.unlearners.common.draw import stream
+from core.unlearners.common.losses import divergence
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")

@@ -17,9 +17,13 @@ from core.data.requests import ForgetRequest
 from core.data.splits import split
 from core.errors import Diverged
 from core.models.classifier import Classifier
+from core.training.optimisers import make_optimiser
 from core.unlearners import fine_tune, make
 from core.unlearners.base import Need, Step, UnlearningData
-from core.unlearners.common.descent import batches, cross_entropy, descend, steps_for, stream
+from core.unlearners.common import descent
+from core.unlearners.common.descent import descend
+from core.unlearners.common.draw import Draw, steps_for, stream
+from core.unlearners.common.losses import cross_entropy
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -84,10 +88,9 @@ def test_fine_tune_is_sgd_on_the_retain_set(base: Classifier) -> None:
 def test_the_rate_falls_along_a_cosine_from_the_chosen_one(base: Classifier) -> None:
     rates: list[float] = []
     model = copy.deepcopy(base).eval()
-    losses = batches(offered().retain, "retain", 16, torch.Generator(), model)
-    steps = descend(
-        model, (cross_entropy(model, x, y) for x, y in losses), 20, 0.002, after_step=rates.append
-    )
+    read = Draw(torch.Generator(), torch.device("cpu")).batches(offered().retain, "retain", 16)
+    losses = (cross_entropy(model, x, y) for x, y in read)
+    steps = descend(make_optimiser(model, 0.002), losses, 20, rates.append)
     assert len(list(steps)) == 20
     np.testing.assert_allclose(rates, 0.001 * (1 + np.cos(np.pi * np.arange(20) / 20)))
     # Not the known fault of released code: a floor above the chosen rate, so that it rises.
@@ -167,7 +170,7 @@ def test_the_anchor_on_ridge_regression(
         return (model(x) - F.one_hot(y, 10)).square().sum() / (2 * len(y))
 
     monkeypatch.setattr(fine_tune, "cross_entropy", squared)
-    monkeypatch.setattr(fine_tune, "steps_for", lambda *_: 400)
+    monkeypatch.setattr(descent, "steps_for", lambda *_: 400)
     model = Ridge().double()
     retain = offered().retain
     with torch.no_grad():

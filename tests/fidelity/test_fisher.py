@@ -14,7 +14,7 @@ from core.curvature.products import flat
 from core.errors import Diverged
 from core.unlearners import fisher, make
 from core.unlearners.base import UnlearningData
-from core.unlearners.common.descent import stream
+from core.unlearners.common.draw import stream
 from tests import tiny
 from tests.fidelity.test_curvature import CLASSES, Tiny, jacobian, noise
 

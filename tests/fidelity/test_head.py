@@ -24,7 +24,7 @@ from core.errors import Diverged
 from core.models.classifier import Classifier
 from core.unlearners import head, make
 from core.unlearners.base import UnlearningData
-from core.unlearners.common.descent import stream
+from core.unlearners.common.draw import stream
 from tests import tiny
 from tests.fidelity.test_first_methods import Ridge
 from tests.fidelity.test_influence import fitted

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from core.data.requests import ForgetRequest
 from core.data.splits import split
 from core.models.classifier import Classifier
-from core.unlearners import l1_sparse, make
+from core.unlearners import fine_tune, l1_sparse, make
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.common.descent import stream
+from core.unlearners.common import descent
+from core.unlearners.common.draw import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -113,8 +114,8 @@ def test_with_a_constant_penalty_it_solves_the_lasso(
     def squared(model: Classifier, x: Tensor, y: Tensor) -> Tensor:
         return (model(x) - F.one_hot(y, 10)).square().sum() / (2 * len(y))
 
-    monkeypatch.setattr(l1_sparse, "cross_entropy", squared)
-    monkeypatch.setattr(l1_sparse, "steps_for", lambda *_: 400)
+    monkeypatch.setattr(fine_tune, "cross_entropy", squared)
+    monkeypatch.setattr(descent, "steps_for", lambda *_: 400)
     monkeypatch.setattr(l1_sparse, "linear_decay", lambda *_: 1.0)
     model = Regression().double()
     found, _ = unlearn(

@@ -17,7 +17,8 @@ from core.models.classifier import Classifier
 from core.models.registry import build_model
 from core.unlearners import last_layers, make
 from core.unlearners.base import Step, UnlearningData
-from core.unlearners.common.descent import stream
+from core.unlearners.common import descent
+from core.unlearners.common.draw import stream
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact", "full_precision")
@@ -157,7 +158,7 @@ def test_the_head_finds_least_squares(monkeypatch: pytest.MonkeyPatch, name: str
         return (model(x) - F.one_hot(y, 10)).square().sum() / (2 * len(y))
 
     monkeypatch.setattr(last_layers, "cross_entropy", squared)
-    monkeypatch.setattr(last_layers, "steps_for", lambda *_: 600)
+    monkeypatch.setattr(descent, "steps_for", lambda *_: 600)
     monkeypatch.setattr(last_layers, "build_model", lambda *_: Regression(seed=1))
     base = Regression()
     found, _ = unlearn(name, base, blocks=1, learning_rate=0.3, batch_size=64)

@@ -17,7 +17,8 @@ from core.data.splits import split
 from core.models.classifier import Classifier
 from core.unlearners import make
 from core.unlearners.base import Need, Step, UnlearningData
-from core.unlearners.common.descent import freeze_batchnorm, stream
+from core.unlearners.common.draw import stream
+from core.unlearners.common.networks import freeze_batchnorm
 from core.unlearners.random_labels import any_label, wrong_label
 from tests import tiny
 

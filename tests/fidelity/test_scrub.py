@@ -18,8 +18,9 @@ from core.data.splits import Split, split
 from core.models.classifier import Classifier
 from core.models.precision import float32_only
 from core.unlearners import make, scrub
-from core.unlearners.bad_teacher import frozen_copy
 from core.unlearners.base import Step, UnlearningData
+from core.unlearners.common.draw import stream
+from core.unlearners.common.networks import frozen_copy
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -214,7 +215,7 @@ def test_the_rewind_takes_the_round_whose_forget_error_is_nearest(
         goal += share * error
     order = torch.randperm(
         len(parts.forget),
-        generator=scrub.stream(torch.Generator().manual_seed(0), "measured"),
+        generator=stream(torch.Generator().manual_seed(0), "measured"),
     )
     sample = parts.forget[order[:10].numpy()]
     gaps = [abs(mistakes(model, sample).mean() - goal) for model in rounds]

@@ -13,7 +13,7 @@ from core.data.images import Images
 from core.models.classifier import Classifier
 from core.unlearners import make, unsir
 from core.unlearners.base import Step
-from core.unlearners.common.descent import stream
+from core.unlearners.common.draw import stream
 from core.unlearners.unsir import pixels
 from tests import tiny
 from tests.fidelity.test_boundary import (

@@ -1,71 +1,61 @@
-"""What gradient-based methods share: streams of batches, and steps of SGD along a cosine."""
+"""The descent that most methods are: steps of SGD on a loss, the rate along a cosine to 0.
+
+A method that is one descent inherits `Descent` and writes its equation, `losses`. One that has
+other work before it writes `run`, and gives each part of the work to `in_phases`, which counts.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from core.data.images import Images
 from core.errors import Diverged
 from core.models.classifier import Classifier
-from core.models.precision import training_precision
 from core.training.optimisers import make_optimiser
-from core.unlearners.base import Step
+from core.unlearners.base import Step, Steps, Unlearner, UnlearningData
+from core.unlearners.common.draw import Draw, steps_for
+from core.unlearners.common.networks import device_of, weights_of
+
+AfterStep = Callable[[float], None]
+"""Gets the rate of the step that was taken."""
 
 
-def stream(generator: torch.Generator, name: str) -> torch.Generator:
-    """A generator of its own for one purpose, fixed by the seed and the name alone: so the order of
-    the retain batches, say, does not depend on whether forget batches are drawn beside them."""
-    key = f"{generator.initial_seed()}/{name}".encode()
-    seed = int.from_bytes(hashlib.sha256(key).digest()[:8], "little") >> 1
-    return torch.Generator().manual_seed(seed)
+@dataclass(frozen=True)
+class Phase:
+    """A part of a method's work: what it is doing, in how many batches, and the work, which yields
+    after each of them the batch's loss, or None where there is none."""
+
+    name: str
+    total: int
+    work: Iterator[float | None]
 
 
-def batches(
-    part: Images, name: str, batch_size: int, generator: torch.Generator, model: Classifier
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless shuffled batches of one part of the data, on the model's device."""
-    device = next(model.parameters()).device
-    return part.shuffled(batch_size, stream(generator, name), device)
-
-
-def cross_entropy(model: Classifier, images: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of a batch, in training precision."""
-    with training_precision(images.device):
-        logits = model(images)
-    return F.cross_entropy(logits.float(), labels)
-
-
-def steps_for(part: Images, epochs: float, batch_size: int) -> int:
-    """Batches in that many passes over a part, which need not be whole passes; at least one."""
-    return max(1, round(epochs * part.steps(batch_size)))
+def in_phases(*phases: Phase) -> Iterator[Step]:
+    """One after the other, numbered through."""
+    total = sum(phase.total for phase in phases)
+    done = itertools.count(1)
+    for phase in phases:
+        for loss in phase.work:
+            yield Step(next(done), total, loss, phase.name)
 
 
 def descend(
-    model: Classifier,
-    losses: Iterator[Tensor],
+    optimiser: torch.optim.Optimizer,
+    losses: Iterable[Tensor],
     total: int,
-    learning_rate: float,
-    momentum: float = 0.9,
-    after_step: Callable[[float], None] | None = None,
-    phase: str = "unlearning",
-    optimiser: torch.optim.Optimizer | None = None,
-) -> Iterator[Step]:
-    """`total` steps on these losses, the rate falling along a cosine from `learning_rate` to 0.
-
-    optimiser: SGD with Nesterov momentum over the trainable weights by default. after_step gets the
-    rate that was used. Raises Diverged.
-    """
-    optimiser = optimiser or make_optimiser(model, learning_rate, momentum)
+    after_step: AfterStep | None = None,
+) -> Iterator[float]:
+    """`total` steps on these losses, the rate falling along a cosine from the optimiser's to 0.
+    Yields the value of each. Raises Diverged."""
+    peak = optimiser.param_groups[0]["lr"]
     for done, loss in enumerate(itertools.islice(losses, total)):
-        rate = learning_rate * 0.5 * (1 + math.cos(math.pi * done / total))
+        rate = peak * 0.5 * (1 + math.cos(math.pi * done / total))
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
@@ -79,20 +69,91 @@ def descend(
                 f"The method diverged: at step {done + 1} its loss is no longer a number.",
                 "A lower learning rate helps.",
             )
-        yield Step(done + 1, total, value, phase)
+        yield value
 
 
-def in_phases(*phases: tuple[int, Iterator[Step]]) -> Iterator[Step]:
-    """One after the other, numbered through. Each: how many steps it has, and the steps."""
-    whole, before = sum(total for total, _ in phases), 0
-    for total, steps in phases:
-        for step in steps:
-            yield dataclasses.replace(step, done=before + step.done, total=whole)
-        before += total
+def adam(weights: Iterable[Tensor], learning_rate: float) -> torch.optim.Optimizer:
+    """Adam as it was published; never fused, see the design."""
+    return torch.optim.Adam(weights, learning_rate, fused=False)
 
 
-def freeze_batchnorm(model: Classifier) -> None:
-    """BatchNorm uses its running statistics and leaves them alone, until `model.train()`."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+def sgd_phase(
+    name: str,
+    model: Classifier,
+    losses: Iterable[Tensor],
+    total: int,
+    learning_rate: float,
+    momentum: float,
+) -> Phase:
+    """SGD with Nesterov momentum, started anew."""
+    optimiser = make_optimiser(model, learning_rate, momentum)
+    return Phase(name, total, descend(optimiser, losses, total))
+
+
+def proximal(
+    model: Classifier, momentum: float, move: Callable[[Tensor, Tensor, float, int], None]
+) -> AfterStep:
+    """After each step of SGD `move(weight, original, s, done)` for every trained parameter: a
+    proximal step, which cannot diverge. done: the steps before this one.
+
+    s is eta / (1 - momentum), the length to which SGD's momentum multiplies a steady gradient: with
+    eta alone it would settle at the minimum for a penalty (1 - momentum) times as strong.
+    """
+    originals, steps = weights_of(model), itertools.count()
+
+    @torch.no_grad()
+    def after_step(rate: float) -> None:
+        done = next(steps)
+        for weight, original in zip(model.parameters(), originals, strict=True):
+            move(weight, original, rate / (1 - momentum), done)
+
+    return after_step
+
+
+class Descent(Unlearner):
+    """A method that descends a loss. It declares the four fields below as parameters, says in
+    `over` which images `epochs` are passes over, and writes `losses`.
+
+    It need not be SGD with Nesterov momentum: `optimiser` says what it is. What must happen to the
+    weights after each step, `after_step` says.
+    """
+
+    over: ClassVar[Literal["retain", "forget"]] = "forget"
+    epochs: float
+    learning_rate: float
+    momentum: float
+    batch_size: int
+
+    def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
+        """The loss of one batch after another, without an end, each computed when it is asked for:
+        the step on the one before has been taken then."""
+        raise NotImplementedError
+
+    def steps(self, data: UnlearningData) -> int:
+        """How many steps it takes."""
+        part = data.retain if self.over == "retain" else data.forget
+        return steps_for(part, self.epochs, self.batch_size)
+
+    def optimiser(self, model: Classifier) -> torch.optim.Optimizer:
+        """What takes the steps, at the rate from which the cosine falls."""
+        return make_optimiser(model, self.learning_rate, self.momentum)
+
+    def after_step(self, model: Classifier, data: UnlearningData) -> AfterStep | None:
+        """Made before the first step, called after each."""
+        return None
+
+    def descent(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[float]:
+        """All steps, as the work of a phase."""
+        losses, after_step = self.losses(model, data, draw), self.after_step(model, data)
+        yield from descend(self.optimiser(model), losses, self.steps(data), after_step)
+
+    def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
+        work = self.descent(model, data, Draw(generator, device_of(model)))
+        yield from in_phases(Phase("unlearning", self.steps(data), work))
+
+
+class AdamDescent(Descent):
+    """The same with Adam."""
+
+    def optimiser(self, model: Classifier) -> torch.optim.Optimizer:
+        return adam(model.parameters(), self.learning_rate)

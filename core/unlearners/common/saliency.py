@@ -8,21 +8,40 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from core.curvature.importance import BATCH, Kind, importance
+from core.data.images import Images
 from core.models.classifier import Classifier
-from core.unlearners.base import Step
+from core.unlearners.common.descent import Phase
 
 
-def add_gradients(
-    model: Classifier, losses: Iterator[Tensor], total: int, sums: list[Tensor], phase: str
-) -> Iterator[Step]:
+def adding_gradients(
+    name: str, model: Classifier, losses: Iterator[Tensor], total: int, sums: list[Tensor]
+) -> Phase:
     """Adds the gradients of `total` losses to `sums`, one tensor a parameter; moves no weight and
     leaves every BatchNorm as it is."""
-    model.eval()
-    for done, loss in enumerate(itertools.islice(losses, total)):
-        gradients = torch.autograd.grad(loss, list(model.parameters()))
-        for into, gradient in zip(sums, gradients, strict=True):
-            into.add_(gradient)
-        yield Step(done + 1, total, phase=phase)
+
+    def work() -> Iterator[None]:
+        model.eval()
+        for loss in itertools.islice(losses, total):
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
+            for into, gradient in zip(sums, gradients, strict=True):
+                into.add_(gradient)
+            yield None
+
+    return Phase(name, total, work())
+
+
+def measuring_importance(
+    name: str, model: Classifier, part: Images, kind: Kind, into: dict[str, Tensor]
+) -> Phase:
+    """Puts into `into` how much each weight, by its name, matters to these images."""
+
+    def work() -> Iterator[None]:
+        for so_far in importance(model, part, kind):
+            into.update(so_far)
+            yield None
+
+    return Phase(name, part.steps(BATCH), work())
 
 
 @torch.no_grad()
