@@ -1,5 +1,4 @@
-"""The lab from a shell: python -m core info | train | unlearn | sweep | methods | runs | download |
-repair
+"""The lab from a shell: python -m core COMMAND, see python -m core --help
 
 Exit codes: 0 done, 1 failed, 2 bad request (one line on stderr), 130 cancelled.
 Only what a command needs is imported, and only once it runs.
@@ -129,8 +128,7 @@ def unlearn(
     check_targets(json, weights)
     task = prepare(plan, dataset=images)
     store = Store()
-    for line in recovered(store):
-        _say(line)
+    _say(*recovered(store))
     with stopped_by_ctrl_c() as stop, progress.progress(every=2) as show:
         run, unsaved = kept_run(
             task,
@@ -158,8 +156,7 @@ def sweep(
 
     plans = sweeps.read_sweep(file)
     store = Store()
-    for line in recovered(store):
-        _say(line)
+    _say(*recovered(store))
     failed = 0
     with progress.progress(every=2) as show:
         for item in sweeps.sweep(plans, store, folder=data, processes=processes, dask=dask):
@@ -247,8 +244,9 @@ def _print(lines: Iterable[str]) -> None:
         print(line)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from ui.widgets.data import data_title
 from ui.widgets.errors import say
 from ui.widgets.figures import draw, table
 from ui.widgets.three_columns import NO_IDEAL, bars, three_columns
-from ui.wording import attack, numbers, terms
+from ui.wording import attack, numbers, terms, verdicts
 
 TICK = 0.5
 MEASURING = (terms.MEASURING, "Measuring…")
@@ -65,7 +65,19 @@ def _tick(id: str) -> None:
     share = min(1.0, latest.step / latest.total_steps) if latest.total_steps else 0.0
     st.progress(share, _progress_text(latest))
     _stop_button(job)
+    if job.run is not None and job.run.after is not None:
+        _first_verdict(job.run)
     _show_live(job.plan, job.snapshots, job.run)
+
+
+def _first_verdict(run: Run) -> None:
+    """The verdict, which needs no image that is to be kept; what needs these comes after it."""
+    st.markdown(f"#### {verdicts.headline(run)}")
+    st.markdown(verdicts.reasons(run))
+    st.caption(
+        "The images to keep are still being measured: whether it has unlearned something of them "
+        "too is said when that is done."
+    )
 
 
 def _progress_text(latest: Snapshot) -> str:
@@ -74,7 +86,10 @@ def _progress_text(latest: Snapshot) -> str:
         return "Looking at the network before it forgets"
     text = f"Step {latest.step:,} of {latest.total_steps:,}"
     if latest.phase == "measuring":
-        return f"{text} done: measuring the result on all images"
+        text += " done: measuring what it makes of every image"
+        return (
+            f"{text}, about {numbers.duration(latest.remaining)} left" if latest.remaining else text
+        )
     if latest.remaining is not None:
         text += f", about {numbers.duration(latest.remaining)} left"
     return text if latest.phase == "unlearning" else f"{text} ({latest.phase})"
@@ -102,7 +117,9 @@ def _show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
         "before": Column.of(before, plan.request)
         if before
         else Column.of_probe(probes[0].probe if probes and probes[0].step == 0 else None),
-        "after": Column.of_probe(probes[-1].probe if probes else None),
+        "after": Column.of(run.after, plan.request)
+        if run is not None and run.after is not None
+        else Column.of_probe(probes[-1].probe if probes else None),
         "retrained": Column.of(ideal, plan.request),
     }
     # Over all looks so far: an axis that grew with a bar stays, so that bars do not jump.
@@ -118,7 +135,7 @@ def _show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
         },
         histograms.top_share(*seen, *losses_of(columns)),
     )
-    if probes and probes[-1].probe is not None:
+    if probes and probes[-1].probe is not None and not (run is not None and run.after):
         last = probes[-1].probe
         st.markdown(
             attack.so_far(columns["before"].spy, columns["after"].spy, columns["retrained"].spy)
