@@ -27,7 +27,7 @@ from benchmarks.training import LOG
 from core.checkpoints.provenance import versions
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.data.splits import split
 from core.evaluation import Outcome, evaluate
 from core.models.precision import training_precision
@@ -119,7 +119,7 @@ def run(code: str, dataset: ImageDataset, seed: int) -> dict[str, Any]:
             loader = released["CifarLoader"]("cifar10", train=part == "train", batch_size=2000)
             logits = released["infer"](model, loader)
             outcomes.append(Outcome.of(logits, loader.labels))
-    parts = split(dataset, ForgetRequest.parse(RANDOM))
+    parts = split(dataset, parse_request(RANDOM))
     numbers = evaluate(*outcomes, dataset.train_labels, dataset.test_labels, parts)
     last = epochs.pop()
     return {

@@ -19,6 +19,7 @@ from benchmarks.gap import TERMS, attack_count
 from core.checkpoints.outcomes import outcomes
 from core.checkpoints.provenance import versions
 from core.checkpoints.storage import REFERENCE_SEED
+from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.evaluation import Outcome, evaluate
 from core.runs.task import forgotten_classes
@@ -81,7 +82,7 @@ def measure(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, key: dict[str, str]) -> None:
-    request = ForgetRequest.parse(key["case"])
+    request = parse_request(key["case"])
     parts = bench.split(request)
     retrained = bench.reference(parts, REFERENCE_SEED)
     measured = _outcomes(bench, request, key["row"])

@@ -29,7 +29,7 @@ from benchmarks import RESULTS, controls
 from benchmarks.bench import CLASS, Bench, Log, summary
 from benchmarks.controls import AGAIN, CONTROLS, RETAIN_SAMPLE
 from benchmarks.gap import Gap, mean_gap, nearer, unpaired
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.errors import LabError
 from core.files import SHIPPED
 from core.unlearners import METHODS
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _run(bench: Bench, case: str, method: str, seed: int) -> None:
-    request = ForgetRequest.parse(case)
+    request = parse_request(case)
     try:
         plan = {"case": case} | bench.plan(method, request, {}, seed)
         if LOG.has(plan):

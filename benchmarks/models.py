@@ -26,6 +26,7 @@ from core.checkpoints.references import Keep, train_model
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.names import BACKDOOR, CIFAR10_CLASSES, TUNING, WRONG_LABELS
+from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.files import SHIPPED
 from core.models.precision import best_device
@@ -114,7 +115,7 @@ def trained(each: Wanted, recipe: str, dataset: ImageDataset) -> None:
 def request_of(each: Wanted, dataset: ImageDataset) -> ForgetRequest | None:
     """What a model is trained without."""
     if each.without != TAMPERED:
-        return ForgetRequest.parse(each.without) if each.without else None
+        return parse_request(each.without) if each.without else None
     assert dataset.wrong_labels is not None
     return ForgetRequest.of_indices(np.flatnonzero(dataset.wrong_labels.numpy()))
 

@@ -26,6 +26,7 @@ from benchmarks.bench import CLASS, MEMORISED, RANDOM, Bench, Log, summary
 from core.checkpoints.outcomes import outcomes
 from core.checkpoints.spread import retraining_spread
 from core.checkpoints.storage import REFERENCE_SEED
+from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.data.splits import Split
 from core.evaluation import Outcome, evaluate
@@ -97,7 +98,7 @@ def _all_runs() -> Iterator[tuple[str, str, int, str]]:
 
 
 def _plan(bench: Bench, method: str, case: str, seed: int, precision: str) -> dict[str, Any]:
-    plan = bench.plan(method, ForgetRequest.parse(case), {}, seed)
+    plan = bench.plan(method, parse_request(case), {}, seed)
     return {"case": case, "precision": precision} | plan
 
 
@@ -108,7 +109,7 @@ def _run(bench: Keeping, method: str, case: str, seed: int, precision: str) -> b
     os.environ["FORGETTING_LAB_PRECISION"] = precision
     line = bench.trial(plan)
     assert line["versions"]["training_precision"] == precision
-    parts = bench.seen(bench.split(ForgetRequest.parse(case)))
+    parts = bench.seen(bench.split(parse_request(case)))
     train, test = bench.last
     some = train.at(np.concatenate([parts.forget, parts.retain]))
     file = f"{method}-{case.replace(':', '-')}-{seed}-{precision}.npz"

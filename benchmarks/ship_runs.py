@@ -14,7 +14,7 @@ from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM
 from core.__main__ import report
 from core.data.load import load_dataset
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.files import SHIPPED
 from core.runs.plan import Plan
 from core.runs.run import Run
@@ -35,7 +35,7 @@ def main() -> None:
     dataset = load_dataset("cifar10", options.data)
     costs = {}
     for case in options.cases:
-        plan = Plan("compact", "cifar10", ForgetRequest.parse(case), options.method)
+        plan = Plan("compact", "cifar10", parse_request(case), options.method)
         for item in prepare(plan, dataset=dataset).run():
             if isinstance(item, Run) and item.status == "finished":
                 for old in FOLDER.glob("*.json"):

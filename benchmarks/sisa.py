@@ -18,6 +18,7 @@ from typing import Any, cast
 from benchmarks import RESULTS
 from benchmarks.bench import RANDOM, Bench, Log
 from core.checkpoints.slices import stored
+from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.models.sisa import Sisa
 from core.runs.offered_data import offered_data
@@ -37,7 +38,7 @@ def main() -> None:
     bench = Bench("cifar10", options.data, retain_sample=10_000, architecture="sisa")
     for case in CASES:
         for seed in range(ONE_IMAGE_SEEDS if case != RANDOM else 1):
-            request = ForgetRequest.parse(case, seed)
+            request = parse_request(case, seed)
             plan = {"case": case} | bench.plan("sisa", request, {})
             if not LOG.has(plan):
                 LOG.add(bench.trial(plan) | {"steps_anew": steps_anew(bench, request)})

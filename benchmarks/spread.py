@@ -29,6 +29,7 @@ from core.checkpoints.storage import REFERENCE_SEED, Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.names import CIFAR10_CLASSES
+from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import split
 from core.evaluation import evaluate
@@ -59,7 +60,7 @@ def main() -> None:
     squares: dict[str, list[float]] = {}
     pairs = 0
     for case in (RANDOM, CLASS, MEMORISED):
-        request = ForgetRequest.parse(case)
+        request = parse_request(case)
         for first, second in combinations(_retrained(bench, request), 2):
             pairs += 1
             verdict = judge(first, first, second, request)
@@ -136,7 +137,7 @@ def _rows(
     folder = storage.folder_of("compact", dataset.name, SHIPPED / recipe)
     found = []
     for case in cases:
-        request = ForgetRequest.parse(case)
+        request = parse_request(case)
         parts = split(dataset, request, memorisation.memorisation_scores(dataset))
         for seed in seeds:
             role = storage.retrained_role(parts.digest, seed)

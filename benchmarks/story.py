@@ -19,12 +19,12 @@ from typing import Any
 
 from benchmarks import RESULTS
 from benchmarks.bench import CLASS, Bench, Log
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.files import SHIPPED
 
 LOG = Log("story.jsonl")
 SUMMARY = SHIPPED / "story.json"
-REQUEST = ForgetRequest.parse(CLASS)
+REQUEST = parse_request(CLASS)
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "preset fine-tune": ("fine_tune", {}),
     "aggressive rate": ("fine_tune", {"learning_rate": 0.3, "epochs": 0.6}),

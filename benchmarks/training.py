@@ -30,7 +30,7 @@ from core.checkpoints.provenance import versions
 from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.data.load import load_dataset
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.data.splits import split
 from core.evaluation import evaluate, per_image
 from core.files import cache_folder
@@ -103,7 +103,7 @@ def trial(dataset: ImageDataset, recipe: Recipe, seed: int) -> dict[str, Any]:
         per_image(model, dataset.train_images, dataset.train_labels),
         per_image(model, dataset.test_images, dataset.test_labels),
     ]
-    parts = split(dataset, ForgetRequest.parse(RANDOM))
+    parts = split(dataset, parse_request(RANDOM))
     numbers = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
     beside.unlink(missing_ok=True)
     right = measured[0].predictions == dataset.train_labels.numpy()

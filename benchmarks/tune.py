@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks.bench import CLASS, RANDOM, Bench, Log, summary
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.errors import BadRequest
 from core.files import cache_folder
 from core.unlearners import METHODS
@@ -111,7 +111,7 @@ def main() -> None:
         trials += [t for t in FURTHER if t[0] in options.methods and t[1] in options.cases]
     bench, log = Bench("cifar10-tuning", options.data, retain_sample=5_000), Log("tuning.jsonl")
     for method, request, changed in trials:
-        plan = bench.plan(method, ForgetRequest.parse(request), changed)
+        plan = bench.plan(method, parse_request(request), changed)
         try:
             with FileLock(_claim(plan), timeout=0):
                 if not log.has(plan):

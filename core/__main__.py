@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option, Typer
 
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.errors import BadRequest, StoreCorrupt
 from core.files import SHIPPED, cache_folder
 from core.runs.shell import progress, typed
@@ -69,7 +69,6 @@ def train(
     from core.models.precision import best_device
     from core.training.recipe import recipe_for, recipe_named
 
-    named = recipe_named(recipe) if recipe else None
     root = SHIPPED if ship else cache_folder() / "models"
     images = load_dataset(dataset, data)
     lines = []
@@ -77,8 +76,8 @@ def train(
         for item in train_model(
             model,
             images,
-            named or recipe_for(model, dataset),
-            without=ForgetRequest.parse(without, forget_seed) if without else None,
+            recipe_named(recipe) if recipe else recipe_for(model, dataset),
+            without=parse_request(without, forget_seed) if without else None,
             seed=seed,
             root=root / recipe,
             device=best_device(),
@@ -122,7 +121,7 @@ def unlearn(
     from core.runs.store.store import Store
     from core.runs.task import prepare
 
-    request = ForgetRequest.parse(forget, forget_seed)
+    request = parse_request(forget, forget_seed)
     plan = Plan(model, dataset, request, method, dict(settings or ()), seed)
     images = load_dataset(dataset, data)
     check_targets(json, weights)
@@ -162,8 +161,8 @@ def sweep(
         for item in sweeps.sweep(plans, store, folder=data, processes=processes, dask=dask):
             show(progress.of_sweep(item))
             failed += item.run.status == "failed"
-    left = len(sweeps.to_do(plans, store))
-    print(f"{len(plans) - left} of {len(plans)} runs are in the store.")
+    there = len(plans) - len(sweeps.to_do(plans, store))
+    print(f"{there} of {len(plans)} runs are in the store.")
     return 1 if failed else 0
 
 
@@ -240,13 +239,11 @@ def _answer(content: Any, lines: Iterable[str], json: str) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
+    sys.stderr.writelines(f"{line}\n" for line in lines)
 
 
 if __name__ == "__main__":

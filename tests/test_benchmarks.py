@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks import RESULTS, methods
 from benchmarks.controls import CONTROLS, Divided, Masked
 from benchmarks.gap import TERMS
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.files import SHIPPED
 
 
@@ -58,7 +58,7 @@ def control(row: str, gap: float, n: int) -> dict[str, Any]:
 
 def read(n: int, *lines: dict[str, Any]) -> dict[str, methods.Row]:
     case = "random:0.1"
-    assert ForgetRequest.parse(case)
+    assert parse_request(case)
     beside = [control("before", 6.0, n), control("divide", 3.0, n)]
     return {row.name: row for row in methods.rows_of(case, lines, beside)}
 

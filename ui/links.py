@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.data.request_text import parse_request
 from core.data.requests import MOST_SEED, ForgetRequest
 from core.errors import BadRequest, LabError, short
 from core.runs.plan import Plan
@@ -89,7 +90,7 @@ def forget_request(text: str, seed: int = 0, find: Find | None = None) -> Forget
         if find is None or not STORED.fullmatch(rest):
             raise BadRequest("The link names a stored choice that cannot be read.")
         return find(rest).checked()
-    return ForgetRequest.parse(text, seed)
+    return parse_request(text, seed)
 
 
 def to_params(draft: Draft, keep: Keep | None = None) -> dict[str, str]:

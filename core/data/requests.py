@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from core.data.names import is_class_name
@@ -57,7 +56,8 @@ MOST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class ForgetRequest:
-    """What to forget. Build one with the class methods below or `parse`.
+    """What to forget. Build one with the class methods below, or from text with
+    `core.data.request_text`.
 
     kind: "random" (a count or a fraction of all training images), "classes" (whole classes, or a
     fraction of each), "indices" (chosen images), "memorised" (the `count` with the highest
@@ -129,47 +129,6 @@ class ForgetRequest:
     def of_fold(cls, number: int) -> ForgetRequest:
         """One of `FOLDS`, from 0."""
         return cls("fold", fold=number)
-
-    @classmethod
-    def parse(cls, text: str, seed: int = 0) -> ForgetRequest:
-        """Reads the shell's short form.
-
-        random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
-        indices:FILE (one index a line) | memorised:500 | fold:3
-        Raises BadRequest.
-        """
-        return cls._parsed(text, seed).checked()
-
-    @classmethod
-    def _parsed(cls, text: str, seed: int) -> ForgetRequest:
-        kind, _, rest = text.partition(":")
-        forms = (
-            "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
-            "indices:FILE, memorised:500 or fold:3."
-        )
-        try:
-            if kind == "random" and rest:
-                amount = float(rest) if "." in rest or "e" in rest.lower() else int(rest)
-                return cls.random(amount, seed)
-            if kind == "class" and rest:
-                names, _, part = rest.partition(":")
-                chosen = [name.strip() for name in names.split(",") if name.strip()]
-                return cls.of_classes(*chosen, fraction=float(part) if part else None, seed=seed)
-            if kind == "memorised" and rest:
-                return cls.most_memorised(int(rest))
-            if kind == "fold" and rest:
-                return cls.of_fold(int(rest))
-            if kind == "indices" and rest:
-                lines = Path(rest).expanduser().read_text().split()
-                return cls.of_indices(int(line) for line in lines)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise BadRequest(f"The forget request {short(text)} cannot be read.", forms) from error
-        except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
-            raise BadRequest(
-                f"The index file {short(rest)} cannot be read.",
-                "Give a file with one index a line.",
-            ) from error
-        raise BadRequest(f"The forget request {short(text)} cannot be read.", forms)
 
     def checked(self) -> ForgetRequest:
         """Itself, if it may come from outside: numbers of a sensible size, names that can be those
@@ -244,6 +203,8 @@ class ForgetRequest:
 
         Two requests are equal where their brief forms are.
         """
+        from core.data.brief_request import BriefRequest  # which is one of these
+
         if self.kind != "indices":
             return self
         digest = hashlib.sha256(json.dumps(self.indices).encode()).hexdigest()
@@ -266,39 +227,11 @@ class ForgetRequest:
             return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
         if self.kind == "fold":
             return f"a fixed tenth of the training images (fold {self.fold} of 0 to {FOLDS - 1})"
-        return _chosen(len(self.indices))
+        return chosen_images(len(self.indices))
 
 
-@dataclass(frozen=True)
-class BriefRequest(ForgetRequest):
-    """Chosen images without their list, see `ForgetRequest.brief`: to be described and compared,
-    not to be run. size: how many images. digest: sha256 of the list."""
-
-    size: int = 0
-    digest: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {"kind": self.kind, "seed": self.seed, "size": self.size, "digest": self.digest}
-
-    @classmethod
-    def from_dict(cls, fields: Any) -> BriefRequest:
-        """The inverse of `to_dict`; raises BadRequest on anything else."""
-        try:
-            return cls(**fields)
-        except TypeError as error:
-            raise BadRequest("This forget request cannot be read.") from error
-
-    def brief(self) -> ForgetRequest:
-        """Itself."""
-        return self
-
-    def describe(self) -> str:
-        """What the request with its list says."""
-        return _chosen(self.size)
-
-
-def _chosen(count: int) -> str:
+def chosen_images(count: int) -> str:
+    """In words: "3 chosen training images"."""
     return f"{count:,} chosen training image{'s' * (count != 1)}"
 
 

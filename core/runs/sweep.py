@@ -24,7 +24,7 @@ from typing import Any
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.errors import BadRequest, LabError, short
 from core.runs.plan import Plan
 from core.runs.record import record
@@ -80,7 +80,7 @@ def read_sweep(file: Path) -> list[Plan]:
         Plan(
             model=str(grid.get("model", "compact")),
             dataset=str(grid.get("dataset", "cifar10")),
-            request=ForgetRequest.parse(request, forget_seed),
+            request=parse_request(request, forget_seed),
             method=method,
             settings=chosen,
             seed=seed,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.requests import ForgetRequest
+from core.data.request_text import parse_request
 from core.errors import LabError
 from core.metrics.measures import AttackMeasure, Evaluation, Measure
 from core.runs.plan import Plan
@@ -85,7 +85,7 @@ def snapshot(step: int, total: int = 40, with_probe: bool = True) -> Snapshot:
 
 def plan(forget: str = "random:0.1", method: str = "fine_tune", dataset: str = "digits") -> Plan:
     """A plan on the compact model."""
-    return Plan("compact", dataset, ForgetRequest.parse(forget), method, {"epochs": 1.0}, 0)
+    return Plan("compact", dataset, parse_request(forget), method, {"epochs": 1.0}, 0)
 
 
 def run(

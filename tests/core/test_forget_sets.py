@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.data.request_text import parse_request
 from core.data.requests import FOLDS, KINDS, ForgetRequest
 from core.data.splits import split
 from core.errors import (
@@ -118,7 +119,7 @@ def test_any_json_is_a_request_or_a_bad_request(fields):
 )
 def test_any_text_is_a_request_or_a_bad_request(text):
     with contextlib.suppress(BadRequest):
-        ForgetRequest.parse(text)
+        parse_request(text)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"random"', "[" * 100_000])
@@ -141,21 +142,21 @@ def test_broken_json_is_a_bad_request(text):
     ],
 )
 def test_parse_reads_every_form(text, expected):
-    assert ForgetRequest.parse(text, seed=3) == expected
+    assert parse_request(text, seed=3) == expected
 
 
 def test_parse_reads_an_index_file(tmp_path):
     path = tmp_path / "chosen.txt"
     path.write_text("7\n3\n\n3\n12\n")
-    assert ForgetRequest.parse(f"indices:{path}") == ForgetRequest.of_indices([3, 7, 12])
+    assert parse_request(f"indices:{path}") == ForgetRequest.of_indices([3, 7, 12])
     path.write_text("7\nseven\n")
     with pytest.raises(BadRequest):
-        ForgetRequest.parse(f"indices:{path}")
+        parse_request(f"indices:{path}")
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadRequest):
-        ForgetRequest.parse(f"indices:{path}")
+        parse_request(f"indices:{path}")
     with pytest.raises(BadRequest, match="index file"):
-        ForgetRequest.parse(f"indices:{tmp_path / 'absent'}")
+        parse_request(f"indices:{tmp_path / 'absent'}")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_parse_reads_an_index_file(tmp_path):
 )
 def test_parse_refuses_the_rest(text):
     with pytest.raises(BadRequest):
-        ForgetRequest.parse(text)
+        parse_request(text)
 
 
 @pytest.mark.parametrize(
@@ -328,12 +329,12 @@ def test_folds_partition_the_training_images_and_the_first_is_the_usual_tenth() 
 
 
 def test_a_fold_is_a_request_like_any_other() -> None:
-    asked = ForgetRequest.parse("fold:3")
+    asked = parse_request("fold:3")
     assert asked == ForgetRequest.of_fold(3) == ForgetRequest.from_json(asked.to_json())
     assert asked.describe() == "a fixed tenth of the training images (fold 3 of 0 to 9)"
     for wrong in ("fold:10", "fold:-1", "fold:", "fold:x", "fold:1.5"):
         with pytest.raises(BadRequest):
-            ForgetRequest.parse(wrong)
+            parse_request(wrong)
     with pytest.raises(BadRequest, match="no seed moves them"):
         ForgetRequest("fold", fold=3, seed=1)
     with pytest.raises(BadRequest, match="has no fold"):

@@ -19,6 +19,7 @@ from benchmarks.gap import (
     unpaired,
 )
 from core.attacks.simple_mia import accuracy, hits
+from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.data.splits import split
 from core.errors import BadRequest
@@ -60,7 +61,7 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("text", ["random:0.2", "class:c"])
 def test_the_shares_are_the_evaluation_image_by_image(text: str) -> None:
-    request = ForgetRequest.parse(text)
+    request = parse_request(text)
     parts, by_class = split(DATA, request), request.kind == "classes"
     labels = DATA.train_labels, DATA.test_labels
     models = model(0, 0.97), model(10, 0.9, 2.0)

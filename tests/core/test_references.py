@@ -20,6 +20,7 @@ from core.checkpoints.outcomes import (
 from core.checkpoints.references import keep_reference, train_model
 from core.checkpoints.storage import Checkpoint
 from core.data.load import load_dataset
+from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.data.splits import split
 from core.errors import CheckpointMissing
@@ -224,7 +225,7 @@ def test_what_ships_for_the_most_memorised(name: str, request: pytest.FixtureReq
     folder = request.getfixturevalue("cifar10_folder") if name == "cifar10" else None
     data = load_dataset(name, folder)
     parts = split(
-        data, ForgetRequest.parse(SHIPPED_MEMORISED[name]), memorisation.memorisation_scores(data)
+        data, parse_request(SHIPPED_MEMORISED[name]), memorisation.memorisation_scores(data)
     )
     assert find_reference("compact", data, parts) is not None
     assert not list(SHIPPED.rglob("memorisation*.npy")), "scores of one architecture"

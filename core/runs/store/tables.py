@@ -14,7 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from core.data.requests import BriefRequest, ForgetRequest
+from core.data.brief_request import BriefRequest
+from core.data.requests import ForgetRequest
 from core.errors import BadRequest, StoreCorrupt
 from core.runs.run_files import (
     Fields,

@@ -1,0 +1,54 @@
+"""The short form of a forget request, as it is typed at the shell and written in a sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.data.requests import ForgetRequest
+from core.errors import BadRequest, short
+
+FORMS = (
+    "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
+    "indices:FILE, memorised:500 or fold:3."
+)
+
+
+def parse_request(text: str, seed: int = 0) -> ForgetRequest:
+    """random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
+    indices:FILE (one index a line) | memorised:500 | fold:3
+
+    seed: of the kinds that draw at random. Raises BadRequest.
+    """
+    kind, _, rest = text.partition(":")
+    try:
+        found = _parsed(kind, rest, seed)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The forget request {short(text)} cannot be read.", FORMS) from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
+        raise BadRequest(
+            f"The index file {short(rest)} cannot be read.", "Give a file with one index a line."
+        ) from error
+    if found is None:
+        raise BadRequest(f"The forget request {short(text)} cannot be read.", FORMS)
+    return found.checked()
+
+
+def _parsed(kind: str, rest: str, seed: int) -> ForgetRequest | None:
+    if not rest:
+        return None
+    if kind == "random":
+        amount = float(rest) if "." in rest or "e" in rest.lower() else int(rest)
+        return ForgetRequest.random(amount, seed)
+    if kind == "class":
+        names, _, part = rest.partition(":")
+        chosen = [name.strip() for name in names.split(",") if name.strip()]
+        fraction = float(part) if part else None
+        return ForgetRequest.of_classes(*chosen, fraction=fraction, seed=seed)
+    if kind == "memorised":
+        return ForgetRequest.most_memorised(int(rest))
+    if kind == "fold":
+        return ForgetRequest.of_fold(int(rest))
+    if kind == "indices":
+        lines = Path(rest).expanduser().read_text().split()
+        return ForgetRequest.of_indices(int(line) for line in lines)
+    return None
