@@ -235,6 +235,12 @@ def test_a_class_that_is_gone_should_always_be_wrong() -> None:
     assert found == pytest.approx(0.5 * 1 + 0.5 * 0.5)
 
 
+def test_progress_where_no_image_is_held_out(base: Classifier) -> None:
+    """Of a class that is gone nothing is measured: no step is counted for it."""
+    _, steps = unlearn("scrub_r", base, CLASS, **SMALL["scrub_r"])
+    assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
+
+
 def test_the_rewind_goes_back(base: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where held-out images are as often wrong as after the first round, to there: not to where
     too much was forgotten."""
