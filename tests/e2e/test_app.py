@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import PATIENCE_MS, Server, Start
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 LONG = "data=digits&forget=class:3&set=epochs:50.0,batch_size:8"
 SHORT = "data=digits&forget=class:7&method=neg_grad"

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Start
 from tests.e2e.test_app import DONE, STEP, Visit, numbers, start_run
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 def test_cifar10_once(start: Start, visit: Visit, cifar10_folder: Path) -> None:

@@ -14,7 +14,7 @@ from tests.browser import PATIENCE_MS
 from tests.e2e.conftest import Start
 from tests.hostile.conftest import FOREIGN, PICTURE
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 EVIL = (
     f"a {PICTURE} [b]({FOREIGN}) {FOREIGN} www.example.invalid <img src={FOREIGN}/y.png> "
