@@ -114,8 +114,9 @@ def of_training(item: TrainingProgress) -> Stand:
 def of_unlearning(snapshot: Snapshot) -> Stand:
     step = f"step {snapshot.step} of {snapshot.total_steps}"
     if snapshot.phase == "measuring":
-        line = f"measuring every image after {step}"
-        return Stand("measuring every image", 0, 0, f"after {step}", None, line, True)
+        left = snapshot.remaining or None  # 0 before the first images are measured
+        line = f"measuring every image after {step}{_left(left)}"
+        return Stand("measuring every image", 0, 0, f"after {step}", left, line, left is None)
     facts = step
     if snapshot.training_loss is not None:
         facts += f", loss {snapshot.training_loss:.3f}"
