@@ -43,7 +43,8 @@ def three_by_three(small_compact: None):
     """Three shards of three slices of ten images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sisa, "SHARDS", 3)
-        patch.setattr("core.training.shards.SLICES", 3)
+        for module in ("core.training.shards", "core.checkpoints.slices"):
+            patch.setattr(f"{module}.SLICES", 3)
         yield
 
 
