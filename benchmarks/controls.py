@@ -22,7 +22,7 @@ from core.checkpoints.storage import REFERENCE_SEED
 from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.evaluation import Outcome, evaluate
-from core.runs.task import forgotten_classes
+from core.runs.offered_data import forgotten_classes
 
 LOG = Log("controls.jsonl")
 CASES = (RANDOM, CLASS)

@@ -26,7 +26,7 @@ from core.errors import BadRequest, BadSetting, UnknownMethod
 from core.models.classifier import Classifier
 from core.models.precision import float32_only
 from core.models.sisa import Sisa
-from core.runs.task import forgotten_classes
+from core.runs.offered_data import forgotten_classes
 from core.unlearners import METHODS, describe, make
 from core.unlearners.base import Need, Step, UndeclaredRead, UnlearningData
 from core.unlearners.presets import BY_HAND, CASES, PRESETS, Preset

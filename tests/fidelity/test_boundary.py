@@ -15,7 +15,7 @@ from core.data.images import Images
 from core.data.requests import ForgetRequest
 from core.data.splits import split
 from core.models.classifier import Classifier
-from core.runs.task import forgotten_classes
+from core.runs.offered_data import forgotten_classes
 from core.unlearners import boundary, make
 from core.unlearners.base import Need, UnlearningData
 from core.unlearners.boundary import nearest_class
