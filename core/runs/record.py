@@ -153,7 +153,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt | GeneratorExit):
         return "The run was broken off."
     log.error("a run failed", exc_info=error)
-    return f"Something went wrong in this run ({type(error).__name__}). The log says more."
+    return f"Something went wrong in this run ({type(error).__name__})."
 
 
 def _save(store: Store, run: Run, owner: str) -> None:

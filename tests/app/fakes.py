@@ -137,7 +137,8 @@ class Runner:
     `release`.
 
     fail: raises this instead of finishing. slow: seconds between steps. measured: what the record
-    "running" says of before and retrained, which comes ahead of the steps; empty: it does not come.
+    "running" says of before and retrained (and after, where the verdict can be read), which comes
+    ahead of the steps; empty: it does not come.
     """
 
     hold: int = 20
@@ -162,7 +163,8 @@ class Runner:
                 return
             yield snapshot(step, self.total, with_probe=step % 10 == 0)
             if step == 0 and self.measured:
-                yield run(run_id, plan, "running", after=None, replay=(), **self.measured)
+                begun = run(run_id, plan, "running", replay=())
+                yield replace(begun, **{"after": None, **self.measured})
             threading.Event().wait(self.slow)
             if step == self.hold:
                 self.reached.set()

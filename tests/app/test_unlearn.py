@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 
 import pytest
 
+from core.metrics.measures import wilson
 from core.runs.store import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
 from ui.services import jobs, methods, runs
 from ui.state import owner as token
+from ui.wording import verdicts
 
 PAGE = "pages/2_Unlearn.py"
 LINK = {"data": "digits", "forget": "random:0.1"}
@@ -109,6 +112,19 @@ def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Op
     at.run()
     assert not at.exception
     assert "Forgotten, as far as this spy can see." in texts(at)
+
+
+def test_the_verdict_stands_before_the_images_to_keep_are_measured(open_page: Open, runner) -> None:
+    done = fakes.run()
+    unknown = replace(done.after, retain_accuracy=wilson(0, 0), retain_correct=None)
+    runner.measured = {"before": done.before, "after": unknown, "retrained": done.retrained}
+    at = start(open_page, runner)
+    assert at.progress
+    assert f"#### {verdicts.headline(done)}" in texts(at)
+    assert "The images to keep are still being measured" in texts(at)
+    assert "nan" not in texts(at)
+    spy = [m.value for m in at.metric if m.label.startswith("Spy")]
+    assert spy[1] == "50.6 %"  # of all images, not of a sample
 
 
 def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, runner) -> None:
