@@ -15,7 +15,7 @@ from core.errors import BadRequest
 from core.runs.plan import Plan
 from core.runs.run import Run
 from core.runs.store.store import Store
-from core.runs.sweep import compute, read_sweep, run_id, sweep, to_do
+from core.runs.sweep import read_sweep, run_id, sweep, to_do
 from tests.app import fakes
 
 GRID = """
@@ -154,6 +154,12 @@ def test_no_scheduler_there(store: Store, plans: list[Plan]) -> None:
         list(sweep(plans, store, dask="tcp://127.0.0.1:1", work=pretended))
 
 
+def slowly(plan: Plan, folder: Path | None) -> Run:
+    """Work that is under way when its worker is killed."""
+    time.sleep(0.5)
+    return pretended(plan, folder)
+
+
 @pytest.mark.slow
 def test_a_cluster_that_loses_a_worker(store: Store, plans: list[Plan]) -> None:
     distributed = pytest.importorskip("distributed")
@@ -161,11 +167,10 @@ def test_a_cluster_that_loses_a_worker(store: Store, plans: list[Plan]) -> None:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         first = next(iter(cluster.workers.values()))
-        for progress in sweep(plans, store, dask=cluster.scheduler_address, work=compute):
+        for progress in sweep(plans, store, dask=cluster.scheduler_address, work=slowly):
             if progress.done == 2:
                 os.kill(first.process.pid, signal.SIGKILL)
-                time.sleep(0)
     ids = [summary.id for summary in store.summaries()]
     assert sorted(ids) == sorted(run_id(plan) for plan in plans)
     assert store.count(["finished"]) == 12
-    assert list(sweep(plans, store, work=compute)) == []
+    assert list(sweep(plans, store, work=slowly)) == []
