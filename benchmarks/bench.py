@@ -29,19 +29,12 @@ from core.ideal import find_reference
 from core.metrics.measures import Evaluation
 from core.models.precision import best_device
 from core.runs.offered_data import case_of, offered_data
+from core.runs.shell.report import REPORTED
 from core.unlearners import make
 
 RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
 SECOND_SEED = 2
 """Of a second retrained reference, which says how far apart two retrainings lie."""
-METRICS = (
-    "forget_accuracy",
-    "retain_accuracy",
-    "test_accuracy",
-    "retained_test_accuracy",
-    "mia",
-    "mia_class_matched",
-)
 
 
 class Log:
@@ -205,7 +198,7 @@ class Bench:
 def numbers(evaluation: Evaluation) -> dict[str, float]:
     """What a log keeps, as fractions; what could not be measured is left out."""
     found = evaluation.metrics()
-    return {name: measure["value"] for name in METRICS if (measure := found[name])}
+    return {name: measure["value"] for name in REPORTED if (measure := found[name])}
 
 
 def summary(line: Mapping[str, Any]) -> str:

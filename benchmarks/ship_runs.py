@@ -12,13 +12,13 @@ from pathlib import Path
 
 from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM
-from core.__main__ import report
 from core.data.load import load_dataset
 from core.data.request_text import parse_request
 from core.files import SHIPPED
 from core.runs.plan import Plan
 from core.runs.run import Run
 from core.runs.run_files import run_to_files
+from core.runs.shell.report import report
 from core.runs.task import prepare
 
 CASES = (RANDOM, CLASS, MEMORISED)

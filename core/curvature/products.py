@@ -10,7 +10,8 @@ in evaluation mode: BatchNorm is a fixed scale and shift.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -24,6 +25,7 @@ from core.models.classifier import Classifier
 from core.models.precision import training_precision
 
 Result = TypeVar("Result")
+Said = TypeVar("Said")
 
 
 Work = Generator[None, None, Result]
@@ -45,14 +47,19 @@ def numbered(
 ) -> Generator[tuple[int, int], None, Result]:
     """The same work, but each yield says how many batches are done, `before` included, of how
     many."""
+    done = itertools.count(before + 1)
+    return (yield from saying(work, lambda: (next(done), total)))
+
+
+def saying(work: Work[Result], what: Callable[[], Said]) -> Generator[Said, None, Result]:
+    """The same work, but each yield gives what `what` makes."""
     while True:
         try:
             next(work)
         except StopIteration as stop:
             found: Result = stop.value
             return found
-        before += 1
-        yield before, total
+        yield what()
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:

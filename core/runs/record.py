@@ -5,7 +5,6 @@ The app's queue, the shell, the benchmarks and the sweeps all go through `record
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import time
@@ -97,8 +96,11 @@ def record(
             run = seen.cut_short(run, "partial", why_stopped() or str(error))
         else:
             run = seen.cut_short(run, "failed", _reason(error))
-        with contextlib.suppress(NotSaved):  # the first error is the one to say
+        try:
             _save(store, run, owner)
+        except NotSaved as problem:  # the record, which nobody has kept, says what came before it
+            if isinstance(error, Exception):
+                raise problem from error
         if isinstance(error, GeneratorExit):
             raise
         yield run

@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 
 from core.data.requests import ForgetRequest
-from core.errors import BadRequest, Cancelled, NotYours, QueueFull, RunMissing, StoreUnavailable
+from core.errors import (
+    BadRequest,
+    Cancelled,
+    LabError,
+    NotYours,
+    QueueFull,
+    RunMissing,
+    StoreUnavailable,
+)
 from core.runs.job import SNAPSHOTS_KEPT, Job, hashed
 from core.runs.plan import Plan
 from core.runs.queue import JobQueue
@@ -338,6 +346,22 @@ def test_a_store_that_cannot_save_loses_no_run_in_memory(
     assert job.run is not None
     assert "could not be saved" in job.error
     assert "disk is full" in job.error
+
+
+def test_a_failed_run_that_cannot_be_saved_says_both(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(store, "save", refuse)
+    queue = JobQueue(store, failing(LabError("The loss became infinite."), after=2))
+    job = queue.submit(PLAN, "me")
+    assert queue.join(WAIT)
+    assert (job.state, job.error) == ("failed", "The loss became infinite.")
+    assert "disk is full" in job.unsaved
+    assert job.run is not None
+    assert len(job.run.replay) == 2
 
 
 def test_old_jobs_come_from_the_store(store: Store, clock: Clock) -> None:

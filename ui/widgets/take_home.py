@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import mimetypes
+from collections.abc import Callable
+
+import pandas as pd
 import streamlit as st
 
 from core.errors import LabError
@@ -32,41 +36,37 @@ def exports(run: Run, link: str, key: str) -> None:
     if link:
         st.code(link, language=None, wrap_lines=True)
         st.caption("This link shows the result and its settings. It starts nothing.")
-    with st.container(horizontal=True):
-        st.download_button(
-            "Numbers (CSV)",
-            lambda: report.metrics_table(run).to_csv(index=False).encode(),
-            f"{run.id}-metrics.csv",
-            "text/csv",
-            key=f"{key}-csv",
-            on_click="ignore",
-            icon=":material/table:",
-        )
-        st.download_button(
+    files: list[tuple[str, str, str, Callable[[], bytes], str]] = [
+        ("csv", "Numbers (CSV)", "-metrics.csv", lambda: _csv(report.metrics_table(run)), "table"),
+        (
+            "losses",
             "Loss of every image (CSV)",
-            lambda: report.losses_table(run).to_csv(index=False).encode(),
-            f"{run.id}-losses.csv",
-            "text/csv",
-            key=f"{key}-losses",
-            on_click="ignore",
-            icon=":material/table_rows:",
-        )
-        if run.after is not None:
+            "-losses.csv",
+            lambda: _csv(report.losses_table(run)),
+            "table_rows",
+        ),
+    ]
+    if run.after is not None:
+        files += [
+            ("png", "Charts (PNG)", "-charts.zip", lambda: report.pictures(run), "image"),
+            ("html", "Report (HTML)", ".html", lambda: _page(run, link), "description"),
+        ]
+    with st.container(horizontal=True):
+        for kind, label, ending, make, icon in files:
             st.download_button(
-                "Charts (PNG)",
-                lambda: report.pictures(run),
-                f"{run.id}-charts.zip",
-                "application/zip",
-                key=f"{key}-png",
+                label,
+                make,
+                f"{run.id}{ending}",
+                mimetypes.guess_type(f"{run.id}{ending}")[0],
+                key=f"{key}-{kind}",
                 on_click="ignore",
-                icon=":material/image:",
+                icon=f":material/{icon}:",
             )
-            st.download_button(
-                "Report (HTML)",
-                lambda: report.page(run, link, methods.labels()).encode(),
-                f"{run.id}.html",
-                "text/html",
-                key=f"{key}-html",
-                on_click="ignore",
-                icon=":material/description:",
-            )
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
+
+
+def _page(run: Run, link: str) -> bytes:
+    return report.page(run, link, methods.labels()).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from core.curvature.products import Work
+from core.curvature.products import Work, saying
 from core.unlearners.base import Step
 
 Result = TypeVar("Result")
@@ -26,10 +26,4 @@ class Counted:
         self, work: Work[Result], phase: str = "curvature"
     ) -> Generator[Step, None, Result]:
         """The same work, each yield of which is a step."""
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                found: Result = stop.value
-                return found
-            yield self.step(phase)
+        return (yield from saying(work, lambda: self.step(phase)))
