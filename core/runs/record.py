@@ -95,7 +95,7 @@ def record(
         if isinstance(error, Cancelled):
             run = seen.cut_short(run, "partial", why_stopped() or str(error))
         else:
-            run = seen.cut_short(run, "failed", _reason(error))
+            run = seen.cut_short(run, "failed", reason_of(error))
         try:
             _save(store, run, owner)
         except NotSaved as problem:  # the record, which nobody has kept, says what came before it
@@ -148,8 +148,8 @@ class _Seen:
         )
 
 
-def _reason(error: BaseException) -> str:
-    """What the record says of an error."""
+def reason_of(error: BaseException) -> str:
+    """What the record of a failed run says of an error."""
     if isinstance(error, LabError):
         return str(error)
     if isinstance(error, KeyboardInterrupt | GeneratorExit):

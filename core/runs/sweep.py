@@ -27,7 +27,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from core.data.request_text import parse_request
 from core.errors import BadRequest, LabError, short
 from core.runs.plan import Plan
-from core.runs.record import record
+from core.runs.record import reason_of, record
 from core.runs.run import Run
 from core.runs.store.store import Store
 
@@ -151,7 +151,7 @@ def sweep(
 
 
 def compute(plan: Plan, folder: Path | None) -> Run:
-    """A plan's run, computed here; a failed one where the plan cannot be run. In a worker."""
+    """A plan's run, computed here; a failed one where that raises. In a worker."""
     from core.runs.task import prepare  # imports torch, which takes seconds
 
     run = Run.begun(run_id(plan), plan)
@@ -159,8 +159,8 @@ def compute(plan: Plan, folder: Path | None) -> Run:
         for item in prepare(plan, folder=folder).run(run_id=run.id):
             if isinstance(item, Run):
                 run = item
-    except LabError as error:
-        return dataclasses.replace(run, status="failed", error=str(error))
+    except Exception as error:  # whatever it is, the other plans go on
+        return dataclasses.replace(run, status="failed", error=reason_of(error))
     return run
 
 

@@ -15,7 +15,7 @@ from core.errors import BadRequest
 from core.runs.plan import Plan
 from core.runs.run import Run
 from core.runs.store.store import Store
-from core.runs.sweep import read_sweep, run_id, sweep, to_do
+from core.runs.sweep import compute, read_sweep, run_id, sweep, to_do
 from tests.app import fakes
 
 GRID = """
@@ -143,6 +143,15 @@ def test_a_plan_that_cannot_be_run_is_kept_as_failed(store: Store) -> None:
     assert progress.run.status == "failed"
     assert "no method 'nothing'" in store.load(run_id(plan)).error
     assert to_do([plan], store) == [plan]
+
+
+def test_an_unforeseen_error_is_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("nobody thought of this")
+
+    monkeypatch.setattr("core.runs.task.prepare", broken)
+    run = compute(Plan("compact", "digits", ForgetRequest.random(0.1), "fine_tune"), None)
+    assert (run.status, run.error) == ("failed", "Something went wrong in this run (ValueError).")
 
 
 # Over a cluster
