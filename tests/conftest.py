@@ -56,3 +56,9 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in ("storage", "memorisation"):
         monkeypatch.setattr(f"core.checkpoints.{module}.SHIPPED", tmp_path / "shipped")
     return tmp_path / "cache" / "models"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first and the other browser tests after it, so that with two workers, which
+    take a file each, none is left over at the end for one of them alone."""
+    items.sort(key=lambda item: (item.name != "test_cifar10_once", "/e2e/" not in str(item.path)))
