@@ -29,7 +29,7 @@ from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.request_text import parse_request
 from core.data.splits import split
-from core.evaluation import Outcome, evaluate
+from core.evaluation import evaluate, outcome_of
 from core.models.precision import training_precision
 
 CPU = torch.device("cpu")
@@ -118,14 +118,14 @@ def run(code: str, dataset: ImageDataset, seed: int) -> dict[str, Any]:
         for part in ("train", "test"):
             loader = released["CifarLoader"]("cifar10", train=part == "train", batch_size=2000)
             logits = released["infer"](model, loader)
-            outcomes.append(Outcome.of(logits, loader.labels))
+            outcomes.append(outcome_of(logits, loader.labels))
     parts = split(dataset, parse_request(RANDOM))
     numbers = evaluate(*outcomes, dataset.train_labels, dataset.test_labels, parts)
     last = epochs.pop()
     return {
-        "test": numbers.test_accuracy.value,
+        "test": numbers.value("test_accuracy"),
         "train": float(np.mean(outcomes[0].predictions == dataset.train_labels.numpy())),
-        "mia": numbers.mia.value if numbers.mia else None,
+        "mia": numbers.value("mia"),
         "seconds": epochs[-1]["seconds"],
         "mirrored_and_shifted_test": last["mirrored_and_shifted_test"],
         "epochs": epochs,

@@ -24,8 +24,9 @@ from core.data.load import load_dataset
 from core.data.requests import ForgetRequest
 from core.data.splits import Split, split
 from core.errors import LabError
-from core.evaluation import Outcome, evaluate, per_image
+from core.evaluation import evaluate, per_image
 from core.ideal import find_reference
+from core.metrics.evidence import Outcome
 from core.metrics.measures import Evaluation
 from core.models.precision import best_device
 from core.runs.offered_data import case_of, offered_data

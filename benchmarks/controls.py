@@ -21,7 +21,8 @@ from core.checkpoints.provenance import versions
 from core.checkpoints.storage import REFERENCE_SEED
 from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
-from core.evaluation import Outcome, evaluate
+from core.evaluation import evaluate
+from core.metrics.evidence import Outcome
 from core.runs.offered_data import forgotten_classes
 
 LOG = Log("controls.jsonl")
@@ -91,7 +92,7 @@ def _measure(bench: Bench, key: dict[str, str]) -> None:
     seen, data, by_class = bench.seen(parts), bench.dataset, request.kind == "classes"
     found = evaluate(*retrained, data.train_labels, data.test_labels, seen)
     *accuracies, attack = TERMS[by_class]
-    counts = {name: float(getattr(found, name).n) for name in accuracies}
+    counts = {name: float(found.measures[name].n) for name in accuracies}
     counts[attack] = round(attack_count(bench.shares(retrained, request)), 1)
     line = {
         **key,

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.attacks.attack import ROUNDS
 from core.attacks.simple_mia import hits
 from core.data.splits import Split
 from core.errors import BadRequest
-from core.evaluation import CLASS_MATCHED_SUBSAMPLES, Outcome
+from core.metrics.evidence import Outcome
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ def shares(
     right = train.predictions == np.asarray(train_labels)
     test_right = test.predictions == np.asarray(test_labels)
     spied_on = parts.test_class_matched if by_class else parts.test
-    rounds = CLASS_MATCHED_SUBSAMPLES if by_class else 1
+    rounds = ROUNDS if by_class else 1
     spied = hits(train.losses[parts.forget], test.losses[spied_on], subsamples=rounds)
     if spied is None:
         raise BadRequest("There are too few images for the attack, and so for a gap.")

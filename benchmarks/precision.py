@@ -29,7 +29,8 @@ from core.checkpoints.storage import REFERENCE_SEED
 from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.data.splits import Split
-from core.evaluation import Outcome, evaluate
+from core.evaluation import evaluate
+from core.metrics.evidence import Outcome
 from core.unlearners import METHODS
 from core.verdict import Verdict, judge
 

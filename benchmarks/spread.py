@@ -24,7 +24,7 @@ from benchmarks import RESULTS
 from benchmarks.bench import CLASS, MEMORISED, RANDOM, Bench
 from benchmarks.models import OTHER_SEEDS, TWICE
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import logits_file, outcomes, read_outcomes
+from core.checkpoints.outcomes import outcomes, read_outcomes
 from core.checkpoints.storage import REFERENCE_SEED, Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
@@ -36,6 +36,7 @@ from core.evaluation import evaluate
 from core.files import SHIPPED
 from core.ideal import find_reference
 from core.metrics.differences import auc_parts
+from core.metrics.evidence import Logits
 from core.metrics.measures import Evaluation
 from core.training.recipe import NAMED
 from core.verdict import judge
@@ -148,28 +149,29 @@ def _rows(
 
 def _numbers(kept: Checkpoint, dataset: ImageDataset, request: ForgetRequest) -> Row:
     parts = split(dataset, request, memorisation.memorisation_scores(dataset))
-    measured = read_outcomes(kept, dataset)
+    measured = read_outcomes(kept, dataset, logits=True)
     assert measured is not None
-    whole = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
-    assert whole.mia is not None
-    fair = whole.mia_class_matched if request.class_matched else whole.mia
-    with np.load(logits_file(kept, dataset)) as logits:
-        train = _margins(logits["train"], dataset.train_labels.numpy())
-        test = _margins(logits["test"], dataset.test_labels.numpy())
+    every_label = dataset.train_labels, dataset.test_labels
+    whole = evaluate(*measured, *every_label, parts)
+    train, test = (
+        _margins(outcome.logits, labels.numpy())
+        for outcome, labels in zip(measured, every_label, strict=True)
+    )
     unseen = parts.test_class_matched if request.class_matched else parts.test
     return {
-        "UA": 100 * (1 - whole.forget_accuracy.value),
-        "RA": 100 * whole.retain_accuracy.value,
-        "TA": 100 * whole.test_accuracy.value,
-        "simple MIA": whole.mia.value,
-        "fair MIA": fair.value if fair else math.nan,
+        "UA": 100 * (1 - whole.value("forget_accuracy")),
+        "RA": 100 * whole.value("retain_accuracy"),
+        "TA": 100 * whole.value("test_accuracy"),
+        "simple MIA": whole.value("mia"),
+        "fair MIA": whole.value("mia_class_matched" if request.class_matched else "mia"),
         "margin AUC": 1 - auc_parts(train[parts.forget], test[unseen])[0],
     }
 
 
-def _margins(logits: NDArray[np.float16], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+def _margins(logits: Logits | None, labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """The label's logit less the largest other: (n, classes) and (n,) to (n,)."""
-    values = logits.astype(np.float32)
+    assert logits is not None
+    values = logits.copy()
     rows = np.arange(len(labels))
     mine = values[rows, labels]
     values[rows, labels] = -np.inf

@@ -108,9 +108,9 @@ def trial(dataset: ImageDataset, recipe: Recipe, seed: int) -> dict[str, Any]:
     beside.unlink(missing_ok=True)
     right = measured[0].predictions == dataset.train_labels.numpy()
     return {
-        "test": numbers.test_accuracy.value,
+        "test": numbers.value("test_accuracy"),
         "train": float(right.mean()),
-        "mia": numbers.mia.value if numbers.mia else None,
+        "mia": numbers.value("mia"),
         "seconds": seconds,
         "epochs": epochs,
         "versions": versions(device),

@@ -203,16 +203,14 @@ def decide(signals: list[Signal]) -> tuple[Word, float, str]:
 def _accuracy(
     name: str, before: Evaluation, after: Evaluation, ideal: Evaluation, margin: float
 ) -> Signal | None:
-    measures = [getattr(model, name) for model in (before, after, ideal)]
-    if any(math.isnan(measure.value) for measure in measures):
+    start, end, goal = (model.value(name) for model in (before, after, ideal))
+    mine, best = after[name], ideal[name]
+    if mine is None or best is None or any(map(math.isnan, (start, end, goal))):
         return None
     kept = name.replace("accuracy", "correct")
-    mine, best = getattr(after, kept), getattr(ideal, kept)
-    paired = mine is not None and best is not None and len(mine) == len(best)
-    difference = (
-        paired_difference(mine, best) if paired else unpaired_difference(measures[1], measures[2])
-    )
-    start, end, goal = (measure.value for measure in measures)
+    by_image = getattr(after, kept), getattr(ideal, kept)
+    paired = all(right is not None for right in by_image) and len(by_image[0]) == len(by_image[1])
+    difference = paired_difference(*by_image) if paired else unpaired_difference(mine, best)
     return Signal(name, start, end, goal, difference, margin, paired)
 
 

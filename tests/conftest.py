@@ -59,6 +59,6 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first, so that with two workers, which take a file each, none is left over at
-    the end for one of them alone."""
+    """The longest file first, so that with two workers, which take a file each, none is left over
+    at the end for one of them alone."""
     items.sort(key=lambda item: item.name != "test_cifar10_once")

@@ -6,6 +6,7 @@ import html
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
@@ -26,11 +27,16 @@ def metrics_table(run: Run) -> pd.DataFrame:
         if evaluation is None:
             continue
         for name, entry in evaluation.metrics().items():
-            numbers = entry if isinstance(entry, dict) else {"value": entry}
-            rows.append({"run": run.id, "model": model, "metric": name, **numbers})
+            rows.append({"run": run.id, "model": model, "metric": name, **(entry or {})})
     return pd.DataFrame(
         rows, columns=["run", "model", "metric", "value", "low", "high", "n", "direction"]
     )
+
+
+def glossary(metrics: Iterable[str]) -> str:
+    """What each of these metrics says, as a list in Markdown."""
+    said = {terms.term(name): terms.sentence(name) for name in metrics}
+    return "\n".join(f"- *{term}*: {sentence}" for term, sentence in said.items() if sentence)
 
 
 def losses_table(run: Run) -> pd.DataFrame:
@@ -110,10 +116,14 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
         for model, chart in histograms(run).items()
     )
     values = "".join(
-        f"<tr><td>{esc(terms.SHORT[r.model])}</td><td>{esc(r.metric.replace('_', ' '))}</td>"
+        f"<tr><td>{esc(terms.SHORT[r.model])}</td><td>{esc(terms.term(r.metric))}</td>"
         f"<td>{_percent(r.value)}</td><td>{_percent(r.low)} to {_percent(r.high)}</td>"
         f"<td>{'' if pd.isna(r.n) else f'{int(r.n):,}'}</td></tr>"
         for r in metrics_table(run).itertuples()
+    )
+    words = "".join(
+        f"<dt>{esc(terms.term(name))}</dt><dd>{esc(terms.sentence(name))}</dd>"
+        for name in metrics_table(run)["metric"].unique()
     )
     facts = {
         "Run": run.id,
@@ -145,7 +155,7 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
         f"<p>{esc(trap)}</p>"
         f"<p>{esc(terms.LIMITS)}</p>{figures}"
         f"<h2>The numbers</h2><table><tr><th>Model</th><th>Metric</th><th>Value</th>"
-        f"<th>95 % interval</th><th>Images</th></tr>{values}</table>"
+        f"<th>95 % interval</th><th>Images</th></tr>{values}</table><dl>{words}</dl>"
         f"<h2>How to repeat it</h2><table>{table}</table></body></html>"
     )
 

@@ -4,7 +4,8 @@ A logistic regression guesses from one number, an image's cross-entropy loss, wh
 a training image. Its cross-validated accuracy is 0.5 where the losses of both sides look alike, and
 1.0 where each image gives itself away. `simple_mia` is the function of that name in the starting
 kit of the NeurIPS 2023 machine unlearning challenge; `attack` applies it to a forget set and a test
-set of any sizes and adds an interval and a direction.
+set of any sizes and adds an interval and a direction. scikit-learn is imported in the functions: a
+screen that shows what was measured needs the attack's name alone.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 
+from core.attacks.attack import Attack
+from core.attacks.logistic import Floats, fit
 from core.metrics.measures import AttackMeasure, wilson
-
-Floats = NDArray[np.float64]
 
 SMALLEST = 10  # images a side: below that, a tenth for testing is less than one image of each side
 LARGEST_LOSS = 1e4  # losses of a diverged model are clamped to this
@@ -38,6 +36,9 @@ def simple_mia(
     and 0 for one that was never trained on. Returns accuracies (n_splits,), 0 to 1.
     Raises ValueError unless `members` holds both 0 and 1 and nothing else.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+
     if not np.array_equal(np.unique(members), [0, 1]):
         raise ValueError("members should only have 0 and 1s")
     splits = StratifiedShuffleSplit(n_splits=n_splits, random_state=random_state)
@@ -76,10 +77,21 @@ def attack(
     return AttackMeasure(value, low, high, n, direction)
 
 
+SIMPLE = Attack(
+    "mia",
+    "membership inference accuracy",
+    "A logistic regression sees an image's loss and guesses whether it is one of those to forget; "
+    "a coin flip is right half of the time.",
+    lambda forget, unseen, rounds: attack(forget.losses, unseen.losses, subsamples=rounds),
+)
+
+
 def accuracy(
     forget_losses: ArrayLike, test_losses: ArrayLike, seed: int = 0, subsamples: int = 1
 ) -> float | None:
     """The accuracy alone, as `attack` has it, without an interval: quick enough for a live view."""
+    from sklearn.exceptions import ConvergenceWarning
+
     forget, test = _clamp(forget_losses), _clamp(test_losses)
     n = min(len(forget), len(test))
     if n < SMALLEST:
@@ -104,6 +116,10 @@ def hits(
     how often the attack's tests judged the image rightly, in units of how often they judged an
     image on average; 0 for one that no test met. The mean of the two means is `accuracy`. None
     below 10 images a side."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedShuffleSplit
+
     forget, test = _clamp(forget_losses), _clamp(test_losses)
     n = min(len(forget), len(test))
     if n < SMALLEST:
@@ -120,8 +136,8 @@ def hits(
         for fitted_on, judged_on in splits.split(sample, members):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # as in `accuracy`
-                fit = LogisticRegression().fit(sample[fitted_on], members[fitted_on])
-            right[images[judged_on]] += fit.predict(sample[judged_on]) == members[judged_on]
+                fitted = LogisticRegression().fit(sample[fitted_on], members[fitted_on])
+            right[images[judged_on]] += fitted.predict(sample[judged_on]) == members[judged_on]
             judged += len(judged_on)
     right *= 2 / judged
     return right[len(test) :] * len(forget), right[: len(test)] * len(test)
@@ -160,7 +176,7 @@ def _bootstrap(
     draw = np.random.default_rng(seed)
     centres, counts = _group(forget, test)
     weights = 0.9 * n / counts.sum(axis=1)  # the fits see nine tenths of n images a side
-    slope, intercept = _fit(centres, counts[:, None] * weights[:, None, None])
+    slope, intercept = fit(centres, counts[:, None] * weights[:, None, None])
 
     sizes = counts.sum(axis=1)
     shares = counts / sizes[:, None]
@@ -168,7 +184,7 @@ def _bootstrap(
         np.stack([draw.multinomial(m, p, REPLICATES) for m, p in zip(sizes, shares, strict=True)])
         for _ in range(2)
     )
-    slopes, intercepts = _fit(
+    slopes, intercepts = fit(
         centres, fitted_on * weights[:, None, None], float(slope[0]), float(intercept[0])
     )
     called_member = slopes[:, None] * centres + intercepts[:, None] > 0
@@ -194,52 +210,3 @@ def _group(forget: NDArray[Any], test: NDArray[Any]) -> tuple[Floats, NDArray[np
     centres = np.bincount(group, pooled, len(edges)) / np.maximum(size, 1)
     first = np.bincount(group[: len(forget)], minlength=len(edges))
     return centres, np.stack([first, size - first])
-
-
-def _fit(
-    x: Floats, weights: Floats, slope: float = 0.0, intercept: float = 0.0
-) -> tuple[Floats, Floats]:
-    """Weighted logistic regressions on one feature, many at once, by Newton's method.
-
-    x: (groups,). weights: (2, fits, groups), of members and of the others. Minimises, for each fit,
-    the weighted sum of log losses plus slope^2 / 2, as scikit-learn's default does, from the given
-    start. Returns slopes and intercepts (fits,).
-    """
-    member, other = weights
-    total = member + other
-    # Newton's steps do not depend on the feature's scale; the numbers behind them do.
-    middle, scale = float(np.average(x, weights=total.sum(0))), max(float(x.std()), 1e-12)
-    z = (x - middle) / scale
-    penalty = 1 / scale**2
-    a = np.full(len(member), slope * scale)
-    b = np.full(len(member), intercept + slope * middle)
-
-    def objective(a: Floats, b: Floats) -> Floats:
-        score = a[:, None] * z + b[:, None]
-        positive = np.logaddexp(0, score)
-        value: Floats = (total * positive - member * score).sum(1) + penalty * a * a / 2
-        return value
-
-    current = objective(a, b)
-    for _ in range(30):
-        p = 0.5 + 0.5 * np.tanh((a[:, None] * z + b[:, None]) / 2)
-        error = total * p - member
-        curve = total * p * (1 - p)
-        grad_a, grad_b = error @ z + penalty * a, error.sum(1)
-        haa, hab, hbb = curve @ (z * z) + penalty, curve @ z, curve.sum(1) + 1e-9
-        det = haa * hbb - hab * hab
-        step_a = (hbb * grad_a - hab * grad_b) / det
-        step_b = (haa * grad_b - hab * grad_a) / det
-        size = np.ones(len(a))
-        for _ in range(12):  # halved where a full step overshoots
-            proposed = objective(a - size * step_a, b - size * step_b)
-            worse = ~(proposed <= current + 1e-9)
-            if not worse.any():
-                break
-            size[worse] /= 2
-        a, b = a - size * step_a, b - size * step_b
-        done = np.abs(current - proposed).max() < 1e-3
-        current = proposed
-        if done:
-            break
-    return a / scale, b - a * middle / scale

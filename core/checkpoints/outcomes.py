@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,12 @@ from numpy.typing import NDArray
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import Outcome, evaluate, per_image
+from core.evaluation import evaluate, per_image, sample_features
 from core.files import cache_folder, replacing
+from core.metrics.evidence import Outcome
 from core.metrics.measures import Evaluation
+from core.metrics.registry import METRICS
 from core.models.classifier import Classifier
-
-PARTS = ("train", "test")
-
-
-def logits_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
-    """Where the logits of a checkpoint lie, where they are kept: float16 (N, classes) each as
-    "train" and "test"."""
-    beside = outcomes_file(checkpoint, dataset)
-    return beside.with_name(beside.name.replace("outcome-", "logits-", 1))
 
 
 def evaluate_outcomes(
@@ -35,7 +27,8 @@ def evaluate_outcomes(
 ) -> Evaluation:
     """The evaluation of a saved model; its per-image outcomes are measured once and kept."""
     train, test = outcomes(checkpoint, model, dataset)
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
+    features = sample_features(model, dataset, parts)
+    return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts, features)
 
 
 def outcomes(
@@ -44,20 +37,24 @@ def outcomes(
     """What a saved model does with every training and every test image of a data set.
 
     Shipped beside the weights for the data they were trained on; else measured once and kept in
-    the cache folder. A file that cannot be read is measured again.
+    the cache folder. A file that cannot be read is measured again, and so is one without logits
+    where a metric needs them.
     """
-    if found := read_outcomes(checkpoint, dataset):
-        return found
-    measured = outcomes_now(model, dataset)
-    write_outcomes(_own_outcomes(checkpoint, dataset), *measured)
-    return measured
+    wanted = any("logits" in metric.needs for metric in METRICS.values())
+    found = read_outcomes(checkpoint, dataset, logits=wanted)
+    if found is None:
+        found = outcomes_now(model, dataset)
+        write_outcomes(_own_outcomes(checkpoint, dataset), *found)
+    return found
 
 
-def read_outcomes(checkpoint: Checkpoint, dataset: ImageDataset) -> tuple[Outcome, Outcome] | None:
-    """The same, None where they are not kept."""
+def read_outcomes(
+    checkpoint: Checkpoint, dataset: ImageDataset, logits: bool = False
+) -> tuple[Outcome, Outcome] | None:
+    """The same, None where they are not kept. logits: files without them do not count."""
     for file in (outcomes_file(checkpoint, dataset), _own_outcomes(checkpoint, dataset)):
         found = _read_outcomes(file, len(dataset.train_labels), len(dataset.test_labels))
-        if found is not None:
+        if found is not None and not (logits and found[0].logits is None):
             return found
     return None
 
@@ -82,18 +79,15 @@ def outcomes_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
 
 
 def write_outcomes(file: Path, train: Outcome, test: Outcome) -> None:
-    """Writes both, atomically."""
-    arrays: dict[str, NDArray[Any]] = {
-        "train_losses": train.losses,
-        "train_predictions": train.predictions.astype(np.uint8),
-        "test_losses": test.losses,
-        "test_predictions": test.predictions.astype(np.uint8),
-    }
-    write_arrays(file, arrays)
-
-
-def write_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    with replacing(file) as part, part.open("wb") as content:
+    """Writes both, atomically. Losses stay float32, so that no number changes by being kept; logits
+    lie beside them in float16, a third of their size."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for part, outcome in (("train", train), ("test", test)):
+        arrays[f"{part}_losses"] = outcome.losses
+        arrays[f"{part}_predictions"] = outcome.predictions.astype(np.uint8)
+        if outcome.logits is not None:
+            arrays[f"{part}_logits"] = outcome.logits.astype(np.float16)
+    with replacing(file) as kept, kept.open("wb") as content:
         np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
 
 
@@ -101,7 +95,13 @@ def _read_outcomes(file: Path, n_train: int, n_test: int) -> tuple[Outcome, Outc
     try:
         with np.load(file, allow_pickle=False) as arrays:
             train, test = (
-                Outcome(arrays[f"{part}_losses"], arrays[f"{part}_predictions"].astype(np.int64))
+                Outcome(
+                    arrays[f"{part}_losses"],
+                    arrays[f"{part}_predictions"].astype(np.int64),
+                    arrays[f"{part}_logits"].astype(np.float32)
+                    if f"{part}_logits" in arrays
+                    else None,
+                )
                 for part in ("train", "test")
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):

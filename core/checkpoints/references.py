@@ -13,13 +13,7 @@ import torch
 from filelock import FileLock
 
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import (
-    PARTS,
-    logits_file,
-    outcomes_file,
-    write_arrays,
-    write_outcomes,
-)
+from core.checkpoints.outcomes import outcomes_file, write_outcomes
 from core.checkpoints.provenance import versions
 from core.checkpoints.slices import save_states
 from core.checkpoints.storage import Checkpoint
@@ -27,7 +21,7 @@ from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.data.requests import ForgetRequest
 from core.data.splits import Split, split
-from core.evaluation import Outcome, logits_of
+from core.evaluation import logits_of, outcome_of
 from core.files import cache_folder
 from core.metrics.measures import Evaluation
 from core.models.classifier import Classifier
@@ -56,8 +50,8 @@ def train_model(
     seed: by default 0 for a base and 1 for a reference, which `find_reference` then finds.
     root: `models_cache` or this machine's (the default). A training that was broken off goes on
     where it was. Two processes that train the same model train it once: the second one waits.
-    keep: "weights" as they are; "half", kernels and matrices in float16 and the logits of every
-    image; or "logits" and no weights. What is measured is the network as it is kept.
+    keep: "weights" as they are; "half", kernels and matrices in float16; or "logits", no weights,
+    what every image makes of it alone. What is measured is the network as it is kept.
     """
     if seed is None:
         seed = 0 if without is None else storage.REFERENCE_SEED
@@ -120,8 +114,8 @@ def _keep(
     if keep == "half":
         halve(model)
     logits = [logits_of(model, part) for part in (dataset.train_images, dataset.test_images)]
-    train_outcome = Outcome.of(logits[0], dataset.train_labels)
-    test_outcome = Outcome.of(logits[1], dataset.test_labels)
+    train_outcome = outcome_of(logits[0], dataset.train_labels)
+    test_outcome = outcome_of(logits[1], dataset.test_labels)
     right = train_outcome.predictions == dataset.train_labels.numpy()
     accuracy = {"test": float(np.mean(test_outcome.predictions == dataset.test_labels.numpy()))}
     extra: dict[str, Any] = {}
@@ -145,9 +139,6 @@ def _keep(
         manifest["keep"] = keep
     checkpoint = storage.save(model if keep != "logits" else None, folder, role, manifest)
     write_outcomes(outcomes_file(checkpoint, dataset), train_outcome, test_outcome)
-    if keep != "weights":
-        arrays = {part: kept.half().numpy() for part, kept in zip(PARTS, logits, strict=True)}
-        write_arrays(logits_file(checkpoint, dataset), arrays)
     return checkpoint
 
 
@@ -188,9 +179,9 @@ def keep_reference(
         "request": request.to_dict(),
         "forget_digest": parts.digest,
         "accuracy": {
-            "retain": measured.retain_accuracy.value,
-            "forget": measured.forget_accuracy.value,
-            "test": measured.test_accuracy.value,
+            "retain": measured.value("retain_accuracy"),
+            "forget": measured.value("forget_accuracy"),
+            "test": measured.value("test_accuracy"),
         },
     }
     folder = storage.folder_of(architecture, dataset.name, cache_folder() / "models")

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ Correct = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with its 95 % interval and the number of images behind it. Fractions, 0 to 1."""
+    """A number with its 95 % interval and the number of images behind it. Fractions, 0 to 1.
+
+    low, high: not numbers where no interval is known.
+    """
 
     value: float
     low: float
@@ -29,13 +32,16 @@ class Measure:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: what is not a number becomes None."""
         fields = dataclasses.asdict(self)
-        return {**fields, "value": None if math.isnan(self.value) else self.value}
+        unknown = [key for key, x in fields.items() if isinstance(x, float) and math.isnan(x)]
+        return {**fields, **dict.fromkeys(unknown)}
 
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        value = fields["value"]
-        return cls(**{**fields, "value": math.nan if value is None else value})
+    @staticmethod
+    def from_dict(fields: Mapping[str, Any] | float) -> Measure:
+        """The inverse of `to_dict`; also of a number alone, as older records have it."""
+        if not isinstance(fields, Mapping):
+            return Measure(float(fields), math.nan, math.nan, 0)
+        known: dict[str, Any] = {k: math.nan if x is None else x for k, x in fields.items()}
+        return AttackMeasure(**known) if "direction" in known else Measure(**known)
 
 
 def wilson(hits: float, n: int) -> Measure:
@@ -69,21 +75,14 @@ class AttackMeasure(Measure):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every number for one model and one split, with the per-image losses they came from.
+    """Every number for one model and one split, and what they are made of, image by image.
 
-    A set without images has the value nan and n = 0 (null in JSON). mia, mia_class_matched: None
-    where one side has fewer than 10 images, too few to attack. overlap: of the forget and the test
-    losses, see `overlap` below.
+    measures: by the name of the metric; `evaluation["mia"]` is None for one that is not there. A
+    set without images has the value nan and n = 0 (null in JSON). None: could not be measured, as
+    where an attack has fewer than 10 images on a side.
     """
 
-    forget_accuracy: Measure
-    retain_accuracy: Measure
-    test_accuracy: Measure
-    retained_test_accuracy: Measure
-    class_matched_test_accuracy: Measure
-    mia: AttackMeasure | None
-    mia_class_matched: AttackMeasure | None
-    overlap: float
+    measures: Mapping[str, Measure | None]
     forget_losses: Losses = field(repr=False)
     test_losses: Losses = field(repr=False)
     class_matched_losses: Losses = field(repr=False)
@@ -91,25 +90,20 @@ class Evaluation:
     retain_correct: Correct | None = field(default=None, repr=False)
     retained_test_correct: Correct | None = field(default=None, repr=False)
 
-    METRICS = (
-        "forget_accuracy",
-        "retain_accuracy",
-        "test_accuracy",
-        "retained_test_accuracy",
-        "class_matched_test_accuracy",
-        "mia",
-        "mia_class_matched",
-    )
     LOSSES = ("forget_losses", "test_losses", "class_matched_losses")
     CORRECT = ("forget_correct", "retain_correct", "retained_test_correct")
 
+    def __getitem__(self, metric: str) -> Measure | None:
+        return self.measures.get(metric)
+
+    def value(self, metric: str) -> float:
+        """A number alone; not a number where it is not known."""
+        measure = self[metric]
+        return math.nan if measure is None else measure.value
+
     def metrics(self) -> dict[str, Any]:
-        """The numbers without the arrays, JSON-ready: a dict (or None) a measure, the overlap."""
-        numbers: dict[str, Any] = {}
-        for name in self.METRICS:
-            measure: Measure | None = getattr(self, name)
-            numbers[name] = None if measure is None else measure.to_dict()
-        return {**numbers, "overlap": self.overlap}
+        """The numbers without the arrays, JSON-ready: a dict (or None) a measure."""
+        return {name: measure and measure.to_dict() for name, measure in self.measures.items()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is known image by image, by field name: losses, and which are labelled correctly."""
@@ -119,10 +113,10 @@ class Evaluation:
     @classmethod
     def build(cls, metrics: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
         """The inverse of `metrics` and `arrays`. Raises KeyError where losses are missing."""
-        fields: dict[str, Any] = {"overlap": metrics["overlap"]}
-        for name in cls.METRICS:
-            kind = AttackMeasure if name.startswith("mia") else Measure
-            fields[name] = None if metrics[name] is None else kind.from_dict(metrics[name])
-        fields.update({name: np.asarray(arrays[name]) for name in cls.LOSSES})
-        fields.update({name: np.asarray(arrays[name]) for name in cls.CORRECT if name in arrays})
-        return cls(**fields)
+        measures = {
+            name: None if fields is None else Measure.from_dict(fields)
+            for name, fields in metrics.items()
+        }
+        known = {name: np.asarray(arrays[name]) for name in cls.LOSSES}
+        known |= {name: np.asarray(arrays[name]) for name in cls.CORRECT if name in arrays}
+        return cls(measures, **known)

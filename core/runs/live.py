@@ -12,7 +12,8 @@ import torch
 from core.attacks.simple_mia import accuracy
 from core.data.dataset import ImageDataset
 from core.data.splits import Indices, Split
-from core.evaluation import Outcome, per_image
+from core.evaluation import per_image
+from core.metrics.evidence import Outcome
 from core.metrics.measures import Losses
 from core.models.classifier import Classifier
 from core.models.precision import training_precision

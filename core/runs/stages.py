@@ -15,7 +15,8 @@ from torch import nn
 
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import Outcome, evaluate, per_image
+from core.evaluation import evaluate, per_image
+from core.metrics.evidence import Features, Outcome
 from core.metrics.measures import Evaluation
 
 STAGE = 2_000
@@ -30,22 +31,24 @@ def in_stages(
     What is not measured yet has a loss that is no number and the prediction -1."""
     labels = dataset.train_labels
     test = per_image(model, dataset.test_images, dataset.test_labels)
-    losses = np.full(len(labels), np.nan, np.float32)
-    predictions = np.full(len(labels), -1, np.int64)
-    train = Outcome(losses, predictions)
+    train = Outcome.blank(len(labels), like=test)
     done, total = len(test.losses), len(test.losses) + len(labels)
     cuts = range(STAGE, len(parts.retain), STAGE)
     for chosen in (parts.forget, *np.split(parts.retain, cuts)):
         which = torch.from_numpy(chosen)
         found = per_image(model, dataset.train_images[which], labels[which])
-        losses[chosen], predictions[chosen] = found.losses, found.predictions
+        train.put(chosen, found)
         done += len(chosen)
         yield train, test, done / total
 
 
 def evaluate_first(
-    train: Outcome, test: Outcome, dataset: ImageDataset, parts: Split
+    train: Outcome,
+    test: Outcome,
+    dataset: ImageDataset,
+    parts: Split,
+    features: Features | None = None,
 ) -> Evaluation:
     """All metrics that the first stage has; the accuracy on the retain set is not known."""
     known = dataclasses.replace(parts, retain=parts.retain[:0])
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, known)
+    return evaluate(train, test, dataset.train_labels, dataset.test_labels, known, features)

@@ -27,7 +27,7 @@ from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.splits import Split, split
 from core.errors import BadRequest
-from core.evaluation import evaluate
+from core.evaluation import evaluate, sample_features
 from core.ideal import find_reference
 from core.models.precision import best_device
 from core.runs.live import Watcher
@@ -78,7 +78,8 @@ class Task:
 
         started_measuring = time.perf_counter()
         measured = outcomes(self.base, model, dataset)
-        before = evaluate(*measured, dataset.train_labels, dataset.test_labels, parts)
+        labels = dataset.train_labels, dataset.test_labels
+        before = evaluate(*measured, *labels, parts, sample_features(model, dataset, parts))
         retrained = None
         if self.ideal is not None:
             ideal_model = self.ideal.load(self.device)
@@ -127,10 +128,10 @@ class Task:
         measuring = Step(step.done, step.total, step.loss, "measuring")
         yield watcher.look(model, measuring, unlearning, 0.0)
         clock = started_measuring = time.perf_counter()
-        after = None
+        after, features = None, sample_features(model, dataset, parts)
         for train, test, share in in_stages(model, dataset, parts):
             if after is None:
-                after = evaluate_first(train, test, dataset, parts)
+                after = evaluate_first(train, test, dataset, parts, features)
                 watcher.measuring += time.perf_counter() - clock
                 yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
             else:
@@ -138,7 +139,7 @@ class Task:
                 spent = time.perf_counter() - started_measuring
                 yield watcher.look(model, measuring, unlearning, spent / share * (1 - share))
             clock = time.perf_counter()
-        after = evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
+        after = evaluate(train, test, *labels, parts, features)
         watcher.measuring += time.perf_counter() - clock
         yield watcher.known(measuring, unlearning, train, test)
         finished = step.done == step.total

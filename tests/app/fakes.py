@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -46,14 +47,16 @@ def evaluation(
 
     f, t = losses(n, forget, 0), losses(1000, test, 1)
     return Evaluation(
-        share(forget),
-        share(0.995, 45_000),
-        share(test, 10_000),
-        share(test, 10_000),
-        share(test),
-        attack(mia),
-        attack(mia if matched is None else matched),
-        overlap=min(1.0, 1.2 - abs(forget - test)),
+        {
+            "forget_accuracy": share(forget),
+            "retain_accuracy": share(0.995, 45_000),
+            "test_accuracy": share(test, 10_000),
+            "retained_test_accuracy": share(test, 10_000),
+            "class_matched_test_accuracy": share(test),
+            "mia": attack(mia),
+            "mia_class_matched": attack(mia if matched is None else matched),
+            "overlap": Measure(min(1.0, 1.2 - abs(forget - test)), math.nan, math.nan, n),
+        },
         forget_losses=f,
         test_losses=t,
         class_matched_losses=t[:500],

@@ -116,7 +116,8 @@ def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Op
 
 def test_the_verdict_stands_before_the_images_to_keep_are_measured(open_page: Open, runner) -> None:
     done = fakes.run()
-    unknown = replace(done.after, retain_accuracy=wilson(0, 0), retain_correct=None)
+    measures = {**done.after.measures, "retain_accuracy": wilson(0, 0)}
+    unknown = replace(done.after, measures=measures, retain_correct=None)
     runner.measured = {"before": done.before, "after": unknown, "retrained": done.retrained}
     at = start(open_page, runner)
     assert at.progress

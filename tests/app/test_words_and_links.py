@@ -95,7 +95,7 @@ def test_memorised_images_on_their_way_up_are_not_called_too_much() -> None:
     assert trap is not None
     assert "50 % is not the aim here" in trap
     assert "94.9 %" in trap
-    told = attack.direction(run.after.mia, run.retrained.mia)
+    told = attack.direction(run.after["mia"], run.retrained["mia"])
     assert told.endswith("as with the retrained network.")
     assert "too much" not in told
 

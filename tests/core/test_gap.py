@@ -23,7 +23,8 @@ from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
 from core.data.splits import split
 from core.errors import BadRequest
-from core.evaluation import Outcome, evaluate
+from core.evaluation import evaluate
+from core.metrics.evidence import Outcome
 from tests import tiny
 
 DATA = tiny.dataset(train=600, test=400)
@@ -69,7 +70,7 @@ def test_the_shares_are_the_evaluation_image_by_image(text: str) -> None:
     for measured in models:
         found = evaluate(*measured, *labels, parts)
         sums = sum(part.mean(axis=0) for part in shares(*measured, *labels, parts, by_class))
-        expected = [getattr(found, name).value for name in TERMS[by_class]]
+        expected = [found.value(name) for name in TERMS[by_class]]
         np.testing.assert_allclose(sums, expected, atol=1e-12)
         numbers.append(dict(zip(TERMS[by_class], expected, strict=True)))
     gap = paired(*(shares(*measured, *labels, parts, by_class) for measured in models))

@@ -79,26 +79,31 @@ def test_an_evaluation_survives_json_and_arrays():
     arrays = {name: np.arange(3, dtype=np.float32) for name in Evaluation.LOSSES}
     arrays["forget_correct"] = np.array([True, False, True])
     evaluation = Evaluation(
-        forget_accuracy=some,
-        retain_accuracy=some,
-        test_accuracy=some,
-        retained_test_accuracy=wilson(0, 0),
-        class_matched_test_accuracy=some,
-        mia=AttackMeasure(0.6, 0.55, 0.65, 100, "forget lower"),
-        mia_class_matched=None,
-        overlap=0.8,
+        {
+            "forget_accuracy": some,
+            "retained_test_accuracy": wilson(0, 0),
+            "mia": AttackMeasure(0.6, 0.55, 0.65, 100, "forget lower"),
+            "mia_class_matched": None,
+            "overlap": Measure(0.8, math.nan, math.nan, 3),
+        },
         **arrays,
     )
     text = json.dumps(evaluation.metrics(), allow_nan=False)
     again = Evaluation.build(json.loads(text), evaluation.arrays())
     assert again.metrics() == evaluation.metrics()
-    assert again.mia == evaluation.mia
-    assert again.mia_class_matched is None
+    assert again["mia"] == evaluation["mia"]
+    assert again["mia_class_matched"] is None
     assert again.arrays().keys() == arrays.keys()
     assert again.retain_correct is None
     assert json.loads(text)["mia_class_matched"] is None
     assert json.loads(text)["retained_test_accuracy"]["value"] is None
-    assert math.isnan(again.retained_test_accuracy.value)
+    assert math.isnan(again.value("retained_test_accuracy"))
+    assert math.isnan(again["overlap"].low)
+    # A metric that came later is not known, and a number alone is how older records have it.
+    assert again["of later"] is None
+    assert math.isnan(again.value("of later"))
+    older = Evaluation.build({"overlap": 0.25}, evaluation.arrays())
+    assert older.value("overlap") == 0.25
 
 
 def test_a_plan_survives_json():

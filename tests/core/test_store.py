@@ -28,6 +28,7 @@ from sqlalchemy.schema import CreateTable
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest, RunMissing, StoreCorrupt, StoreUnavailable
 from core.metrics.measures import AttackMeasure, Evaluation, Measure
+from core.metrics.registry import METRICS
 from core.runs.plan import Plan
 from core.runs.run import Probe, Run, Snapshot
 from core.runs.run_files import run_from_files, run_to_files, shipped_runs
@@ -44,12 +45,12 @@ def an_evaluation(draw: np.random.Generator, n: int = 40) -> Evaluation:
     def measure(kind: type[Measure], **more: Any) -> Any:
         return kind(float(draw.random()), 0.1, 0.9, n, **more)
 
-    plain = {m: measure(Measure) for m in Evaluation.METRICS if not m.startswith("mia")}
+    measures = {name: measure(Measure) for name in METRICS}
+    measures["mia"] = measure(AttackMeasure, direction="forget lower")
+    measures["mia_class_matched"] = measure(AttackMeasure, direction="none")
+    measures["overlap"] = Measure(float(draw.random()), math.nan, math.nan, n)
     return Evaluation(
-        **plain,
-        mia=measure(AttackMeasure, direction="forget lower"),
-        mia_class_matched=measure(AttackMeasure, direction="none"),
-        overlap=float(draw.random()),
+        measures,
         forget_losses=losses(n),
         test_losses=losses(2 * n),
         class_matched_losses=losses(n),
@@ -170,8 +171,8 @@ def test_summaries(store: Store) -> None:
     assert not first.shipped
     assert first.metrics["after"] == run.after.metrics()
     assert first.metrics["retrained"] is None
-    assert first.value("after", "mia") == run.after.mia.value
-    assert first.value("after", "overlap") == run.after.overlap
+    assert first.value("after", "mia") == run.after["mia"].value
+    assert first.value("after", "overlap") == run.after["overlap"].value
     assert first.value("retrained", "mia") is None
     assert store.summary("run-3") == dataclasses.replace(first, plan=run.plan)
 

@@ -71,9 +71,9 @@ def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
     assert isinstance(run, Run)
     assert judged.status == "running"
     assert judged.after.forget_losses.tolist() == run.after.forget_losses.tolist()
-    assert judged.after.test_accuracy == run.after.test_accuracy
-    assert judged.after.mia == run.after.mia
-    assert math.isnan(judged.after.retain_accuracy.value)
+    assert judged.after["test_accuracy"] == run.after["test_accuracy"]
+    assert judged.after["mia"] == run.after["mia"]
+    assert math.isnan(judged.after["retain_accuracy"].value)
     assert started.status == "running"
     assert started.after is None
     assert started.before is run.before is not None
@@ -287,8 +287,8 @@ def test_probes_of_chosen_classes_ask_the_fair_question(
         assert probe.matched
         np.testing.assert_array_equal(probe.test_losses, measured.class_matched_losses)
         np.testing.assert_array_equal(probe.forget_losses, measured.forget_losses)
-        assert probe.test_accuracy == pytest.approx(measured.retained_test_accuracy.value)
-        assert probe.forget_accuracy == pytest.approx(measured.forget_accuracy.value)
+        assert probe.test_accuracy == pytest.approx(measured["retained_test_accuracy"].value)
+        assert probe.forget_accuracy == pytest.approx(measured["forget_accuracy"].value)
     middle = next(s.probe for s in snapshots[1:-2] if s.probe)
     assert middle.test_losses.shape == last.test_losses.shape  # type: ignore[union-attr]
     monkeypatch.setattr(live, "PROBE_IMAGES", 9)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from core.data.requests import ForgetRequest
 from core.data.splits import Split
-from core.evaluation import Outcome, evaluate
+from core.evaluation import evaluate
 from core.metrics.differences import auc_parts, paired_difference, unpaired_difference
+from core.metrics.evidence import Outcome
 from core.metrics.measures import Evaluation, Measure, wilson
 from core.runs.run_files import run_from_files, shipped_runs
 from core.runs.verdicts import verdict_of

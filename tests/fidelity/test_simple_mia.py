@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from core.attacks.simple_mia import _fit, _group, attack, simple_mia
+from core.attacks.logistic import fit
+from core.attacks.simple_mia import _group, attack, simple_mia
 from core.metrics.measures import wilson
 
 
@@ -170,7 +171,7 @@ def test_losses_of_a_diverged_model_are_clamped(bad):
 def test_the_bootstrap_fits_what_scikit_learn_fits(scale):
     forget, test = losses(0, 150, 0.3 * scale), losses(1, 150, scale)
     centres, counts = _group(forget, test)
-    slope, intercept = _fit(centres, counts[:, None].astype(float))
+    slope, intercept = fit(centres, counts[:, None].astype(float))
     x, y = np.concatenate([test, forget]).astype(float)[:, None], np.repeat([0, 1], 150)
     fitted = LogisticRegression(tol=1e-10, max_iter=10_000).fit(x, y)
     assert slope[0] == pytest.approx(fitted.coef_[0, 0], rel=1e-3, abs=1e-3)

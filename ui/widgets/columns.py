@@ -45,9 +45,9 @@ class Column:
             evaluation.class_matched_losses if matched else evaluation.test_losses,
             matched,
             fair_spy(evaluation, request) or UNSCORED,
-            evaluation.mia or UNSCORED,
-            evaluation.forget_accuracy,
-            evaluation.retained_test_accuracy,
+            evaluation["mia"] or UNSCORED,
+            evaluation["forget_accuracy"],
+            evaluation["retained_test_accuracy"],
         )
 
     @classmethod

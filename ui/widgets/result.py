@@ -87,7 +87,8 @@ def _table_twin(run: Run, key: str) -> None:
         measures = report.metrics_table(run)
         shown = measures.assign(
             model=measures["model"].map(terms.SHORT),
-            metric=measures["metric"].str.replace("_", " "),
+            metric=measures["metric"].map(terms.term),
         ).drop(columns="run")
         table(shown, "All numbers of this run", percents=("value", "low", "high"))
+        st.markdown(report.glossary(measures["metric"]))
         bars(columns_of(run))

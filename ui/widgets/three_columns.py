@@ -78,22 +78,25 @@ def _histogram(
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
     fair = request.class_matched
     label, help = (terms.SPY_FAIR, terms.SPY_FAIR_HELP) if fair else (terms.SPY, terms.SPY_HELP)
-    _number(label, column.spy, ideal.spy, model, said, help, pairs=True)
-    _number(terms.FORGET, column.forget, ideal.forget, model, said, terms.FORGET_HELP)
-    _number(terms.USEFUL, column.useful, ideal.useful, model, said, terms.USEFUL_HELP)
+    spy = "mia_class_matched" if fair else "mia"
+    _number(spy, label, column.spy, ideal.spy, model, said, help, pairs=True)
+    _number(
+        "forget_accuracy", terms.FORGET, column.forget, ideal.forget, model, said, terms.FORGET_HELP
+    )
+    _number(
+        "retained_test_accuracy", terms.USEFUL, column.useful, ideal.useful, model, said,
+        terms.USEFUL_HELP,
+    )  # fmt: skip
     if fair:
+        at_the_end = "at the end" if column.rough else said
         _number(
-            terms.SPY_PLAIN,
-            column.spy_plain,
-            ideal.spy_plain,
-            model,
-            "at the end" if column.rough else said,
-            terms.SPY_PLAIN_HELP,
-            pairs=True,
-        )
+            "mia", terms.SPY_PLAIN, column.spy_plain, ideal.spy_plain, model, at_the_end,
+            terms.SPY_PLAIN_HELP, pairs=True,
+        )  # fmt: skip
 
 
 def _number(
+    metric: str,
     label: str,
     measure: Measure | None,
     ideal: Measure | None,
@@ -116,7 +119,7 @@ def _number(
     st.metric(
         label, numbers.value(measure, said), gap, delta_color="off", delta_arrow="off", help=help
     )
-    st.caption(f"{terms.TERMS[label]}  \n{numbers.interval(measure, pairs) or NO_BREAK}")
+    st.caption(f"{terms.term(metric)}  \n{numbers.interval(measure, pairs) or NO_BREAK}")
 
 
 def bars(columns: Mapping[str, Column]) -> None:

@@ -9,7 +9,7 @@ from ui.wording.numbers import known, percent
 
 def fair_spy(evaluation: Evaluation, request: ForgetRequest) -> Measure | None:
     """The attack that asks a fair question for this request."""
-    return evaluation.mia_class_matched if request.class_matched else evaluation.mia
+    return evaluation["mia_class_matched" if request.class_matched else "mia"]
 
 
 def direction(measure: Measure | None, ideal: Measure | None = None) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from core.metrics.measures import Measure
 from ui.wording.terms import TOO_FEW
 
 
-def known(measure: Measure | None) -> bool:
+def known(measure: Measure | None) -> TypeGuard[Measure]:
     """Whether there is a number: False for not measured, and for NaN (too few images)."""
     return measure is not None and math.isfinite(measure.value)
 

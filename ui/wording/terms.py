@@ -1,6 +1,8 @@
 """What the app calls things: models, data sets, states of a run, and each number with its
 explanation. No Streamlit in here."""
 
+from core.metrics.registry import METRICS
+
 COLUMNS = {
     "before": "Before",
     "after": "After unlearning",
@@ -48,14 +50,6 @@ USEFUL_HELP = (
     "How many unseen test images it labels correctly, of the classes that it should still know. "
     "Higher is better: this is what forgetting must not cost."
 )
-TERMS = {
-    SPY: "membership inference accuracy",
-    SPY_FAIR: "class-matched membership inference accuracy",
-    SPY_PLAIN: "membership inference accuracy",
-    FORGET: "forget accuracy",
-    USEFUL: "retained test accuracy",
-}
-"""The field's word for each number."""
 LIMITS = (
     "What this spy cannot see: it looks at one number per image, the loss, and judges all images "
     "alike. A network that has only silenced an answer, and still recognises the images inside, "
@@ -64,3 +58,13 @@ LIMITS = (
 )
 TOO_FEW = "too few images"
 MEASURING = "measuring"
+
+
+def term(metric: str) -> str:
+    """The field's word for a metric, by its name; also of one that is no more."""
+    return METRICS[metric].label if metric in METRICS else metric.replace("_", " ")
+
+
+def sentence(metric: str) -> str:
+    """What a metric says; empty for one that is no more."""
+    return METRICS[metric].sentence if metric in METRICS else ""

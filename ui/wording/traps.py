@@ -20,8 +20,8 @@ def trap(run: Run) -> str | None:
 
 def _class_trap(run: Run) -> str | None:
     assert run.after is not None
-    plain, fair = run.after.mia, run.after.mia_class_matched
-    if plain is None or fair is None or not (known(plain) and known(fair)):
+    plain, fair = run.after["mia"], run.after["mia_class_matched"]
+    if not (known(plain) and known(fair)):
         return None
     if plain.low <= fair.high:  # the two questions have the same answer: no trap here
         return None
@@ -32,23 +32,23 @@ def _class_trap(run: Run) -> str | None:
         "surprised by every image of it, seen or unseen."
     )
     ideal = run.retrained
-    if ideal is not None and ideal.mia is not None and known(ideal.mia):
+    if ideal is not None and known(same_question := ideal["mia"]):
         text += (
             " The retrained model, which never saw those images, scores "
-            f"{percent(ideal.mia.value)} on the same question."
+            f"{percent(same_question.value)} on the same question."
         )
     text += (
         " The fair question uses unseen images of the *same* class: there the spy scores "
         f"{percent(fair.value)}"
     )
-    if ideal is not None and ideal.mia_class_matched is not None:
-        return f"{text} (retrained {percent(ideal.mia_class_matched.value)})."
+    if ideal is not None and known(goal := ideal["mia_class_matched"]):
+        return f"{text} (retrained {percent(goal.value)})."
     return f"{text}, and a coin flip 50 %."
 
 
 def _memorised_trap(run: Run) -> str | None:
-    ideal = run.retrained.mia if run.retrained is not None else None
-    if ideal is None or not known(ideal) or getattr(ideal, "direction", "") != "forget higher":
+    ideal = run.retrained["mia"] if run.retrained is not None else None
+    if not known(ideal) or getattr(ideal, "direction", "") != "forget higher":
         return None
     return (
         "**The trap.** 50 % is not the aim here. These images were chosen because they are odd, so "

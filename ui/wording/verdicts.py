@@ -90,13 +90,13 @@ def reasons(run: Run) -> str:
 
 
 def _cost(before: Evaluation, after: Evaluation, ideal: Evaluation | None) -> str:
-    start, end = before.retained_test_accuracy, after.retained_test_accuracy
+    start, end = before["retained_test_accuracy"], after["retained_test_accuracy"]
     if not (known(start) and known(end)):
         return ""
     text = (
         f"On new images of the classes it keeps it is right {percent(end.value)} of the time "
         f"({points(end.value - start.value)} against before"
     )
-    if ideal is not None and known(ideal.retained_test_accuracy):
-        return text + f"; the retrained model {percent(ideal.retained_test_accuracy.value)})."
+    if ideal is not None and known(goal := ideal["retained_test_accuracy"]):
+        return text + f"; the retrained model {percent(goal.value)})."
     return text + ")."

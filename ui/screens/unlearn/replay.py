@@ -77,9 +77,9 @@ def _spy_line(run: Run, frames: Sequence[Snapshot], at: int, scores: Sequence[fl
     assert probe is not None
     ideal = None
     if run.retrained is not None:
-        ideal = run.retrained.mia_class_matched if probe.matched else run.retrained.mia
+        ideal = run.retrained["mia_class_matched" if probe.matched else "mia"]
     references = {"coin flip": 0.5}
-    if numbers.known(ideal) and ideal is not None:
+    if numbers.known(ideal):
         references = {"retrained (ideal)": ideal.value}
     low, high = min([0.45, *known, *references.values()]), max([*known, *references.values(), 0.6])
     score = numbers.percent(scores[at]) if np.isfinite(scores[at]) else terms.TOO_FEW
