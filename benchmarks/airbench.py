@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.bench import RANDOM
+from benchmarks import RANDOM
 from benchmarks.training import LOG
 from core.checkpoints.provenance import versions
 from core.data.dataset import ImageDataset

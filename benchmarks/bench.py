@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import RESULTS
+from benchmarks import CLASS, MEMORISED, RANDOM  # noqa: F401
 from benchmarks.gap import Shares, paired, shares
+from benchmarks.log import Log  # noqa: F401
 from core.checkpoints import memorisation, storage
 from core.checkpoints.outcomes import outcomes
 from core.checkpoints.provenance import versions
@@ -33,31 +33,8 @@ from core.runs.offered_data import case_of, offered_data
 from core.runs.shell.report import REPORTED
 from core.unlearners import make
 
-RANDOM, CLASS, MEMORISED = "random:0.1", "class:automobile", "memorised:500"
 SECOND_SEED = 2
 """Of a second retrained reference, which says how far apart two retrainings lie."""
-
-
-class Log:
-    """A file with one JSON object a line, so that a script can be broken off and started anew."""
-
-    def __init__(self, name: str) -> None:
-        self.file = RESULTS / name
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Everything in it."""
-        if not self.file.exists():
-            return []
-        return [json.loads(line) for line in self.file.read_text().splitlines()]
-
-    def has(self, key: Mapping[str, Any]) -> bool:
-        """Whether a line holds all of these."""
-        return any(all(line.get(k) == v for k, v in key.items()) for line in self.lines())
-
-    def add(self, line: Mapping[str, Any]) -> None:
-        """Appends one line."""
-        with self.file.open("a") as log:
-            log.write(json.dumps(line) + "\n")
 
 
 class Bench:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.bench import CLASS, MEMORISED, RANDOM
+from benchmarks import CLASS, MEMORISED, RANDOM
 from core.checkpoints.references import Keep, train_model
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset

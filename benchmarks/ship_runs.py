@@ -10,8 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import RESULTS
-from benchmarks.bench import CLASS, MEMORISED, RANDOM
+from benchmarks import CLASS, MEMORISED, RANDOM, RESULTS
 from core.data.load import load_dataset
 from core.data.request_text import parse_request
 from core.files import SHIPPED

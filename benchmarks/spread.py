@@ -20,11 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import RESULTS
-from benchmarks.bench import CLASS, MEMORISED, RANDOM, Bench
+from benchmarks import CLASS, MEMORISED, RANDOM, RESULTS
 from benchmarks.models import OTHER_SEEDS, TWICE
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import outcomes, read_outcomes
+from core.checkpoints.outcomes import evaluate_outcomes, read_outcomes
 from core.checkpoints.storage import REFERENCE_SEED, Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
@@ -51,18 +50,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--recipe", choices=NAMED)
     options = parser.parse_args()
+    dataset = load_dataset("cifar10", options.data)
     if options.recipe:
-        dataset = load_dataset("cifar10", options.data)
         found = report(dataset, options.recipe)
         (RESULTS / "spread.md").write_text(found)
         print(found)
         return
-    bench = Bench("cifar10", options.data)
     squares: dict[str, list[float]] = {}
     pairs = 0
     for case in (RANDOM, CLASS, MEMORISED):
         request = parse_request(case)
-        for first, second in combinations(_retrained(bench, request), 2):
+        for first, second in combinations(_retrained(dataset, request), 2):
             pairs += 1
             verdict = judge(first, first, second, request)
             assert verdict is not None
@@ -83,15 +81,14 @@ def main() -> None:
     print(json.dumps(found, indent=1))
 
 
-def _retrained(bench: Bench, request: ForgetRequest) -> list[Evaluation]:
+def _retrained(dataset: ImageDataset, request: ForgetRequest) -> list[Evaluation]:
     """Each model retrained without these images, measured."""
-    parts, data = bench.split(request), bench.dataset
+    parts = split(dataset, request, memorisation.memorisation_scores(dataset))
     found = []
-    for seed in storage.retrained_seeds("compact", data.name, parts.digest):
-        reference = find_reference("compact", data, parts, seed)
+    for seed in storage.retrained_seeds("compact", dataset.name, parts.digest):
+        reference = find_reference("compact", dataset, parts, seed)
         assert reference is not None
-        measured = outcomes(reference, reference.load(), data)
-        found.append(evaluate(*measured, data.train_labels, data.test_labels, parts))
+        found.append(evaluate_outcomes(reference, reference.load(), dataset, parts))
     return found
 
 

@@ -24,8 +24,8 @@ from typing import Any
 
 import torch
 
-from benchmarks import RESULTS
-from benchmarks.bench import RANDOM, Log
+from benchmarks import RANDOM, RESULTS
+from benchmarks.log import Log
 from core.checkpoints.provenance import versions
 from core.data.dataset import ImageDataset
 from core.data.images import Images
