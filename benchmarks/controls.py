@@ -14,21 +14,28 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.bench import CLASS, RANDOM, SECOND_SEED, Bench, Log
-from benchmarks.gap import TERMS, attack_count
-from core.checkpoints.outcomes import outcomes
+from benchmarks import CLASS, RANDOM
+from benchmarks.gap import TERMS, attack_count, gap, shares
+from benchmarks.log import Log
+from benchmarks.sweeps import numbers
+from core.checkpoints import memorisation, storage
+from core.checkpoints.outcomes import evaluate_outcomes
 from core.checkpoints.provenance import versions
 from core.checkpoints.storage import REFERENCE_SEED
+from core.data.dataset import ImageDataset
+from core.data.load import load_dataset
 from core.data.request_text import parse_request
-from core.data.requests import ForgetRequest
-from core.evaluation import evaluate
-from core.metrics.evidence import Outcome
+from core.data.splits import Split, split
+from core.evaluation import evaluate_model
+from core.ideal import find_reference
+from core.metrics.measures import Evaluation
+from core.models.precision import best_device
 from core.runs.offered_data import forgotten_classes
 
 LOG = Log("controls.jsonl")
 CASES = (RANDOM, CLASS)
-RETAIN_SAMPLE = 10_000
-"""Retained images that are measured, the same ones for the controls and the methods."""
+SECOND_SEED = 2
+"""Of a second retrained reference, which says how far apart two retrainings lie."""
 TEMPERATURE = 20.0
 CONTROLS = {
     "before": "doing nothing",
@@ -70,55 +77,65 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
-    measure(Bench("cifar10", options.data, RETAIN_SAMPLE))
+    measure(load_dataset("cifar10", options.data))
 
 
-def measure(bench: Bench) -> None:
+def measure(dataset: ImageDataset) -> None:
     """Measures what the log lacks."""
     for case in CASES:
-        for name in (*CONTROLS, AGAIN):
-            key = {"case": case, "row": name}
-            if not LOG.has(key):
-                _measure(bench, key)
+        for row in (*CONTROLS, AGAIN):
+            if not LOG.has({"case": case, "row": row}):
+                _measure(dataset, case, row)
 
 
-def _measure(bench: Bench, key: dict[str, str]) -> None:
-    request = parse_request(key["case"])
-    parts = bench.split(request)
-    retrained = bench.reference(parts, REFERENCE_SEED)
-    measured = _outcomes(bench, request, key["row"])
-    if retrained is None or measured is None:
+def _measure(dataset: ImageDataset, case: str, row: str) -> None:
+    request = parse_request(case)
+    parts = split(dataset, request, memorisation.memorisation_scores(dataset))
+    by_class = request.class_matched
+    measured = _measured(dataset, parts, row)
+    ideal = _retrained(dataset, parts, REFERENCE_SEED)
+    found = gap(measured, ideal, by_class)
+    if measured is None or ideal is None or found is None:
         return
-    seen, data, by_class = bench.seen(parts), bench.dataset, request.kind == "classes"
-    found = evaluate(*retrained, data.train_labels, data.test_labels, seen)
     *accuracies, attack = TERMS[by_class]
-    counts = {name: float(found.measures[name].n) for name in accuracies}
-    counts[attack] = round(attack_count(bench.shares(retrained, request)), 1)
+    every = ideal.metrics()
+    counts = {name: float(every[name]["n"]) for name in accuracies}
+    counts[attack] = round(attack_count(shares(ideal, by_class)), 1)
     line = {
-        **key,
-        "numbers": bench.numbers(measured, seen),
-        "retrained": bench.numbers(retrained, seen),
-        **bench.gap(measured, retrained, request),
+        "case": case,
+        "row": row,
+        "numbers": numbers(measured.metrics()),
+        "retrained": numbers(every),
+        "gap": round(found.value, 3),
+        "interval": [round(found.low, 3), round(found.high, 3)],
         "counts": counts,
-        "versions": versions(bench.device),
+        "versions": versions(best_device()),
     }
     LOG.add(line)
-    print(key, line["gap"], line["interval"], line["numbers"], flush=True)
+    print(case, row, line["gap"], line["interval"], line["numbers"], flush=True)
 
 
-def _outcomes(bench: Bench, request: ForgetRequest, row: str) -> tuple[Outcome, Outcome] | None:
+def _measured(dataset: ImageDataset, parts: Split, row: str) -> Evaluation | None:
     """What a row's model does; None where there is none for this request."""
-    parts = bench.split(request)
     if row == AGAIN:
-        return bench.reference(parts, SECOND_SEED)
-    model = bench.base.load(bench.device)
+        return _retrained(dataset, parts, SECOND_SEED)
+    base = storage.find("compact", dataset.name)
+    model = base.load(best_device())
     if row == "before":
-        return outcomes(bench.base, model, bench.dataset)
-    classes = forgotten_classes(bench.dataset, parts)
-    if row == "mask" and not classes:
-        return None  # there is no answer to hide
-    changed = Masked(model, classes) if row == "mask" else Divided(model, TEMPERATURE)
-    return bench.outcomes(changed, bench.seen(parts))
+        return evaluate_outcomes(base, model, dataset, parts)
+    if row == "divide":
+        return evaluate_model(Divided(model, TEMPERATURE), dataset, parts)
+    classes = forgotten_classes(dataset, parts)
+    # Without a class that is gone there is no answer to hide.
+    return evaluate_model(Masked(model, classes), dataset, parts) if classes else None
+
+
+def _retrained(dataset: ImageDataset, parts: Split, seed: int) -> Evaluation | None:
+    """What the model retrained from this seed does, if there is one."""
+    reference = find_reference("compact", dataset, parts, seed)
+    if reference is None:
+        return None
+    return evaluate_outcomes(reference, reference.load(best_device()), dataset, parts)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from core.attacks.attack import ROUNDS
 from core.attacks.simple_mia import hits
-from core.data.splits import Split
 from core.errors import BadRequest
-from core.metrics.evidence import Outcome
+from core.metrics.measures import Evaluation
 
 Floats = NDArray[np.float64]
 
@@ -52,41 +51,33 @@ class Gap(NamedTuple):
     high: float
 
 
-def average_gap(
-    after: Mapping[str, float], retrained: Mapping[str, float], by_class: bool
-) -> float:
-    """In points: the mean absolute difference to the retrained model in the four numbers."""
-    differences = [abs(after[name] - retrained[name]) for name in TERMS[by_class]]
-    return round(100 * float(np.mean(differences)), 3)
+def gap(after: Evaluation | None, retrained: Evaluation | None, by_class: bool) -> Gap | None:
+    """Of two models measured on the same images; None where a model or an attack is missing."""
+    if after is None or retrained is None:
+        return None
+    try:
+        return paired(shares(after, by_class), shares(retrained, by_class))
+    except BadRequest:
+        return None
 
 
-def shares(
-    train: Outcome,
-    test: Outcome,
-    train_labels: Any,
-    test_labels: Any,
-    parts: Split,
-    by_class: bool,
-) -> Shares:
-    """What each image adds to the four numbers of a model, as `core.evaluation.evaluate` has them.
-
-    train, test: the model's outcomes; labels: int64, in the same order. Raises BadRequest where
-    there are too few images for the attack (ten a side).
-    """
-    right = train.predictions == np.asarray(train_labels)
-    test_right = test.predictions == np.asarray(test_labels)
-    spied_on = parts.test_class_matched if by_class else parts.test
+def shares(model: Evaluation, by_class: bool) -> Shares:
+    """What each image adds to the four numbers of a model. by_class: whether whole classes are
+    forgotten, or part of each; else some images of every class must be kept. Raises BadRequest
+    where there are too few images for the attack (ten a side)."""
+    unseen = model.class_matched_losses if by_class else model.test_losses
     rounds = ROUNDS if by_class else 1
-    spied = hits(train.losses[parts.forget], test.losses[spied_on], subsamples=rounds)
+    spied = hits(model.forget_losses, unseen, subsamples=rounds)
     if spied is None:
         raise BadRequest("There are too few images for the attack, and so for a gap.")
-    forget = _columns(len(parts.forget), {0: right[parts.forget], 3: spied[0] / 2})
-    retain = _columns(len(parts.retain), {1: right[parts.retain]})
+    right = (model.forget_correct, model.retain_correct, model.retained_test_correct)
+    forgotten, retained, test = (np.asarray(each, np.float64) for each in right)
+    forget = _columns(len(forgotten), {0: forgotten, 3: spied[0] / 2})
+    retain = _columns(len(retained), {1: retained})
     if by_class:  # other test images: those of the classes it keeps
-        kept = _columns(len(parts.test_retained), {2: test_right[parts.test_retained]})
-        return forget, retain, kept, _columns(len(spied_on), {3: spied[1] / 2})
-    both = {2: test_right[parts.test], 3: spied[1] / 2}
-    return forget, retain, _columns(len(spied_on), both)
+        kept = _columns(len(test), {2: test})
+        return forget, retain, kept, _columns(len(unseen), {3: spied[1] / 2})
+    return forget, retain, _columns(len(unseen), {2: test, 3: spied[1] / 2})
 
 
 def paired(after: Shares, retrained: Shares, seed: int = 0) -> Gap:

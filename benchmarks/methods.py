@@ -1,13 +1,8 @@
 """Every method on CIFAR-10, compact, with its default settings: how near it comes to the retrained
 reference, and its time as a fraction of retraining; beside them the controls that forget nothing.
 
-Retraining's time is its steps times the rate measured just before each run. Retain accuracy is
-measured on 10,000 retained images drawn once. A run that is in the log is not run again.
-
-A gap has a 95 % interval (`benchmarks.gap`). A run's is paired over the images and stands in its
-line of the log; of the lines from before that was so, only the numbers are left, and each is drawn
-from a binomial of its own count, which makes the interval wider. Methods whose difference from the
-nearest one has an interval that holds 0 are called tied with it.
+Retraining's time is its steps times the rate measured just before each run. A run that has its line
+in results/methods.jsonl is not run again. What the table says stands in `benchmarks.methods_table`.
 
     python -m benchmarks.methods --data ../shared/data/cifar10
     python -m benchmarks.methods --data FOLDER --cases random:0.1 --best 10 --seeds 3
@@ -17,294 +12,52 @@ nearest one has an interval that holds 0 are called tied with it.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks import RESULTS, controls
-from benchmarks.bench import CLASS, Bench, Log, summary
-from benchmarks.controls import AGAIN, CONTROLS, RETAIN_SAMPLE
-from benchmarks.gap import Gap, mean_gap, nearer, unpaired
-from core.data.request_text import parse_request
-from core.errors import LabError
+from benchmarks.log import Log
+from benchmarks.methods_table import for_the_app, latest, table
+from benchmarks.sweeps import COMPARED, planned, run_all
+from core.data.load import load_dataset
 from core.files import SHIPPED
-from core.unlearners import METHODS
 
-LOG = Log("methods.jsonl")
-CASES = controls.CASES
-SKIPPED = ("retrain", "sisa")
-"""The reference itself, and a method with a training of its own."""
+DATASET, LOG, SUMMARY = "cifar10", Log("methods.jsonl"), SHIPPED / "methods.json"
 
 
-def main() -> None:
-    """Runs what the log lacks, then writes the table."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs what the log lacks, then writes the table and what the app shows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--cases", nargs="*", default=CASES)
-    parser.add_argument("--methods", nargs="*", default=[m for m in METHODS if m not in SKIPPED])
+    parser.add_argument("--cases", nargs="*", default=controls.CASES)
+    parser.add_argument("--methods", nargs="*", default=COMPARED)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--best", type=int, help="only the so many nearest to the reference so far")
     parser.add_argument("--table", action="store_true", help="write the table, run nothing")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.table:
-        bench = Bench("cifar10", options.data, RETAIN_SAMPLE)
-        controls.measure(bench)
+        dataset = load_dataset(DATASET, options.data)
+        controls.measure(dataset)
         for case in options.cases:
             methods = best(case, options.best) if options.best else options.methods
-            for seed, method in itertools.product(range(options.seeds), methods):
-                _run(bench, case, method, seed)
-    (RESULTS / "methods.md").write_text(_table())
-    (SHIPPED / "methods.json").write_text(json.dumps(_for_the_app(), indent=1) + "\n")
-    print(_table())
-
-
-def _run(bench: Bench, case: str, method: str, seed: int) -> None:
-    request = parse_request(case)
-    try:
-        plan = {"case": case} | bench.plan(method, request, {}, seed)
-        if LOG.has(plan):
-            return
-        seconds = bench.retraining_seconds(request)
-        line = bench.trial(plan)
-    except LabError as error:
-        print(case, method, error, flush=True)
-        return
-    LOG.add(line | {"retraining_seconds": round(seconds, 1)})
-    print(case, summary(line), f"of {seconds:.0f} s", flush=True)
+            plans = [
+                planned(dataset, case, method, seed=seed)
+                for seed in range(options.seeds)
+                for method in methods
+            ]
+            run_all(plans, LOG, folder=options.data)
+    logged = LOG.lines(), controls.LOG.lines()
+    (RESULTS / "methods.md").write_text(table(*logged))
+    SUMMARY.write_text(json.dumps(for_the_app(*logged), indent=1) + "\n")
+    print(table(*logged))
 
 
 def best(case: str, count: int) -> list[str]:
     """The methods nearest to the reference with seed 0."""
-    lines = [line for line in _last(case) if line["seed"] == 0]
-    return [line["method"] for line in sorted(lines, key=lambda line: line["gap"])[:count]]
-
-
-def _last(case: str) -> list[dict[str, Any]]:
-    """The latest line of each method and seed: the one with today's defaults."""
-    found = {(x["method"], x["seed"]): x for x in LOG.lines() if x["case"] == case}
-    return list(found.values())
-
-
-COLUMNS = {
-    "forget_accuracy": "UA",
-    "retain_accuracy": "RA",
-    "test_accuracy": "TA",
-    "retained_test_accuracy": "TA retained",
-    "mia": "MIA",
-    "mia_class_matched": "MIA matched",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table. numbers: one dict a seed. share: of retraining's time. seconds: that
-    share of the median time of retraining, so that runs on faster and on slower machines compare.
-    control: what a control does, empty for a method. tied: its gap is the smallest of the methods
-    or cannot be told from that. no_nearer_than: the nearest control, where the gap is not surely
-    smaller than that one's; else empty."""
-
-    case: str
-    name: str
-    numbers: Sequence[dict[str, float]]
-    gap: Gap
-    gaps: Sequence[float] = ()
-    seconds: float = 0.0
-    share: float = 0.0
-    control: str = ""
-    tied: bool = False
-    no_nearer_than: str = ""
-
-    def mean(self, name: str) -> float:
-        """Of one number, over the seeds; not a number where it could not be measured."""
-        values = [found[name] for found in self.numbers if name in found]
-        return statistics.mean(values) if values else float("nan")
-
-
-def rows_of(
-    case: str, lines: Sequence[dict[str, Any]], beside: Sequence[dict[str, Any]]
-) -> list[Row]:
-    """The controls and the second retraining (`beside`, of the controls' log), then the methods
-    (`lines`), the nearest first."""
-    others = [
-        Row(
-            case,
-            line["row"],
-            [line["numbers"]],
-            Gap(line["gap"], *line["interval"]),
-            control=CONTROLS.get(line["row"], ""),
-        )
-        for line in beside
-    ]
-    tricks = sorted((row for row in others if row.control), key=lambda row: row.gap.value)
-    by_method: dict[str, list[dict[str, Any]]] = {}
-    for line in lines:
-        by_method.setdefault(line["method"], []).append(line)
-    gaps = {
-        method: mean_gap([_gap(run, beside) for run in runs]) for method, runs in by_method.items()
-    }
-    ranked = sorted(gaps, key=lambda method: gaps[method].value)
-    retraining = statistics.median(run["retraining_seconds"] for run in lines) if lines else 0.0
-    took = {
-        method: statistics.median(_share(run) for run in runs) for method, runs in by_method.items()
-    }
-    return others + [
-        Row(
-            case,
-            method,
-            [run["after"] for run in by_method[method]],
-            gaps[method],
-            [run["gap"] for run in by_method[method]],
-            took[method] * retraining,
-            took[method],
-            tied=not nearer(gaps[ranked[0]], gaps[method]),
-            no_nearer_than=(
-                tricks[0].control if tricks and not nearer(gaps[method], tricks[0].gap) else ""
-            ),
-        )
-        for method in ranked
-    ]
-
-
-def _gap(line: dict[str, Any], beside: Sequence[dict[str, Any]]) -> Gap:
-    """Of one run: its paired interval, or the wider one from its numbers."""
-    if "interval" in line:
-        return Gap(line["gap"], *line["interval"])
-    if not beside:
-        raise LabError("There are no counts for the intervals.", "Run benchmarks.controls first.")
-    counts = beside[-1]["counts"]
-    found = unpaired(
-        *([line[of][name] for name in counts] for of in ("after", "retrained")),
-        list(counts.values()),
-    )
-    return found._replace(value=line["gap"])
-
-
-def _share(run: dict[str, Any]) -> float:
-    return float(run["seconds"]["unlearning"] / run["retraining_seconds"])
-
-
-def rows(case: str) -> list[Row]:
-    """All rows of a case, from the logs."""
-    beside = {line["row"]: line for line in controls.LOG.lines() if line["case"] == case}
-    ordered = [beside[name] for name in (*CONTROLS, AGAIN) if name in beside]
-    return rows_of(case, _last(case), ordered)
-
-
-def _table() -> str:
-    header = ["case", "method", "seeds", *COLUMNS.values(), "gap", "95 %", "s", "share", "reading"]
-    found = [
-        "# Methods on CIFAR-10, compact, default settings",
-        "",
-        "`python -m benchmarks.methods --data ../shared/data/cifar10`; percent, means over seeds "
-        "(gaps with their range). Gap: mean absolute difference, in points, to the retrained "
-        "reference in UA, RA, TA and MIA; for a class in TA retained and MIA matched. Share: of "
-        "retraining, its steps at the rate measured just before; s: that share of the median time "
-        "of retraining, since not all runs were made on one machine. Retrained again: from another "
-        "seed. Nearest first.",
-        "",
-        "95 %: the interval of the gap, from a bootstrap over images (`benchmarks/gap.py`): paired "
-        "for "
-        "the controls, the second retraining and runs that were logged with theirs; for the others "
-        "(marked ~) each number is drawn by itself, which makes it wider. Tied: the interval of "
-        "the difference from the nearest method holds 0. Controls forget nothing, and a gap sees "
-        "outputs only: what cannot be told from a control shows no forgetting here.",
-        "",
-        f"| {' | '.join(header)} |",
-        "| --- |" + " --- |" * (len(header) - 1),
-    ]
-    said: list[str] = []
-    for case in CASES:
-        lines = _last(case)
-        if not lines:
-            continue
-        retrained = Row(case, "retrained", [lines[-1]["retrained"]], Gap(0, 0, 0))
-        estimated = {line["method"] for line in lines if "interval" not in line}
-        ranked = rows(case)
-        nearest = "tied for nearest" if sum(row.tied for row in ranked) > 1 else "nearest"
-        for row in (retrained, *ranked):
-            found.append(f"| {' | '.join(_cells(row, row.name in estimated, nearest))} |")
-        said += ["", *(f"{case}: {sentence}" for sentence in _sentences(ranked))]
-    return "\n".join([*found, *said]) + "\n"
-
-
-def _cells(row: Row, estimated: bool, nearest: str) -> list[str]:
-    """Percent; UA is 100 - forget accuracy. nearest: what is said of a row that is tied."""
-    numbers = []
-    for name in COLUMNS:
-        value = 100 * row.mean(name)
-        numbers.append(f"{100 - value if name == 'forget_accuracy' else value:.1f}")
-    span = f" ({min(row.gaps):.2f}-{max(row.gaps):.2f})" if len(row.gaps) > 1 else ""
-    reading = [nearest] * row.tied
-    reading += [f"no nearer than {row.no_nearer_than}"] * bool(row.no_nearer_than)
-    return [
-        row.case,
-        f"control: {row.control}" if row.control else row.name.replace("retrained_", "retrained "),
-        str(len(row.gaps) or ""),
-        *numbers,
-        f"{row.gap.value:.2f}{span}",
-        f"{'~' * estimated}{row.gap.low:.2f}-{row.gap.high:.2f}",
-        f"{row.seconds:.1f}" if row.gaps else "",
-        f"{100 * row.share:.1f} %" if row.gaps else "",
-        "forgets nothing" if row.control else "; ".join(reading),
-    ]
-
-
-def _sentences(ranked: Sequence[Row]) -> Iterable[str]:
-    """What the rows of a case say."""
-    methods = [row for row in ranked if row.gaps]
-    tied = [row for row in methods if row.tied]
-    yield ("nearest is " if len(tied) == 1 else "tied for nearest are ") + _named(tied) + "."
-    if alone := [row for row in methods if "retain" not in METHODS[row.name].needs]:
-        yield f"the nearest that reads no image to keep is {_named(alone[:1])}."
-    tricks = {row.control: row for row in ranked if row.control}
-    if tricks:
-        trick = min(tricks.values(), key=lambda row: row.gap.value)
-        better = [row for row in methods if not row.no_nearer_than]
-        yield (
-            f"nearer than {trick.control} ({trick.gap.value:.2f}), which forgets nothing, "
-            f"{'is' if len(better) < 2 else 'are'} {_named(better) or 'none'}."
-        )
-    if heads := [row for row in methods if "features" in METHODS[row.name].needs]:
-        yield f"the last layer alone is changed, and no feature, by {_named(heads)}."
-
-
-def _named(some: Sequence[Row]) -> str:
-    return ", ".join(f"{row.name} ({row.gap.value:.2f})" for row in some)
-
-
-def _for_the_app() -> list[dict[str, Any]]:
-    """One row a case and method, means over seeds, and one a control; retraining's is that of
-    another seed."""
-    found = []
-    for case in CASES:
-        for row in rows(case):
-            seconds, share = row.seconds, row.share
-            if row.name == AGAIN:
-                seconds = statistics.median(run["retraining_seconds"] for run in _last(case))
-                share = 1.0
-            found.append(
-                {
-                    "case": case,
-                    "method": "retrain" if row.name == AGAIN else row.name,
-                    "gap": round(row.gap.value, 3),
-                    "low": round(row.gap.low, 3),
-                    "high": round(row.gap.high, 3),
-                    "seeds": max(1, len(row.gaps)),
-                    "control": row.control,
-                    "tied": row.tied,
-                    "no_nearer_than": row.no_nearer_than,
-                    "spy": round(row.mean("mia_class_matched" if case == CLASS else "mia"), 5),
-                    "forget_accuracy": round(row.mean("forget_accuracy"), 5),
-                    "retained_test_accuracy": round(row.mean("retained_test_accuracy"), 5),
-                    "seconds": round(seconds, 2),
-                    "share": round(share, 4),
-                }
-            )
-    return found
+    lines = [line for line in latest(LOG.lines(), case) if line["plan"]["seed"] == 0]
+    ranked = sorted(lines, key=lambda line: line["gap"])
+    return [line["plan"]["method"] for line in ranked[:count]]
 
 
 if __name__ == "__main__":

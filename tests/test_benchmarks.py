@@ -1,24 +1,242 @@
-"""The methods' table: what the logs say is what ships, controls are controls, ties are ties."""
+"""The benchmarks: plans that become runs once and lines for good, and what tables say of lines."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import RESULTS, methods
+from benchmarks import (
+    RESULTS,
+    controls,
+    methods,
+    methods_table,
+    precision,
+    sisa,
+    story,
+    sweeps,
+    tune,
+)
 from benchmarks.controls import CONTROLS, Divided, Masked
 from benchmarks.gap import TERMS
+from benchmarks.log import Line, Log
+from core.checkpoints.references import train_model
+from core.data.digits import digits
 from core.data.request_text import parse_request
-from core.files import SHIPPED
+from core.files import SHIPPED, cache_folder
+from core.unlearners import make
+from tests import tiny
+
+# What is committed
 
 
 def test_what_ships_is_made_from_the_logs() -> None:
-    assert methods._table() == (RESULTS / "methods.md").read_text()
-    assert methods._for_the_app() == json.loads((SHIPPED / "methods.json").read_text())
+    logged = methods.LOG.lines(), controls.LOG.lines()
+    told = story.LOG.lines()
+    precisions = {name: log.lines() for name, log in precision.LOGS.items()}
+    for name, text in {
+        "methods": methods_table.table(*logged),
+        "story": story.table(told),
+        "sisa": sisa.table(sisa.LOG.lines()),
+        "precision": precision.table(precisions),
+    }.items():
+        assert text == (RESULTS / f"{name}.md").read_text()
+    assert methods_table.for_the_app(*logged) == json.loads((SHIPPED / "methods.json").read_text())
+    assert story.summary(told) == json.loads((SHIPPED / "story.json").read_text())
+
+
+def test_a_plan_has_one_line() -> None:
+    logs = (methods.LOG, tune.LOG, story.LOG, sisa.LOG, *precision.LOGS.values())
+    for log in logs:
+        ids = [line["id"] for line in log.lines()]
+        assert len(ids) == len(set(ids)) > 0
+
+
+def test_the_story_begins_with_the_preset() -> None:
+    method, settings = story.RUNS["preset fine-tune"]
+    preset = make(method, {}, "class").settings()
+    assert preset == preset | settings
+
+
+# Runs, on digits with a small network
+
+
+class Bench:
+    """Where the benchmarks write in a test."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self._patch = folder, patch
+        folder.mkdir()
+        for module in (methods, story, sisa, precision):
+            patch.setattr(module, "RESULTS", folder)
+        for module in (methods, story):
+            patch.setattr(module, "SUMMARY", folder / f"{module.__name__}.json")
+        for module in (methods, story, sisa, precision, tune):
+            patch.setattr(module, "DATASET", "digits")
+        for module in (methods, story, sisa, tune, controls):
+            patch.setattr(module, "LOG", self.log(module.LOG.file.name))
+        for module in (controls, methods_table):
+            patch.setattr(module, "CASES", ("random:0.1",))
+
+    def log(self, name: str) -> Log:
+        return Log(str(self.folder / name))
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+    def forbid(self) -> None:
+        """From now on a run fails the test."""
+
+        def never(*_: object) -> None:
+            raise AssertionError("a plan is run again")
+
+        self._patch.setattr(sweeps, "_retraining_seconds", never)
+
+
+def forget_the_store() -> None:
+    for file in cache_folder().glob("benchmarks*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, small_compact: None) -> Path:
+    """A cache folder with a base and its reference."""
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORGETTING_LAB_CACHE", str(folder))
+        patch.setattr("core.checkpoints.memorisation.SHIPPED", folder)
+        for options in ({}, {"without": parse_request("random:0.1")}):
+            list(train_model("compact", digits(), tiny.SHORT, **options))
+    return folder
+
+
+@pytest.fixture
+def bench(tmp_path: Path, own_models: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    shutil.copytree(models, cache_folder(), dirs_exist_ok=True)
+    return Bench(tmp_path / "results", monkeypatch)
+
+
+METHODS = ["--methods", "fine_tune", "neg_grad"]
+
+
+def test_methods(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    methods.main(METHODS)
+    lines = methods.LOG.lines()
+    assert [line["plan"]["method"] for line in lines] == ["fine_tune", "neg_grad"]
+    for line in lines:
+        assert line["status"] == "finished"
+        assert line["interval"][0] <= line["gap"] <= line["interval"][1]
+        assert line["verdict"]["word"]
+        assert 0 < line["seconds"]["unlearning"] < 60
+        assert line["seconds"]["retraining"] > 0
+        assert line["metrics"]["after"]["retain_accuracy"]["n"] == 807
+    assert {line["row"] for line in controls.LOG.lines()} == {"before", "divide"}
+    table = bench.text("methods.md")
+    assert table in capsys.readouterr().out
+    assert "| random:0.1 | fine_tune | 1 |" in table
+    assert "| random:0.1 | control: doing nothing |" in table
+    assert "~" not in table.split("| --- |")[-1]  # every interval is a paired one
+    bench.forbid()
+    forget_the_store()
+    methods.main([*METHODS, "--best", "1"])
+    assert methods.LOG.lines() == lines
+    assert bench.text("methods.md") == table
+
+
+def test_broken_off_between_the_run_and_its_line(bench: Bench) -> None:
+    tune.main([*METHODS[:2], "--cases", "random:0.1"])
+    (line,) = tune.LOG.lines()
+    tune.LOG.file.unlink()
+    bench.forbid()
+    tune.main([*METHODS[:2], "--cases", "random:0.1"])
+    assert tune.LOG.lines() == [line]
+
+
+def test_other_settings_are_another_trial(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*METHODS[:2], "--cases", "random:0.1", "--set", "epochs=0.5"]
+    tune.main(arguments)
+    tune.main([*arguments, "--set", "learning_rate=0.01"])
+    tune.main(arguments)
+    found = [line["plan"]["settings"] for line in tune.LOG.lines()]
+    assert [(s["epochs"], s["learning_rate"] == 0.01) for s in found] == [(0.5, False), (0.5, True)]
+    assert found[0] == found[0] | {"batch_size": 32, "momentum": 0.9}
+    capsys.readouterr()
+    tune.main(["--methods", "unsir", "--cases", "random:0.1"])  # which forgets classes alone
+    assert "1 of 1: a random 10 % of the training images, unsir, seed 0:" in capsys.readouterr().out
+    assert len(tune.LOG.lines()) == 2
+
+
+def test_the_rate_of_retraining_is_its_own(bench: Bench) -> None:
+    """As many seconds as a retraining takes, from a few of its steps; no model is left behind."""
+    before = sorted(cache_folder().rglob("*.safetensors"))
+    plan = sweeps.planned(digits(), "random:0.1", "neg_grad")
+    guessed = sweeps._retraining_seconds(plan, None)
+    retrain = sweeps.planned(digits(), "random:0.1", "retrain")
+    took = sweeps.compute(retrain, None).seconds["unlearning"]
+    assert took / 4 < guessed < took * 4
+    assert sorted(cache_folder().rglob("*.safetensors")) == before
+
+
+def test_story(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {"slow": ("fine_tune", {"learning_rate": 0.01}), "none": ("fine_tune", {"epochs": 7.0})}
+    monkeypatch.setattr(story, "RUNS", {"slow": runs["slow"]})
+    monkeypatch.setattr(story, "CASE", "random:0.1")
+    story.main(["--seeds", "2"])
+    monkeypatch.setattr(story, "RUNS", runs)
+    shown = json.loads(story.SUMMARY.read_text())
+    assert [row["name"] for row in shown] == ["slow", "slow", "before", "retrained"]
+    assert [row.get("seed") for row in shown] == [0, 1, None, None]
+    after = [line["metrics"]["after"]["mia"]["value"] for line in story.LOG.lines()]
+    assert [row["mia"] for row in shown[:2]] == after
+    text = story.table(story.LOG.lines())
+    assert text == bench.text("story.md")
+    low, high = 100 * min(after), 100 * max(after)
+    assert f"{(low + high) / 2:.1f} ({low:.1f}-{high:.1f})" in text
+    assert "| slow | 2 |" in text
+    assert "| none |" not in text
+
+
+def test_sisa(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(train_model("sisa", digits(), tiny.SHORT))
+    monkeypatch.setattr(sisa, "CASES", {"one": ("random:1", 2), "a tenth": ("random:0.1", 1)})
+    sisa.main([])
+    lines = sisa.LOG.lines()
+    shares = [line["seconds"]["unlearning"] / line["seconds"]["retraining"] for line in lines]
+    assert max(shares[:2]) < 0.4  # one shard of four, from one of two slices on
+    assert shares[2] == pytest.approx(1)  # each shard and slice has lost some
+    one, tenth = bench.text("sisa.md").splitlines()[-2:]
+    assert one.startswith("| one |")
+    assert "| - |" in one
+    assert tenth.endswith("| 100 % |")
+
+
+def test_precision(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGETTING_LAB_PRECISION", "float32")
+    logs = {name: bench.log(log.file.name) for name, log in precision.LOGS.items()}
+    monkeypatch.setattr(precision, "LOGS", logs)
+    queue = [("fine_tune", "random:0.1", 0), ("puma", "random:0.1", 0)]
+    monkeypatch.setattr(precision, "QUEUE", queue)
+    precision.main([])
+    used = {
+        name: [(x["plan"]["method"], x["versions"]["training_precision"]) for x in log.lines()]
+        for name, log in logs.items()
+    }
+    assert used["bfloat16"] == [("fine_tune", "bfloat16")]
+    assert used["float32"] == [("fine_tune", "float32"), ("puma", "float32")]
+    text = bench.text("precision.md")
+    assert text.count("| random:0.1 | fine_tune | 0 |") == 2
+    assert "so one run: puma (random:0.1)." in text
+    bench.forbid()
+    precision.main([])
+    assert bench.text("precision.md") == text
+
+
+# The table of methods
 
 
 class Given(nn.Module):
@@ -41,26 +259,37 @@ def test_the_controls_change_the_output_alone() -> None:
     assert torch.equal(logits, kept)
 
 
-def line(method: str, gap: float, seed: int = 0, **fields: Any) -> dict[str, Any]:
+CASE = "random:0.1"
+
+
+def line(method: str, gap: float, seed: int = 0, seconds: Any = (5.0, 100.0), **more: Any) -> Line:
     """Of a log; the gap is all in the forget accuracy."""
-    ideal = dict.fromkeys(TERMS[False], 0.5) | {"retained_test_accuracy": 0.5}
+    ideal = dict.fromkeys((*TERMS[False], "retained_test_accuracy"), 0.5)
     after = ideal | {"forget_accuracy": 0.5 + 4 * gap / 100}
-    run = {"method": method, "seed": seed, "after": after, "retrained": ideal, "gap": gap}
-    return {**run, "seconds": {"unlearning": 5.0}, "retraining_seconds": 100.0, **fields}
+    models = {"after": after, "retrained": ideal}
+    return {
+        "plan": {"method": method, "seed": seed, "request": parse_request(CASE).to_dict()},
+        "metrics": {model: {k: {"value": v} for k, v in x.items()} for model, x in models.items()},
+        "gap": gap,
+        "seconds": dict(zip(("unlearning", "retraining"), seconds, strict=True)),
+        **more,
+    }
 
 
-def control(row: str, gap: float, n: int) -> dict[str, Any]:
-    counts = dict.fromkeys(TERMS[False], n)
-    numbers = line("", gap)["after"]
-    return {"row": row, "numbers": numbers, "gap": gap, "interval": [gap - 0.1, gap + 0.1],
-            "counts": counts}  # fmt: skip
+def control(row: str, gap: float, n: int) -> Line:
+    return {
+        "case": CASE,
+        "row": row,
+        "numbers": sweeps.numbers(line("", gap)["metrics"]["after"]),
+        "gap": gap,
+        "interval": [gap - 0.1, gap + 0.1],
+        "counts": dict.fromkeys(TERMS[False], n),
+    }
 
 
-def read(n: int, *lines: dict[str, Any]) -> dict[str, methods.Row]:
-    case = "random:0.1"
-    assert parse_request(case)
+def read(n: int, *lines: Line) -> dict[str, methods_table.Row]:
     beside = [control("before", 6.0, n), control("divide", 3.0, n)]
-    return {row.name: row for row in methods.rows_of(case, lines, beside)}
+    return {row.name: row for row in methods_table.rows(lines, beside, CASE)}
 
 
 def test_more_images_untie() -> None:
@@ -70,25 +299,24 @@ def test_more_images_untie() -> None:
     assert [row.tied for row in many.values() if row.gaps] == [True, False, False, False]
     assert {name for name, row in many.items() if row.no_nearer_than} == {"ssd", "fisher"}
     assert many["fisher"].no_nearer_than == CONTROLS["divide"] == few["salun"].no_nearer_than
-    said = " ".join(methods._sentences(list(few.values())))
+    said = " ".join(methods_table.sentences(list(few.values())))
     assert "tied for nearest are scrub (1.00), salun (2.00), ssd (2.90)." in said
-    said = " ".join(methods._sentences(list(many.values())))
+    said = " ".join(methods_table.sentences(list(many.values())))
     assert "nearest is scrub (1.00)." in said
     assert "nearer than dividing the logits by 20 (3.00), which forgets nothing, are scrub" in said
 
 
 def test_a_logged_interval_is_taken_and_seeds_are_averaged() -> None:
-    narrow = {"interval": [0.9, 1.1]}
-    lines = line("scrub", 1.0, **narrow), line("scrub", 2.0, 1, interval=[1.9, 2.1])
-    row = read(500, *lines)["scrub"]
+    old = line("scrub", 4.0, interval=[3.9, 4.1])
+    lines = line("scrub", 1.0, interval=[0.9, 1.1]), line("scrub", 2.0, 1, interval=[1.9, 2.1])
+    row = read(500, old, *lines)["scrub"]
     assert row.gap == pytest.approx((1.5, 1.4, 1.6))
     assert row.gaps == [1.0, 2.0]
 
 
 def test_seconds_of_machines_that_differ_compare() -> None:
     """Half as fast, the same share of retraining: the same seconds."""
-    slow = {"seconds": {"unlearning": 10.0}, "retraining_seconds": 200.0}
-    lines = line("scrub", 1.0), line("salun", 2.0, **slow), line("ssd", 2.9)
+    lines = line("scrub", 1.0), line("salun", 2.0, seconds=(10.0, 200.0)), line("ssd", 2.9)
     found = read(500, *lines)
     assert found["scrub"].seconds == found["salun"].seconds == found["ssd"].seconds == 5.0
     assert found["salun"].share == 0.05

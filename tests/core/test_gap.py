@@ -11,7 +11,7 @@ from benchmarks.gap import (
     TERMS,
     Gap,
     attack_count,
-    average_gap,
+    gap,
     mean_gap,
     nearer,
     paired,
@@ -21,10 +21,11 @@ from benchmarks.gap import (
 from core.attacks.simple_mia import accuracy, hits
 from core.data.request_text import parse_request
 from core.data.requests import ForgetRequest
-from core.data.splits import split
+from core.data.splits import Split, split
 from core.errors import BadRequest
 from core.evaluation import evaluate
 from core.metrics.evidence import Outcome
+from core.metrics.measures import Evaluation
 from tests import tiny
 
 DATA = tiny.dataset(train=600, test=400)
@@ -46,36 +47,32 @@ def model(seed: int, right: float, scale: float = 1.0) -> tuple[Outcome, Outcome
     )
 
 
+def measured(parts: Split, *about: float) -> Evaluation:
+    return evaluate(*model(*about), DATA.train_labels, DATA.test_labels, parts)
+
+
 def test_by_hand() -> None:
-    before = {
-        "forget_accuracy": 1.0, "retain_accuracy": 0.99, "test_accuracy": 0.9, "mia": 0.6,
-        "retained_test_accuracy": 0.92, "mia_class_matched": 0.55,
-    }  # fmt: skip
-    ideal = {
-        "forget_accuracy": 0.9, "retain_accuracy": 1.0, "test_accuracy": 0.88, "mia": 0.5,
-        "retained_test_accuracy": 0.92, "mia_class_matched": 0.5,
-    }  # fmt: skip
-    assert average_gap(before, ideal, False) == pytest.approx((10 + 1 + 2 + 10) / 4)
-    assert average_gap(before, ideal, True) == pytest.approx((10 + 1 + 0 + 5) / 4)
-    assert average_gap(ideal, ideal, True) == 0
+    """Accuracies of 1.0, .99, .9 and an attack's of .6 beside .9, 1.0, .88 and .5."""
+    found = unpaired([1.0, 0.99, 0.9, 0.6], [0.9, 1.0, 0.88, 0.5], [1000] * 4)
+    assert found.value == pytest.approx((10 + 1 + 2 + 10) / 4)
+    assert unpaired([0.5] * 4, [0.5] * 4, [1000] * 4).value == 0
 
 
 @pytest.mark.parametrize("text", ["random:0.2", "class:c"])
 def test_the_shares_are_the_evaluation_image_by_image(text: str) -> None:
     request = parse_request(text)
-    parts, by_class = split(DATA, request), request.kind == "classes"
-    labels = DATA.train_labels, DATA.test_labels
-    models = model(0, 0.97), model(10, 0.9, 2.0)
+    parts, by_class = split(DATA, request), request.class_matched
+    models = measured(parts, 0, 0.97), measured(parts, 10, 0.9, 2.0)
     numbers = []
-    for measured in models:
-        found = evaluate(*measured, *labels, parts)
-        sums = sum(part.mean(axis=0) for part in shares(*measured, *labels, parts, by_class))
-        expected = [found.value(name) for name in TERMS[by_class]]
-        np.testing.assert_allclose(sums, expected, atol=1e-12)
-        numbers.append(dict(zip(TERMS[by_class], expected, strict=True)))
-    gap = paired(*(shares(*measured, *labels, parts, by_class) for measured in models))
-    assert gap.value == pytest.approx(average_gap(*numbers, by_class), abs=1e-3)
-    assert gap.low < gap.value < gap.high
+    for found in models:
+        metrics = found.metrics()
+        numbers.append(np.array([metrics[name]["value"] for name in TERMS[by_class]]))
+        sums = sum(part.mean(axis=0) for part in shares(found, by_class))
+        np.testing.assert_allclose(sums, numbers[-1], atol=1e-12)
+    apart = gap(*models, by_class)
+    assert apart is not None
+    assert apart.value == pytest.approx(100 * np.abs(numbers[0] - numbers[1]).mean())
+    assert apart.low < apart.value < apart.high
 
 
 @pytest.mark.parametrize(("forget", "test", "rounds"), [(40, 40, 1), (33, 90, 4), (90, 33, 4)])
@@ -91,9 +88,16 @@ def test_hits_are_the_attacks_accuracy(forget: int, test: int, rounds: int) -> N
 
 
 def test_too_few_images() -> None:
-    parts = split(DATA, ForgetRequest.random(9))
+    found = measured(split(DATA, ForgetRequest.random(9)), 0, 0.9)
     with pytest.raises(BadRequest, match="too few"):
-        shares(*model(0, 0.9), DATA.train_labels, DATA.test_labels, parts, False)
+        shares(found, False)
+    assert gap(found, found, False) is None
+
+
+def test_no_gap_to_a_model_that_is_not_there() -> None:
+    found = measured(split(DATA, ForgetRequest.random(20)), 0, 0.9)
+    assert gap(found, None, False) is gap(None, found, False) is None
+    assert gap(found, found, False) == (0, 0, 0)
 
 
 def test_identical_models_are_no_distance_apart() -> None:

@@ -188,10 +188,10 @@ def test_a_preset_is_what_its_trial_says(row: Preset) -> None:
         assert row.trial == BY_HAND
         return
     trial = json.loads(TUNING.read_text().splitlines()[int(line[2]) - 1])
-    plan = trial.get("plan", trial)
+    plan = trial["plan"]
     assert plan["method"] == row.method
     assert plan["request"]["kind"] in (row.kind, f"{row.kind}es")
-    differ = [key for key, value in settings.items() if trial["settings"].get(key) != value]
+    differ = [key for key, value in settings.items() if plan["settings"].get(key) != value]
     assert 0 < len(differ) <= 2 if line[1] else not differ
 
 
