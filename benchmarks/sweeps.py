@@ -104,7 +104,9 @@ def run_all(
             if run.status == "finished":
                 line = line_of(run)
                 log.add(line)
-                said = f"gap {line['gap']} {numbers(line['metrics']['after'])} {line['seconds']}"
+                found = numbers(line["metrics"]["after"])
+                rounded = {name: round(value, 3) for name, value in found.items()}
+                said = f"gap {line['gap']}, {rounded}, {line['seconds']}"
             what = f"{run.plan.request.describe()}, {run.plan.method}, seed {run.plan.seed}"
             print(f"{progress.done} of {progress.total}: {what}: {said}", flush=True)
 
