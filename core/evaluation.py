@@ -7,7 +7,7 @@ numpy, and every registered metric is read from that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from core.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from core.data.dataset import ImageDataset
-    from core.models.classifier import Classifier
 
 FEATURE_SAMPLE = {"forget": 500, "retain": 4_500, "test": 1_000}
 """At most so many images of each set have their features measured."""
@@ -88,13 +87,14 @@ def logits_of(
             module.training = training
 
 
-def sample_features(model: Classifier, dataset: ImageDataset, split: Split) -> Features | None:
+def sample_features(model: nn.Module, dataset: ImageDataset, split: Split) -> Features | None:
     """The penultimate features of a fixed sample of each set: the same images for each model that
     is judged by this split. None where no registered metric needs them."""
     if not any("features" in metric.needs for metric in METRICS.values()):
         return None
-    if not hasattr(model, "head"):  # an ensemble has no features of its own
+    if not hasattr(model, "head"):  # an ensemble, or a network in a wrapper
         return None
+    features = cast(Callable[[Tensor], Tensor], model.features)
     sets = {
         "forget": (dataset.train_images, split.forget),
         "retain": (dataset.train_images, split.retain),
@@ -104,7 +104,7 @@ def sample_features(model: Classifier, dataset: ImageDataset, split: Split) -> F
     for name, (images, indices) in sets.items():
         some = np.random.default_rng(0).permutation(indices)[: FEATURE_SAMPLE[name]]
         chosen = images[torch.from_numpy(np.sort(some))]
-        found[name] = logits_of(model, chosen, read=model.features).numpy()
+        found[name] = logits_of(model, chosen, read=features).numpy()
     return found
 
 
@@ -139,7 +139,7 @@ def evaluate(
 
 
 def evaluate_model(
-    model: Classifier,
+    model: nn.Module,
     dataset: ImageDataset,
     split: Split,
     after_batch: Callable[[], None] | None = None,
