@@ -30,8 +30,8 @@ from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.files import SHIPPED
 from core.models.precision import best_device
+from core.models.recipe import NAMED, recipe_named
 from core.training.loop import TrainingProgress
-from core.training.recipe import NAMED, recipe_named
 
 TAMPERED = "tampered"
 """In place of a request: the images of a data set that were tampered with."""

@@ -37,7 +37,7 @@ from core.ideal import find_reference
 from core.metrics.differences import auc_parts
 from core.metrics.evidence import Logits
 from core.metrics.measures import Evaluation
-from core.training.recipe import NAMED
+from core.models.recipe import NAMED
 from core.verdict import judge
 
 COLUMNS = ("UA", "RA", "TA", "simple MIA", "fair MIA", "margin AUC")

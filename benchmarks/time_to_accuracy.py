@@ -21,9 +21,8 @@ from core.data.images import Images
 from core.data.load import load_dataset
 from core.evaluation import per_image
 from core.models.precision import best_device
-from core.models.registry import build_model
+from core.models.registry import build_model, recipe_for
 from core.training.loop import Trained, TrainingProgress, train
-from core.training.recipe import recipe_for
 
 
 def main() -> None:

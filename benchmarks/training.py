@@ -35,9 +35,9 @@ from core.data.splits import split
 from core.evaluation import evaluate, per_image
 from core.files import cache_folder
 from core.models.precision import best_device
+from core.models.recipe import NAMED, Recipe
 from core.models.registry import build_model
 from core.training.loop import Trained, train
-from core.training.recipe import NAMED, Recipe
 
 LOG = Log("training.jsonl")
 MARKS = (0.85, 0.88)

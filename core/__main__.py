@@ -67,7 +67,8 @@ def train(
     from core.checkpoints.storage import Checkpoint
     from core.data.load import load_dataset
     from core.models.precision import best_device
-    from core.training.recipe import recipe_for, recipe_named
+    from core.models.recipe import recipe_named
+    from core.models.registry import recipe_for
 
     root = SHIPPED if ship else cache_folder() / "models"
     images = load_dataset(dataset, data)

@@ -18,10 +18,10 @@ from core.curvature.importance import Kind, importance
 from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.models.classifier import Classifier
+from core.models.recipe import Recipe
 from core.models.registry import build_model
 from core.models.sisa import Sisa
 from core.training.loop import Trained, train
-from core.training.recipe import Recipe
 from core.training.shard_states import State
 from core.training.shards import Stored, shards_of, train_shards
 from core.unlearners.base import Need

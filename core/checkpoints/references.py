@@ -25,8 +25,9 @@ from core.evaluation import logits_of, outcome_of
 from core.files import cache_folder
 from core.metrics.measures import Evaluation
 from core.models.classifier import Classifier
+from core.models.recipe import Recipe
+from core.models.registry import architecture_of, recipe_of
 from core.training.loop import Trained, TrainingProgress, train
-from core.training.recipe import Recipe, recipe_of
 from core.training.shards import TrainedShards, train_sisa
 
 Keep = Literal["weights", "half", "logits"]
@@ -77,7 +78,7 @@ def train_model(
         about: dict[str, Any] = {"classes": len(dataset.class_names), "device": device}
         progresses: Iterator[TrainingProgress | Trained] = (
             train_sisa(images, recipe, seed, folder=state.with_suffix(".slices"), **about)
-            if architecture == "sisa"
+            if architecture_of(architecture).ensemble
             else train(architecture, images, recipe, seed, state_file=state, **about)
         )
         for progress in progresses:

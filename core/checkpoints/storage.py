@@ -24,7 +24,7 @@ from torch import Tensor
 from core.errors import CheckpointCorrupt, CheckpointMissing
 from core.files import SHIPPED, cache_folder, replacing
 from core.models.classifier import Classifier
-from core.models.registry import ARCHITECTURES, build_model, check_architecture
+from core.models.registry import ARCHITECTURES, architecture_of, build_model
 
 if TYPE_CHECKING:
     pass
@@ -88,7 +88,7 @@ def folder_of(architecture: str, dataset: str, root: Path) -> Path:
 def find(architecture: str, dataset: str, role: str = "base") -> Checkpoint:
     """The shipped checkpoint, else this machine's own. Raises CheckpointMissing, CheckpointCorrupt
     where the manifest cannot be read, or BadRequest for an unknown architecture."""
-    check_architecture(architecture)
+    architecture_of(architecture)
     for root in (SHIPPED, cache_folder() / "models"):
         if found := find_in(folder_of(architecture, dataset, root), role):
             return found

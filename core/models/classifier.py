@@ -22,6 +22,8 @@ class Classifier(nn.Module):
     """Normalises uint8 images, then features, then a linear head."""
 
     head: nn.Linear
+    INITIALISED_ON = 0
+    """So many training images the weights start from; 0 where they are all drawn at random."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,6 +35,13 @@ class Classifier(nn.Module):
         """uint8 (N, 3, H, W) to zero mean and unit variance, channels last."""
         pixels = (images.float() - cast(Tensor, self.mean)) / cast(Tensor, self.std)
         return pixels.contiguous(memory_format=torch.channels_last)
+
+    def initialise(self, images: Tensor) -> None:
+        """Sets what starts from images: uint8 (N, 3, 32, 32), `INITIALISED_ON` of them at most."""
+
+    def initialised(self) -> Tensor | None:
+        """What `initialise` sets, which a recipe may leave as it is."""
+        return None
 
     def features(self, images: Tensor) -> Tensor:
         """uint8 images (N, 3, 32, 32) to what the head sees, (N, d)."""

@@ -42,8 +42,10 @@ class Compact(Classifier):
         self.blocks = nn.ModuleList(map(Block, widths, widths[1:]))
         self.head = nn.Linear(widths[-1], classes)
 
+    INITIALISED_ON = 5_000
+
     @torch.no_grad()
-    def whiten(self, images: Tensor) -> None:
+    def initialise(self, images: Tensor) -> None:
         """Sets the stem to the eigenvectors of the 2 x 2 patches of these images, and their
         negatives, each scaled to unit variance. images: uint8 (N, 3, 32, 32)."""
         patches = self.normalise(images).unfold(2, 2, 1).unfold(3, 2, 1)
@@ -53,6 +55,9 @@ class Compact(Classifier):
         self.stem.weight.copy_(torch.cat([filters, -filters]))
         assert self.stem.bias is not None
         self.stem.bias.zero_()
+
+    def initialised(self) -> Tensor:
+        return self.stem.weight
 
     def features(self, images: Tensor) -> Tensor:
         x = F.relu(self.stem(self.normalise(images)))

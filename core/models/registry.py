@@ -1,26 +1,51 @@
-"""The architectures by name: `compact`, `resnet18`, and the ensemble `sisa`."""
+"""The architectures by name, an entry each: the network, and the recipes that train it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from core.errors import BadRequest
 from core.models.classifier import Classifier
 from core.models.compact import Compact
+from core.models.recipe import DIGITS, NAMED, Recipe
 from core.models.resnet18 import ResNet18
 from core.models.sisa import Sisa
 
-ARCHITECTURES = ("compact", "resnet18", "sisa")
+
+@dataclass(frozen=True)
+class Architecture:
+    """build: a network of so many classes; what it starts with is its `initialise`. recipe: what
+    trains a base model and its retrained references, and `on_digits` on that small set. ensemble:
+    whether it is several networks, each trained on its shard of the images.
+    """
+
+    build: Callable[[int], Classifier]
+    recipe: Recipe
+    on_digits: Recipe = DIGITS
+    ensemble: bool = False
 
 
-def check_architecture(name: str) -> None:
-    """Raises BadRequest for an unknown architecture."""
+ARCHITECTURES: dict[str, Architecture] = {
+    "compact": Architecture(Compact, NAMED["sgd"]),
+    "resnet18": Architecture(
+        ResNet18, Recipe(epochs=30, clean_epochs=6, learning_rate=0.1, crop=4)
+    ),
+    "sisa": Architecture(Sisa, Recipe(), ensemble=True),
+}
+"""Every architecture by name."""
+
+
+def architecture_of(name: str) -> Architecture:
+    """The entry of that name. Raises BadRequest for an unknown one."""
     if name not in ARCHITECTURES:
         raise BadRequest(
             f"There is no model {name!r}.", f"There are {' and '.join(ARCHITECTURES)}."
         )
+    return ARCHITECTURES[name]
 
 
 def build_model(
@@ -31,14 +56,23 @@ def build_model(
 ) -> Classifier:
     """A new network with random weights, drawn from `generator` alone (on the CPU, so that a seed
     gives the same start on every device). Raises BadRequest for an unknown architecture."""
-    check_architecture(architecture)
-    kinds: dict[str, Callable[[int], Classifier]] = {
-        "compact": Compact,
-        "resnet18": ResNet18,
-        "sisa": Sisa,
-    }
+    kind = architecture_of(architecture)
     seed = int(torch.randint(2**31, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = kinds[architecture](classes)
+        model = kind.build(classes)
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def recipe_for(architecture: str, dataset: str) -> Recipe:
+    """What trains an architecture on a data set; all but the digits train like CIFAR-10. Raises
+    BadRequest for an unknown architecture."""
+    kind = architecture_of(architecture)
+    return kind.on_digits if dataset == "digits" else kind.recipe
+
+
+def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
+    """What a checkpoint of this manifest was trained with; the usual one where it does not say.
+    Raises CheckpointCorrupt."""
+    kept = manifest.get("recipe")
+    return Recipe.from_dict(kept) if kept else recipe_for(str(manifest["architecture"]), dataset)

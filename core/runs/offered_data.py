@@ -13,7 +13,7 @@ from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.data.splits import Indices, Split
-from core.training.recipe import recipe_of
+from core.models.registry import recipe_of
 from core.unlearners.base import Need, UnlearningData
 
 

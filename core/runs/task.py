@@ -30,6 +30,7 @@ from core.errors import BadRequest
 from core.evaluation import evaluate, sample_features
 from core.ideal import find_reference
 from core.models.precision import best_device
+from core.models.registry import architecture_of
 from core.runs.live import Watcher
 from core.runs.offered_data import case_of, offered_data
 from core.runs.plan import Plan
@@ -221,7 +222,8 @@ def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
 
 def _check_model(base: Checkpoint, method: Unlearner) -> None:
     """An ensemble has no single head or features, and what retrains it is its own method."""
-    if base.manifest["architecture"] == "sisa" and "shards" not in method.needs:
+    ensemble = architecture_of(str(base.manifest["architecture"])).ensemble
+    if ensemble and "shards" not in method.needs:
         raise BadRequest(
             f"{method.label} changes a single network, and this model is an ensemble of several.",
             "Choose the method sisa, or the model compact.",

@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 
 from core.data.images import Images
 from core.models.classifier import Classifier
-from core.models.compact import Compact
 from core.models.precision import precision, training_precision
+from core.models.recipe import Recipe
 from core.models.registry import build_model
 from core.training.augmentation import augment, smaller
 from core.training.optimisers import optimisers_of
-from core.training.recipe import Recipe
 from core.training.state import TrainingState
 
 
@@ -92,11 +91,11 @@ def train(
     if into is not None:
         into.load_state_dict(model.state_dict())
         model = into
-    if isinstance(model, Compact) and start is None:
-        some = torch.randperm(len(images), generator=generator)[:5000]
-        model.whiten(images.batch(some, device)[0])
-    stem = model.stem.weight if isinstance(model, Compact) and not recipe.train_stem else None
-    optimisers = optimisers_of(model, recipe, stem)
+    if model.INITIALISED_ON and start is None:
+        some = torch.randperm(len(images), generator=generator)[: model.INITIALISED_ON]
+        model.initialise(images.batch(some, device)[0])
+    fixed = None if recipe.train_stem else model.initialised()
+    optimisers = optimisers_of(model, recipe, fixed)
     mirrored = torch.zeros(0, dtype=torch.bool)
     if recipe.flip == "alternating":
         mirrored = torch.rand(len(images), generator=generator) < 0.5
@@ -112,8 +111,8 @@ def train(
     resumed_at, before, saved = state.step, state.seconds, time.perf_counter()
     correct = seen = 0
     model.train()
-    if stem is not None:
-        stem.requires_grad_(False)  # its gradient would cost time and never be used
+    if fixed is not None:
+        fixed.requires_grad_(False)  # its gradient would cost time and never be used
     try:
         while state.step < total:
             started = time.perf_counter()
@@ -169,8 +168,8 @@ def train(
             state.save(state_file, identity)
         raise
     finally:
-        if stem is not None:
-            stem.requires_grad_(True)
+        if fixed is not None:
+            fixed.requires_grad_(True)
     if state_file:
         state.save(state_file, identity)
     yield Trained(model.eval(), state.learned.numpy(), state.seconds)

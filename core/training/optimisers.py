@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from core.models.classifier import Classifier
+from core.models.recipe import Recipe
 from core.training.muon import Muon
-from core.training.recipe import Recipe
 
 
 def make_optimiser(

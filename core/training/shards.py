@@ -30,11 +30,11 @@ from torch import Tensor
 
 from core.data.images import Images
 from core.errors import BadRequest
-from core.models.compact import Compact
+from core.models.classifier import Classifier
+from core.models.recipe import Recipe
 from core.models.registry import build_model
 from core.models.sisa import Sisa
 from core.training.loop import Trained, TrainingProgress, train
-from core.training.recipe import Recipe
 from core.training.shard_states import Find, State, read_state, write_state
 
 SLICES = 2
@@ -113,7 +113,7 @@ def train_shards(
     that is broken off then leaves no member that knows more than it should. keep: gets each new
     state and its name.
     """
-    members = [cast(Compact, member) for member in model.members]
+    members = [cast(Classifier, member) for member in model.members]
     device = next(model.parameters()).device
     draw = torch.Generator().manual_seed(_seed(seed, "weights"))
     new = build_model("sisa", members[0].head.out_features, draw, device)
@@ -129,7 +129,8 @@ def train_shards(
     for shard, r in work:
         member, part, state = members[shard.number], shard.parts[r], states[shard.number]
         if r == 0 or not len(shard.parts[r - 1]):
-            member.whiten(part.batch(torch.arange(min(len(part), 5000)), device)[0])
+            some = torch.arange(min(len(part), member.INITIALISED_ON))
+            member.initialise(part.batch(some, device)[0])
         draws = _seed(seed, shard.number, r)
         for item in train("sisa", part, recipe, draws, device=device, start=member):
             if isinstance(item, TrainingProgress):

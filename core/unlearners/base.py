@@ -23,7 +23,7 @@ from core.data.images import Images
 from core.errors import BadRequest, BadSetting
 from core.models.classifier import Classifier
 from core.models.precision import float32_only
-from core.training.recipe import Recipe
+from core.models.recipe import Recipe
 
 Need = Literal["retain", "forget", "features", "importance", "shards"]
 """The images to keep; those to forget; and what is stored once a model: the features of all

@@ -19,7 +19,7 @@ from core.models.compact import Compact
 from core.models.precision import float32_only, has_fast_bfloat16, precision, training_precision
 from core.models.registry import ARCHITECTURES, build_model
 
-SINGLE = [name for name in ARCHITECTURES if name != "sisa"]
+SINGLE = [name for name, kind in ARCHITECTURES.items() if not kind.ensemble]
 """Those that are one network, with a head over features."""
 
 
@@ -129,7 +129,7 @@ def test_the_stem_whitens_patches() -> None:
     assert isinstance(model, Compact)
     # Neighbouring pixels alike, as in a picture.
     x = pictures(64)[:, :, ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3)
-    model.whiten(x)
+    model.initialise(x)
     with torch.inference_mode():
         out = model.stem(model.normalise(x)).permute(0, 2, 3, 1).reshape(-1, 24)
     assert torch.equal(out[:, :12], -out[:, 12:])

@@ -20,12 +20,12 @@ import torch.nn.functional as F
 
 from core.errors import BadRequest, CheckpointCorrupt
 from core.models.precision import precision
-from core.models.registry import build_model
+from core.models.recipe import Recipe
+from core.models.registry import ARCHITECTURES, build_model, recipe_for
 from core.training.augmentation import augment, smaller
 from core.training.loop import Trained, TrainingProgress, train
 from core.training.muon import COEFFICIENTS, Muon, orthogonalised
 from core.training.optimisers import make_optimiser
-from core.training.recipe import RECIPES, Recipe, recipe_for
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("small_compact")
@@ -363,7 +363,7 @@ def test_a_frozen_stem_stays_what_it_was_whitened_to() -> None:
     last = tiny.trained(ON, MUON, seed=3)
     fresh = build_model("compact", 10, torch.Generator().manual_seed(0))
     some = torch.randperm(len(ON), generator=_after_the_weights(3))[:5000]
-    fresh.whiten(ON.batch(some, torch.device("cpu"))[0])
+    fresh.initialise(ON.batch(some, torch.device("cpu"))[0])
     assert torch.equal(last.model.stem.weight, fresh.stem.weight)
     assert not torch.equal(last.model.stem.bias, fresh.stem.bias)
     trained = tiny.trained(ON, dataclasses.replace(MUON, train_stem=True), seed=3).model
@@ -481,12 +481,12 @@ def test_weight_decay_spares_biases_and_norms() -> None:
 
 
 def test_recipes() -> None:
-    assert recipe_for("compact", "digits") == RECIPES["compact", "digits"]
+    assert recipe_for("compact", "digits") == ARCHITECTURES["compact"].on_digits
     assert Recipe.from_dict(MUON.to_dict()) == MUON
     # Manifests, states and shards are named by what the first recipes had.
     assert not set(SGD.to_dict()) & {"optimiser", "flip", "train_stem", "label_smoothing"}
-    assert recipe_for("compact", "cifar10-tuning") == RECIPES["compact", "cifar10"]
+    assert recipe_for("compact", "cifar10-tuning") == ARCHITECTURES["compact"].recipe
     with pytest.raises(BadRequest, match="no model 'vgg'"):
         recipe_for("vgg", "cifar10")
-    for recipe in RECIPES.values():
+    for recipe in [each.recipe for each in ARCHITECTURES.values()]:
         assert Recipe(**recipe.to_dict()) == recipe

@@ -18,13 +18,13 @@ from core.checkpoints.references import train_model
 from core.data.images import Images
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest, CheckpointCorrupt
+from core.models.recipe import Recipe
 from core.models.registry import build_model
 from core.models.sisa import Sisa
 from core.runs.plan import Plan
 from core.runs.run import Run
 from core.runs.task import prepare
 from core.training.loop import TrainingProgress
-from core.training.recipe import Recipe
 from core.training.shard_states import State
 from core.training.shards import Stored, TrainedShards, assign, shards_of, train_shards, train_sisa
 from core.unlearners import make

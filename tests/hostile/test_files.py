@@ -17,7 +17,8 @@ from core.checkpoints.memorisation import memorisation_file, memorisation_scores
 from core.data.load import load_dataset
 from core.data.names import is_class_name
 from core.errors import CheckpointCorrupt, DataCorrupt
-from core.training.recipe import Recipe, recipe_for
+from core.models.recipe import Recipe
+from core.models.registry import recipe_for
 from tests.app.conftest import Open
 from tests.hostile.conftest import PICTURE, Shell
 from ui.services import images

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 
 from core.errors import BadRequest, CheckpointCorrupt, short
-from core.models.registry import check_architecture
 
 
 @dataclass(frozen=True)
@@ -131,25 +129,7 @@ NAMED: dict[str, Recipe] = {
 """Recipes for `compact` on CIFAR-10 by name; `benchmarks.training` compares them."""
 
 
-_DIGITS = Recipe(epochs=24, clean_epochs=24, batch_size=32, learning_rate=0.05)
-
-
-RECIPES: dict[tuple[str, str], Recipe] = {
-    ("compact", "cifar10"): NAMED["sgd"],
-    ("compact", "digits"): _DIGITS,
-    ("resnet18", "cifar10"): Recipe(epochs=30, clean_epochs=6, learning_rate=0.1, crop=4),
-    ("resnet18", "digits"): _DIGITS,
-    ("sisa", "cifar10"): Recipe(),
-    ("sisa", "digits"): _DIGITS,
-}
-"""What trains a base model and its retrained references, by architecture and data set."""
-
-
-def recipe_for(architecture: str, dataset: str) -> Recipe:
-    """The recipe of a known pair; other data sets train like CIFAR-10. Raises BadRequest for an
-    unknown architecture."""
-    check_architecture(architecture)
-    return RECIPES.get((architecture, dataset), RECIPES[architecture, "cifar10"])
+DIGITS = Recipe(epochs=24, clean_epochs=24, batch_size=32, learning_rate=0.05)
 
 
 def recipe_named(name: str) -> Recipe:
@@ -157,10 +137,3 @@ def recipe_named(name: str) -> Recipe:
     if name not in NAMED:
         raise BadRequest(f"There is no recipe {short(name)}.", f"There are {' and '.join(NAMED)}.")
     return NAMED[name]
-
-
-def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
-    """What a checkpoint of this manifest was trained with; the usual one where it does not say.
-    Raises CheckpointCorrupt."""
-    kept = manifest.get("recipe")
-    return Recipe.from_dict(kept) if kept else recipe_for(str(manifest["architecture"]), dataset)
