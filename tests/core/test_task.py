@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from core.errors import (
     UnknownMethod,
 )
 from core.evaluation import evaluate_model
-from core.runs import live, offered_data
+from core.runs import live, offered_data, stages, task
 from core.runs.offered_data import case_of
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
@@ -297,55 +296,62 @@ def test_probes_of_chosen_classes_ask_the_fair_question(
     assert sizes == {6}  # three samples cost what two of nine do
 
 
-def test_measuring_is_not_unlearning(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = live.per_image
-    watched = 0
+class Clock:
+    """Stands still but for what a test lets pass."""
 
-    def slow(*arguments, **options):
-        nonlocal watched
-        watched += 1
-        time.sleep(0.5)
-        return plain(*arguments, **options)
+    def __init__(self) -> None:
+        self.now = 0.0
 
-    monkeypatch.setattr(live, "per_image", slow)
-    snapshots, run = finish()
-    slept = 0.5 * watched
-    assert watched >= 3  # at the quarters
-    assert run.seconds["watching"] >= slept
-    assert run.seconds["measuring"] >= slept
-    assert snapshots[-2].measuring_seconds >= slept
+    def perf_counter(self) -> float:
+        return self.now
 
-    method = time.sleep
-    monkeypatch.setattr(live, "per_image", plain)
 
-    def slow_steps(self, *arguments) -> Iterator[Any]:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    for module in (task, live):
+        monkeypatch.setattr(module, "time", found)
+    return found
+
+
+def test_measuring_is_not_unlearning(
+    base: Checkpoint, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = {live: live.per_image, stages: stages.per_image}
+    looks = {live: 0, stages: 0}
+
+    def costly(module: Any) -> Callable[..., Any]:
+        def measure(*arguments: Any, **options: Any) -> Any:
+            looks[module] += 1
+            clock.now += 0.5
+            return plain[module](*arguments, **options)
+
+        return measure
+
+    def slow_steps(self: Any, *arguments: Any) -> Iterator[Any]:
         for step in plain_run(self, *arguments):
-            method(0.05)
+            clock.now += 0.25
             yield step
 
+    for module in plain:
+        monkeypatch.setattr(module, "per_image", costly(module))
     kind = unlearners.METHODS["fine_tune"]
     plain_run = kind.run
     monkeypatch.setattr(kind, "run", slow_steps)
-    _, slowed = finish()
-    assert slowed.seconds["unlearning"] >= 0.05 * STEPS
-    # What the sleeping cost is not in the other's account, in either direction.
-    assert run.seconds["unlearning"] < slept
-    assert slowed.seconds["measuring"] < run.seconds["measuring"]
+    snapshots, run = finish()
+    assert looks[live] >= 3  # at the quarters
+    assert run.seconds["unlearning"] == 0.25 * STEPS
+    assert run.seconds["watching"] == 0.5 * looks[live]
+    assert run.seconds["measuring"] == 0.5 * sum(looks.values())
+    assert snapshots[-1].measuring_seconds == run.seconds["measuring"]
 
 
-def test_the_clock_stands_still_while_a_consumer_looks(base: Checkpoint) -> None:
-    seconds = {}
-    slept = 0.0
+def test_the_clock_stands_still_while_a_consumer_looks(base: Checkpoint, clock: Clock) -> None:
     for item in prepare(PLAN, dataset=DATA, device="cpu").run():
-        time.sleep(0.3)
-        slept += 0.3
+        clock.now += 1000
         if isinstance(item, Run):
-            seconds = item.seconds
-    assert seconds["unlearning"] < slept
-    assert seconds["measuring"] < slept
-
-
-# Stopping
+            run = item
+    assert run.seconds == {"unlearning": 0, "measuring": 0, "watching": 0}
 
 
 @pytest.mark.parametrize("after", [1, 7])
