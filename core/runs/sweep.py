@@ -33,6 +33,8 @@ from core.runs.store.store import Store
 
 RESTARTS = 3
 """How often in a row a pool may lose a process without one plan more being done."""
+PATIENCE = 10.0
+"""Seconds that a Dask scheduler may take to answer."""
 FIELDS = ("model", "dataset", "methods", "requests", "seeds", "forget_seeds", "settings")
 
 
@@ -201,7 +203,7 @@ def _cluster(address: str) -> Iterator[None]:
             "A sweep over a cluster needs Dask.", "Install it: pip install distributed"
         ) from error
     try:
-        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as error:
         raise BadRequest(f"No Dask scheduler answers at {short(address)}.") from error
     with client, joblib.parallel_config("dask"):

@@ -157,8 +157,11 @@ def test_an_unforeseen_error_is_a_failed_run(monkeypatch: pytest.MonkeyPatch) ->
 # Over a cluster
 
 
-def test_no_scheduler_there(store: Store, plans: list[Plan]) -> None:
+def test_no_scheduler_there(
+    store: Store, plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("distributed")
+    monkeypatch.setattr("core.runs.sweep.PATIENCE", 0.5)
     with pytest.raises(BadRequest, match="No Dask scheduler answers"):
         list(sweep(plans, store, dask="tcp://127.0.0.1:1", work=pretended))
 
