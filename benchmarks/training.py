@@ -22,7 +22,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import torch
+import vl_convert
 
 from benchmarks import RANDOM, RESULTS
 from benchmarks.log import Log
@@ -60,7 +62,7 @@ def main() -> None:
             key = {"recipe": recipe.to_dict(), "seed": seed}
             if not LOG.has(key):
                 LOG.add(key | trial(dataset, recipe, seed))
-    (RESULTS / "training.md").write_text(table(LOG.lines()))
+    write(LOG.lines())
     print(table(LOG.lines()))
 
 
@@ -129,17 +131,59 @@ def reached(line: Mapping[str, Any], accuracy: float) -> float | None:
     return next((row["seconds"] for row in line["epochs"] if row["test"] >= accuracy), None)
 
 
+def write(lines: Sequence[Mapping[str, Any]]) -> None:
+    """The table, and the curves as a picture, under results/."""
+    told = (
+        "# Recipes for `compact` on CIFAR-10\n\n`python -m benchmarks.training` (one log line a "
+        "training), `python -m benchmarks.airbench` for the released code. Percent; seconds of "
+        "training, measuring not counted: medians, to be compared within one machine only.\n\n"
+    )
+    (RESULTS / "training.svg").write_text(vl_convert.vegalite_to_svg(curves(lines).to_dict()))
+    picture = "\n![Test accuracy over the seconds of training, a line a training](training.svg)\n"
+    (RESULTS / "training.md").write_text(told + table(lines) + picture)
+
+
+def curves(lines: Iterable[Mapping[str, Any]]) -> alt.Chart:
+    """Test accuracy over the seconds of training: a line a training, a colour a recipe."""
+    rows = [
+        {"recipe": name, "training": f"{name}, {line['seed']}", "seconds": row["seconds"],
+         "test accuracy": row["test"]}
+        for name, trainings in by_recipe(lines).items()
+        for line in trainings
+        for row in line["epochs"]
+    ]  # fmt: skip
+    height = alt.Scale(domain=[0.6, 0.95], clamp=True)
+    return (
+        alt.Chart(alt.Data(values=rows), width=560, height=320)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("seconds:Q", title="seconds of training"),
+            y=alt.Y("test accuracy:Q", scale=height, axis=alt.Axis(format="%")),
+            color=alt.Color(
+                "recipe:N", legend=alt.Legend(orient="bottom", columns=1, labelLimit=0)
+            ),
+            detail="training:N",
+        )
+    )
+
+
+def by_recipe(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The trainings of each recipe, by what it is called."""
+    named: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        name = line.get("name") or short(Recipe.from_dict(line["recipe"]))
+        named.setdefault(name, []).append(line)
+    return named
+
+
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """One row a recipe, means over its seeds; times are medians."""
     marks = [f"s to {100 * mark:.0f} %" for mark in MARKS]
     header = ["recipe", "seeds", "test", "train", "simple MIA", *marks, "s", "of the SGD recipe"]
-    by_recipe: dict[str, list[Mapping[str, Any]]] = {}
-    for line in lines:
-        name = line.get("name") or short(Recipe.from_dict(line["recipe"]))
-        by_recipe.setdefault(name, []).append(line)
-    plain = by_recipe.get(short(NAMED["sgd"]))
+    recipes = by_recipe(lines)
+    plain = recipes.get(short(NAMED["sgd"]))
     found = [f"| {' | '.join(header)} |", "| --- |" + " --- |" * (len(header) - 1)]
-    for name, runs in by_recipe.items():
+    for name, runs in recipes.items():
         seconds = statistics.median(run["seconds"] for run in runs)
         share = seconds / statistics.median(run["seconds"] for run in plain) if plain else None
         cells = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks import (
     sisa,
     story,
     sweeps,
+    training,
     tune,
 )
 from benchmarks.controls import CONTROLS, Divided, Masked
@@ -29,6 +31,7 @@ from core.checkpoints.references import train_model
 from core.data.digits import digits
 from core.data.request_text import parse_request
 from core.files import SHIPPED, cache_folder
+from core.models.recipe import NAMED
 from core.unlearners import make
 from tests import tiny
 
@@ -320,3 +323,37 @@ def test_seconds_of_machines_that_differ_compare() -> None:
     found = read(500, *lines)
     assert found["scrub"].seconds == found["salun"].seconds == found["ssd"].seconds == 5.0
     assert found["salun"].share == 0.05
+
+
+def test_recipes_as_a_table_and_as_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means over seeds, medians of seconds, and the share of the SGD recipe's."""
+
+    def line(recipe: str, seed: int, seconds: float, tests: Sequence[float]) -> dict[str, Any]:
+        epochs = [
+            {"epoch": n, "test": test, "seconds": seconds * n / len(tests)}
+            for n, test in enumerate(tests, 1)
+        ]
+        found = {"test": tests[-1], "train": 0.99, "mia": 0.6, "seconds": seconds}
+        return found | {"recipe": NAMED[recipe].to_dict(), "seed": seed, "epochs": epochs}
+
+    lines = [
+        line("sgd", 0, 100.0, [0.5, 0.8, 0.86, 0.88]),
+        line("sgd", 1, 120.0, [0.5, 0.8, 0.84, 0.9]),
+        line("muon", 0, 44.0, [0.7, 0.84]),
+    ]
+    monkeypatch.setattr(training, "RESULTS", tmp_path)
+    training.write(lines)
+    text = (tmp_path / "training.md").read_text()
+    rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| ")]
+    by_name = {cells[0].strip("| "): cells for cells in rows}
+    assert by_name["as it is: SGD"][1:] == [
+        "2", "89.00 ± 1.41", "99.00 ± 0.00", "0.600 ± 0.000", "98", "110", "110", "1.00 |",
+    ]  # fmt: skip
+    muon = next(cells for name, cells in by_name.items() if "muon" in name)
+    assert muon[5:] == ["not reached", "not reached", "44", "0.40 |"]
+    assert "training.svg" in text
+    assert "seconds of training" in (tmp_path / "training.svg").read_text()
+    points = training.curves(lines).to_dict()["data"]["values"]
+    assert [point["test accuracy"] for point in points] == [
+        row["test"] for each in lines for row in each["epochs"]
+    ]
