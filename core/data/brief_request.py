@@ -36,3 +36,10 @@ class BriefRequest(ForgetRequest):
     def describe(self) -> str:
         """What the request with its list says."""
         return chosen_images(self.size)
+
+
+def read_request(fields: Any) -> ForgetRequest:
+    """The inverse of `to_dict`, of a brief request or any other; raises BadRequest on anything
+    else."""
+    brief = isinstance(fields, dict) and "digest" in fields
+    return (BriefRequest if brief else ForgetRequest).from_dict(fields)

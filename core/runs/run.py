@@ -57,13 +57,12 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run, finished or not, with all that is needed to judge and to repeat it.
+class RunFacts:
+    """What a run and its summary both say.
 
-    before, after, retrained: None where not measured (a failed run; no retrained reference).
-    replay: the snapshots that carry a probe. seconds: {"unlearning", "measuring"}.
-    data: {"dataset", "fingerprint", "source", "forget", "retain", "test", "forget_digest"}.
-    versions: of Python and the libraries, the machine and its thread count.
+    seconds: {"unlearning", "measuring"}. data: {"dataset", "fingerprint", "source", "forget",
+    "retain", "test", "forget_digest"}. versions: of Python and the libraries, the machine and its
+    thread count.
     """
 
     id: str
@@ -74,15 +73,25 @@ class Run:
     seconds: Mapping[str, float]
     versions: Mapping[str, Any]
     data: Mapping[str, Any]
-    before: Evaluation | None = None
-    after: Evaluation | None = None
-    retrained: Evaluation | None = None
-    replay: tuple[Snapshot, ...] = ()
     weights_sha256: str = ""
     reference: str = ""
     error: str = ""
     steps_done: int = 0
     total_steps: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(RunFacts):
+    """A run, finished or not, with all that is needed to judge and to repeat it.
+
+    before, after, retrained: None where not measured (a failed run; no retrained reference).
+    replay: the snapshots that carry a probe.
+    """
+
+    before: Evaluation | None = None
+    after: Evaluation | None = None
+    retrained: Evaluation | None = None
+    replay: tuple[Snapshot, ...] = ()
 
     @classmethod
     def begun(cls, id: str, plan: Plan) -> Run:

@@ -27,7 +27,7 @@ from core.errors import LabError, RunMissing, StoreCorrupt
 from core.files import SHIPPED, replacing
 from core.metrics.measures import Evaluation
 from core.runs.plan import Plan
-from core.runs.run import MODELS, Probe, Run, Snapshot
+from core.runs.run import MODELS, Probe, Run, RunFacts, Snapshot
 from core.runs.summary import RunSummary, summary_of
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 def fields_of(run: Run) -> Fields:
     """All of a run but its arrays and replay, JSON-ready."""
-    apart = {"plan", "replay", *MODELS}
-    fields = {f.name: getattr(run, f.name) for f in dataclasses.fields(run) if f.name not in apart}
+    fields = {f.name: getattr(run, f.name) for f in dataclasses.fields(RunFacts)}
     metrics = {}
     for name in MODELS:
         evaluation: Evaluation | None = getattr(run, name)

@@ -8,33 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.runs.plan import Plan
-from core.runs.run import Status
+from core.runs.run import RunFacts
 
 
-@dataclass(frozen=True)
-class RunSummary:
+@dataclass(frozen=True, kw_only=True)
+class RunSummary(RunFacts):
     """Everything of a `Run` but its arrays: what tables of runs are made from.
 
     plan: in a list of runs its request is brief (`ForgetRequest.brief`).
     metrics: {"before", "after", "retrained"}, each as `Evaluation.metrics` gives it, or None where
     not measured. owner: sha256 of the starter's token, "" where unknown. shipped: comes with the
-    project. The other fields are those of `Run`.
+    project.
     """
 
-    id: str
-    plan: Plan
-    status: Status
-    created: str
-    settings: Mapping[str, Any]
-    seconds: Mapping[str, float]
-    versions: Mapping[str, Any]
-    data: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, Any] | None]
-    weights_sha256: str = ""
-    reference: str = ""
-    error: str = ""
-    steps_done: int = 0
-    total_steps: int = 0
     owner: str = ""
     shipped: bool = False
 

@@ -110,15 +110,14 @@ def run(
         {"unlearning": 21.0, "measuring": 4.0},
         {"python": "3.11", "torch": "2"},
         {"dataset": of.dataset, "forget": n, "test": 1000},
-        evaluation(n=n),
-        evaluation(**{"forget": 0.875, "test": 0.866, "mia": 0.506, "n": n, **(after or {})}),
-        evaluation(0.87, 0.87, 0.502, n=n),
-        tuple(snapshot(step) for step in (0, 10, 20, 30, 40)),
-        "a" * 64,
-        "retrained-0",
-        "",
-        40,
-        40,
+        before=evaluation(n=n),
+        after=evaluation(**{"forget": 0.875, "test": 0.866, "mia": 0.506, "n": n, **(after or {})}),
+        retrained=evaluation(0.87, 0.87, 0.502, n=n),
+        replay=tuple(snapshot(step) for step in (0, 10, 20, 30, 40)),
+        weights_sha256="a" * 64,
+        reference="retrained-0",
+        steps_done=40,
+        total_steps=40,
     )
     return replace(found, **fields)
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
+from tests.killed import killed
 from ui import outside
 from ui.services import download
 
@@ -112,10 +113,7 @@ def test_interrupted_runs_are_said_and_can_be_set_up_again(open_page: Open, keep
     lost = fakes.run("lost", status="running", before=None, after=None, retrained=None)
     store = Store()
     store.begin(lost)
-    from sqlalchemy import create_engine, text
-
-    with create_engine(store.database.engine.url).begin() as connection:
-        connection.execute(text("update runs set pid = 999999999, process_start = 'long ago'"))
+    killed(store, "lost")
     store.close()
     at = open_page()
     assert "ended before the run was saved" in texts(at)

@@ -13,6 +13,7 @@ from core.runs.store import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
 from tests.app.test_front import texts
+from tests.killed import killed
 from ui.services import jobs, methods, runs
 from ui.state import owner as token
 from ui.wording import verdicts
@@ -286,8 +287,7 @@ def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -
     runs.store().progress("theirs", 6, 78)
     at = open_page(PAGE, run="theirs")
     assert "goes on in another process" in texts(at)
-    with runs.store().database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
+    killed(runs.store(), "theirs")
     at.run()
     assert not at.exception
     assert "ended before the run was saved" in at.error[0].value

@@ -237,7 +237,7 @@ def test_a_failed_run_and_a_bad_row_do_not_break_the_list(
     next(store.folder.glob("robbed.*.npz")).unlink()
     store.save(a_run("bad-row"))
     with store.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE runs SET metrics = '{' WHERE id = 'bad-row'")
+        connection.exec_driver_sql("UPDATE runs SET record = '{' WHERE id = 'bad-row'")
 
     assert core("runs", "--json", "-") == 0
     listed = {row["id"]: row for row in json.loads(capsys.readouterr().out)}

@@ -29,6 +29,7 @@ from core.runs.queue import JobQueue
 from core.runs.run import Probe, Run, Snapshot
 from core.runs.store import array_files
 from core.runs.store.store import Store
+from tests.killed import killed
 
 PLAN = Plan("compact", "digits", ForgetRequest.random(5), "fine_tune", {"rate": 0.1})
 WAIT = 60.0  # far beyond what is needed: only a test that fails waits for so long
@@ -389,8 +390,7 @@ def test_old_jobs_come_from_the_store(store: Store, clock: Clock) -> None:
 def test_an_interrupted_run_is_told(store: Store) -> None:
     store.begin(finished("lost", PLAN, 0))
     store.progress("lost", 4, 10)
-    with store.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
+    killed(store, "lost")
     queue = JobQueue(store, failing(ValueError()))
     assert [summary.id for summary in queue.recovered] == ["lost"]
     job = queue.get("lost")
@@ -487,8 +487,8 @@ def test_where_nothing_could_be_written_only_what_is_known_is_said(
     steps.let(10)
     assert queue.join(WAIT)
     assert job.unsaved
-    with store.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE runs SET process_start = 'another', steps_done = 6")
+    store.progress(job.id, 6, 10)
+    killed(store, job.id)
     told = JobQueue(store).get(job.id).error
     assert told.startswith("The process of this run ended before the run was saved")
     assert "cut off" not in told
@@ -514,8 +514,7 @@ def test_a_run_of_another_server_that_died_is_noticed(store: Store) -> None:
     store.begin(finished("theirs", PLAN, 0))
     store.progress("theirs", 4, 10)
     assert queue.get("theirs").state == "running"
-    with store.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE runs SET process_start = 'another'")
+    killed(store, "theirs")
     job = queue.get("theirs")
     assert job.state == "failed"
     assert "step 4 of 10" in job.error

@@ -6,10 +6,8 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import json
 import math
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -31,11 +29,12 @@ from core.metrics.measures import AttackMeasure, Evaluation, Measure
 from core.metrics.registry import METRICS
 from core.runs.plan import Plan
 from core.runs.run import Probe, Run, Snapshot
-from core.runs.run_files import run_from_files, run_to_files, shipped_runs
+from core.runs.run_files import fields_of, run_from_files, run_to_files, shipped_runs, to_json
 from core.runs.store import address as addresses
-from core.runs.store import array_files, liveness, tables
+from core.runs.store import array_files, tables
 from core.runs.store.reset import reset_aside
 from core.runs.store.store import Store
+from tests.killed import killed
 
 
 def an_evaluation(draw: np.random.Generator, n: int = 40) -> Evaluation:
@@ -177,14 +176,17 @@ def test_summaries(store: Store) -> None:
     assert store.summary("run-3") == dataclasses.replace(first, plan=run.plan)
 
 
-def test_columns_can_be_queried(store: Store, tmp_path: Path) -> None:
-    store.save(a_run(seed=7))
+def test_a_row_has_what_is_asked_for_and_one_record_of_the_rest(store: Store) -> None:
+    run = a_run(seed=7)
+    store.save(run, owner="me")
     with store.database.engine.connect() as connection:
-        row = connection.execute(
-            text("SELECT model, dataset, method, seed, forget_size, forget FROM runs")
-        ).one()
-    assert tuple(row[:5]) == ("compact", "digits", "fine_tune", 7, 3)
-    assert json.loads(row[5])["size"] == 3
+        row = connection.execute(text("SELECT * FROM runs")).mappings().one()
+    columns = {"id", "created", "status", "owner", "error", "steps_done", "total_steps"}
+    at_work = {"host", "lock_file", "last_progress"}
+    assert set(row) == {*columns, *at_work, "record", "arrays_file", "arrays_sha256"}
+    rest = {name: value for name, value in fields_of(run).items() if name not in columns}
+    rest["plan"] = {**run.plan.to_dict(), "request": run.plan.request.brief().to_dict()}
+    assert row["record"] == to_json(rest)
 
 
 def test_tables_compile_for_postgres() -> None:
@@ -348,7 +350,7 @@ def test_one_damaged_row_does_not_hide_the_others(store: Store) -> None:
     store.save(a_run("run-1", seed=1))
     store.save(a_run("run-2", seed=2))
     with store.database.engine.begin() as connection:
-        connection.execute(text("UPDATE runs SET metrics = '{' WHERE id = 'run-1'"))
+        connection.execute(text("UPDATE runs SET record = '{' WHERE id = 'run-1'"))
     assert [s.id for s in store.summaries()] == ["run-2"]
     with pytest.raises(StoreCorrupt, match="run-1"):
         store.load("run-1")
@@ -383,22 +385,24 @@ def begin_as(store: Store, id: str, **columns: Any) -> None:
 
 
 def test_recover_marks_the_runs_of_dead_processes(store: Store) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
     begin_as(store, "alive")
-    begin_as(store, "gone", pid=ended.pid)
-    begin_as(store, "other-start", process_start="before")
+    begin_as(store, "gone")
+    killed(store, "gone")
+    begin_as(store, "other-disk", lock_file="not-here.lock")
+    begin_as(store, "silent-disk", lock_file="not-here.lock", last_progress=time.time() - 7200)
+    begin_as(store, "no-lock", lock_file="")
     begin_as(store, "other-host", host="elsewhere")
     begin_as(store, "silent-host", host="elsewhere", last_progress=time.time() - 7200)
     store.save(a_run("done"))
     store.progress("gone", 12, 40)
 
     recovered = {s.id: s for s in store.recover()}
-    assert set(recovered) == {"gone", "other-start", "silent-host"}
+    assert set(recovered) == {"gone", "silent-disk", "silent-host"}
     assert recovered["gone"].status == "interrupted"
     assert "step 12 of 40" in recovered["gone"].error
     assert store.load("gone").status == "interrupted"
-    assert {s.id for s in store.summaries() if s.status == "running"} == {"alive", "other-host"}
+    left = {s.id for s in store.summaries(statuses=["running"])}
+    assert left == {"alive", "other-disk", "no-lock", "other-host"}
     assert store.recover() == []
 
 
@@ -412,24 +416,6 @@ def test_begun_runs_say_where_they_are(store: Store) -> None:
     store.save(a_run())
     assert store.summary("run-1").status == "finished"
     assert store.summary("run-1").owner == "me"
-
-
-def test_a_process_is_known_by_its_start() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    try:
-        start = liveness.process_start(child.pid)
-        assert start
-        assert start == liveness.process_start(child.pid)
-        assert liveness.process_start(os.getpid()) not in (None, start)
-    finally:
-        child.kill()
-    deadline = time.monotonic() + 5
-    while liveness.process_start(child.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert liveness.process_start(child.pid) is None  # a zombie does not count as alive
-    child.communicate()
-    assert liveness.process_start(child.pid) is None
-    assert socket.gethostname()
 
 
 def test_recover_deletes_old_unfinished_files_only(store: Store) -> None:
@@ -661,7 +647,8 @@ def test_a_file_without_a_row_is_entered_again_once_it_is_old(store: Store) -> N
 def test_a_process_that_died_before_the_row_has_lost_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin_as(store, "run-1", process_start="before")
+    begin_as(store, "run-1")
+    killed(store, "run-1")
 
     def refuse(*_: Any) -> None:
         raise StoreUnavailable("The database is full.")
@@ -768,25 +755,6 @@ def test_an_older_damaged_database_is_made_again_from_the_common_folder(
     anew.close()
 
 
-def test_a_version_1_database_opens_with_its_lists_moved(store: Store, url: str) -> None:
-    runs = many(store, 2)
-    with store.database.engine.begin() as connection:
-        connection.execute(text("DROP TABLE run_requests"))
-        connection.execute(
-            text("UPDATE runs SET forget = :request"), {"request": runs[0].plan.request.to_json()}
-        )
-        connection.execute(text("UPDATE forgetting_lab_schema SET version = 1"))
-    new = Store(url)
-    for run in runs:
-        assert flat(new.load(run.id)) == flat(run)
-    with new.database.engine.connect() as connection:
-        forget = connection.execute(text("SELECT forget FROM runs")).scalars().all()
-        version = connection.execute(text("SELECT version FROM forgetting_lab_schema")).scalar()
-    assert version == tables.SCHEMA_VERSION
-    assert all("indices" not in json.loads(row) for row in forget)
-    new.close()
-
-
 def test_other_databases_have_a_folder_each_without_the_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -881,7 +849,7 @@ def test_a_table_of_runs_with_long_lists_is_cheap(store: Store) -> None:
 def test_a_row_with_parts_missing_does_not_hide_the_others(store: Store) -> None:
     many(store, 2)
     with store.database.engine.begin() as connection:
-        connection.execute(text("""UPDATE runs SET rest = '{"plan": {}}' WHERE id = 'run-0'"""))
+        connection.execute(text("""UPDATE runs SET record = '{"plan": {}}' WHERE id = 'run-0'"""))
     assert [s.id for s in store.summaries()] == ["run-1"]
     for look in (store.load, store.summary):
         with pytest.raises(StoreCorrupt, match="run-0"):

@@ -24,6 +24,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from core.errors import RunMissing, StoreCorrupt
 from core.runs.run import Run
+from core.runs.store import liveness
 from core.runs.store.reset import reset_aside
 from core.runs.store.store import Store
 from tests.core.test_store import a_run, flat
@@ -69,7 +70,6 @@ class Lab(RuleBasedStateMachine):
         self.damaged: dict[tuple[str, str], bytes] = {}
         self.stores: dict[str, Store] = {}
         self.death = Death()
-        self.process = 0
         self.seed = 0
         self.patch = pytest.MonkeyPatch()
         for owner, name in ((os, "replace"), (os, "fsync"), (os, "utime"), (os, "link")):
@@ -78,10 +78,7 @@ class Lab(RuleBasedStateMachine):
             )
         for kind, name in ((Path, "unlink"), (DefaultDialect, "do_commit")):
             self.patch.setattr(kind, name, self.writing(getattr(kind, name)))
-        for module in ("store", "liveness"):
-            self.patch.setattr(
-                f"core.runs.store.{module}.process_start", lambda pid: f"process {self.process}"
-            )
+        self.patch.setattr(liveness, "_held", {})
 
     def writing(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def method(this: Any, *given: Any, **named: Any) -> Any:
@@ -92,6 +89,7 @@ class Lab(RuleBasedStateMachine):
     def teardown(self) -> None:
         for store in self.stores.values():
             store.close()
+        liveness._held.clear()
         self.patch.undo()
         shutil.rmtree(self.folder)
 
@@ -104,7 +102,7 @@ class Lab(RuleBasedStateMachine):
             yield died
         except Killed:
             died[0] = True
-            self.process += 1
+            liveness._held.clear()  # as the system lets go of the locks of a process that ends
             for store in self.stores.values():
                 store.close()
             self.stores.clear()

@@ -5,7 +5,6 @@ SQLite by default; any database that SQLAlchemy knows through `FORGETTING_LAB_DA
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, select, update
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
@@ -26,9 +25,7 @@ from core.runs.store.address import (
     exists_already,
     sqlite_file_of,
 )
-from core.runs.store.tables import SCHEMA_VERSION, Base, Row, Schema, write_row
-
-log = logging.getLogger(__name__)
+from core.runs.store.migration import bring_up_to_date
 
 
 class Database:
@@ -60,7 +57,7 @@ class Database:
             try:
                 if self.file is not None:
                     self._check_pages()
-                Base.metadata.create_all(self.engine)
+                bring_up_to_date(self.engine)
                 break
             except (DBAPIError, sqlite3.Error) as error:
                 explained = self._explained(error)
@@ -69,21 +66,6 @@ class Database:
                 if attempt == 5 or time.monotonic() > give_up:
                     raise explained from error
                 time.sleep(0.05 * attempt)  # another process makes the same tables
-        with self.session() as session:
-            schema = session.get(Schema, 1)
-        if schema is None:
-            try:
-                with Session(self.engine) as session, session.begin():
-                    session.add(Schema(id=1, version=SCHEMA_VERSION))
-            except DBAPIError as error:
-                log.info("another process wrote the schema's version: %s", error)
-        elif schema.version > SCHEMA_VERSION:
-            raise StoreUnavailable(
-                "The database of finished runs was made by a newer version of Forgetting Lab.",
-                "Update it, or set FORGETTING_LAB_DATABASE to another database.",
-            )
-        elif schema.version < SCHEMA_VERSION:
-            self._list_apart()
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -122,17 +104,6 @@ class Database:
             connection.execute("PRAGMA synchronous=FULL")
 
         return engine
-
-    def _list_apart(self) -> None:
-        """Moves the lists of chosen images of a version 1 database out of its rows."""
-        with self.session() as session:
-            rows = session.scalars(select(Row).where(Row.forget.contains('"indices"')))
-            for row in rows.all():
-                try:
-                    write_row(session, row.fields())
-                except (LabError, KeyError, TypeError, AttributeError) as error:
-                    log.warning("run %s stays as it was: %s", row.id, error)
-            session.execute(update(Schema).values(version=SCHEMA_VERSION))
 
     def _check_pages(self) -> None:
         with self.engine.connect() as connection:

@@ -18,7 +18,7 @@ from core.runs.run_files import Fields
 from core.runs.store import array_files
 from core.runs.store.array_files import ArrayFile
 from core.runs.store.database import Database
-from core.runs.store.liveness import is_alive, why_lost
+from core.runs.store.liveness import is_alive, remove_locks_of_the_dead, why_lost
 from core.runs.store.tables import DELETED, Listed, Row, find_row, write_row
 from core.runs.summary import RunSummary
 
@@ -45,7 +45,7 @@ class Recovery:
         with self.database.session() as session:
             running = session.scalars(select(Row).where(Row.status == "running")).all()
             deleted = session.scalars(select(Row.id).where(Row.status == DELETED)).all()
-        lost = self.end([row.id for row in running if not is_alive(row)])
+        lost = self.end([row.id for row in running if not is_alive(row, self.folder)])
         for id in deleted:
             self.remove(id)
         self._tidy()
@@ -137,10 +137,13 @@ class Recovery:
 
     def _tidy(self) -> None:
         """Gives each array file that no row names its place: entered again where its run has no
-        other, else in orphans/. Deletes the unfinished files of dead processes, nothing else."""
+        other, else in orphans/. Deletes the unfinished files and the lock files of dead processes,
+        nothing else."""
         with self.database.session() as session:
-            found = session.execute(select(Row.id, Row.status, Row.arrays_file)).all()
-        rows = {id: (status, name) for id, status, name in found}
+            found = session.execute(
+                select(Row.id, Row.status, Row.arrays_file, Row.lock_file)
+            ).all()
+        rows = {id: (status, name) for id, status, name, _ in found}
         before = time.time() - LEFTOVER_SECONDS
         unread: list[str] = []
         for file in array_files.listed(self.folder):  # the newest first: older ones of its run go
@@ -164,6 +167,8 @@ class Recovery:
                     part.unlink()
             except OSError as error:  # another process was faster, or may not be ours to delete
                 log.info("leftover %s stays: %s", part.name, error)
+        at_work = {lock for _, status, _, lock in found if status == "running"}
+        remove_locks_of_the_dead(self.folder, at_work, before)
 
     @staticmethod
     def unlink(files: Iterable[ArrayFile]) -> bool:

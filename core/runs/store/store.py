@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import socket
 import time
 from collections.abc import Iterable
@@ -46,7 +45,7 @@ from core.runs.store.address import (
     common_folder_of,
 )
 from core.runs.store.database import Database
-from core.runs.store.liveness import is_alive, process_start
+from core.runs.store.liveness import is_alive, own_lock
 from core.runs.store.recovery import Recovery
 from core.runs.store.tables import DELETED, Row, find_row, of_status, unreadable, write_row
 from core.runs.summary import RunSummary, summary_of
@@ -107,12 +106,11 @@ class Store:
         empty = dict.fromkeys(MODELS)
         start = dataclasses.replace(run, status="running", replay=(), **empty)  # type: ignore[arg-type]
         checked_id(run.id)
+        lock = own_lock(self.folder)
         with self.database.session() as session:
             row = write_row(session, fields_of(start))
             row.owner = owner or row.owner
-            row.pid, row.host = os.getpid(), socket.gethostname()
-            row.process_start = process_start(row.pid) or ""
-            row.last_progress = time.time()
+            row.host, row.lock_file, row.last_progress = socket.gethostname(), lock, time.time()
 
     def progress(self, id: str, steps_done: int, total_steps: int) -> None:
         """Notes how far a run is: one small write, meant for about once a second."""
@@ -241,7 +239,7 @@ class Store:
         """Ends a running run whose process has died, as `recover` does; False where it lives."""
         with self.database.session() as session:
             row, _ = find_row(session, id)
-        if row is None or row.status != "running" or is_alive(row):
+        if row is None or row.status != "running" or is_alive(row, self.folder):
             return False
         with array_files.locked(self.folder):
             self._recovery.end([id])

@@ -6,26 +6,16 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Select,
-    String,
-    Text,
-)
+from sqlalchemy import Select, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from core.data.brief_request import BriefRequest
-from core.data.requests import ForgetRequest
+from core.data.brief_request import read_request
 from core.errors import BadRequest, StoreCorrupt
-from core.runs.run_files import (
-    Fields,
-    checked_id,
-    to_json,
-)
+from core.runs.run_files import Fields, checked_id, to_json
 from core.runs.summary import RunSummary, summary_of
 
-SCHEMA_VERSION = 2
-"""2: lists of chosen images stand apart from the rows; version 1 is changed when it is opened."""
+SCHEMA_VERSION = 3
+"""Older ones are brought up to date when they are opened: see `core.runs.store.migration`."""
 
 
 DELETED = "deleted"  # the status of a run whose files are being deleted; it is shown nowhere
@@ -55,7 +45,8 @@ class Listed(Base):
 
 
 class Row(Base):
-    """One run. JSON stands as text, so that every database keeps it as it is, NaN included."""
+    """One run: the columns that are asked for or change while it runs, all else in its record. JSON
+    stands as text, so that every database keeps it as it is, NaN included."""
 
     __tablename__ = "runs"
 
@@ -63,57 +54,36 @@ class Row(Base):
     created: Mapped[str] = mapped_column(String(40), index=True)
     status: Mapped[str] = mapped_column(String(16), index=True)
     owner: Mapped[str] = mapped_column(String(64), default="")
-    model: Mapped[str] = mapped_column(String(80))
-    dataset: Mapped[str] = mapped_column(String(200))
-    method: Mapped[str] = mapped_column(String(80))
-    seed: Mapped[int] = mapped_column(BigInteger)
-    forget: Mapped[str] = mapped_column(Text)
-    forget_size: Mapped[int | None]
-    settings: Mapped[str] = mapped_column(Text)
-    seconds: Mapped[str] = mapped_column(Text)
-    versions: Mapped[str] = mapped_column(Text)
-    metrics: Mapped[str] = mapped_column(Text)
     error: Mapped[str] = mapped_column(Text)
     steps_done: Mapped[int]
     total_steps: Mapped[int]
-    rest: Mapped[str] = mapped_column(Text)  # the fields of a run that have no column, as JSON
+    record: Mapped[str] = mapped_column(Text)  # the fields of a run that have no column
     arrays_file: Mapped[str] = mapped_column(String(120), default="")
     arrays_sha256: Mapped[str] = mapped_column(String(64), default="")
-    # Who works on it, while it runs
-    pid: Mapped[int] = mapped_column(default=0)
+    # Who works on it, while it runs: see `core.runs.store.liveness`
     host: Mapped[str] = mapped_column(String(255), default="")
-    process_start: Mapped[str] = mapped_column(String(80), default="")
+    lock_file: Mapped[str] = mapped_column(String(80), default="")
     last_progress: Mapped[float] = mapped_column(default=0.0)  # seconds since 1970
 
     PLAIN = ("id", "created", "status", "error", "steps_done", "total_steps")
-    JSON = ("settings", "seconds", "versions", "metrics")
-    PLAN = ("model", "dataset", "method", "seed")
 
     def fill(self, fields: Fields) -> None:
         """Sets the columns from a run's fields; see `write_row`."""
-        rest = {k: v for k, v in fields.items() if k not in (*self.PLAIN, *self.JSON)}
-        rest["plan"] = plan = dict(fields["plan"])
+        record = {name: value for name, value in fields.items() if name not in self.PLAIN}
+        request = read_request(fields["plan"]["request"]).brief().to_dict()
+        self.record = to_json({**record, "plan": {**fields["plan"], "request": request}})
         for name in self.PLAIN:
             setattr(self, name, fields[name])
-        for name in self.JSON:
-            setattr(self, name, to_json(fields[name]))
-        for name in self.PLAN:
-            setattr(self, name, plan.pop(name))
-        self.forget = ForgetRequest.from_dict(plan.pop("request")).brief().to_json()
-        size = fields["data"].get("forget")
-        self.forget_size = size if isinstance(size, int) else None
-        self.rest = to_json(rest)
 
     def fields(self, listed: Listed | None = None) -> Fields:
         """The inverse of `fill`; without `listed` the request is brief. Raises StoreCorrupt."""
         try:
-            fields = json.loads(self.rest)
-            request = json.loads(listed.request if listed else self.forget)
-            brief = "digest" in request
-            fields["plan"]["request"] = BriefRequest.from_dict(request) if brief else request
-            fields["plan"] |= {name: getattr(self, name) for name in self.PLAN}
-            fields |= {name: getattr(self, name) for name in self.PLAIN}
-            return {**fields, **{name: json.loads(getattr(self, name)) for name in self.JSON}}
+            fields: Fields = json.loads(self.record)
+            plan = fields["plan"]
+            plan["request"] = read_request(
+                json.loads(listed.request) if listed else plan["request"]
+            )
+            return fields | {name: getattr(self, name) for name in self.PLAIN}
         except (ValueError, TypeError, KeyError, BadRequest) as error:
             raise unreadable(self.id) from error
 
@@ -143,10 +113,11 @@ def write_row(session: Session, fields: Fields) -> Row:
     id = fields["id"]
     row = session.get(Row, id) or Row(owner="", arrays_file="")
     row.fill(fields)
-    session.add(row)
     request = fields["plan"]["request"]
-    if request["kind"] == "indices":
+    if "indices" in request:
         session.merge(Listed(id=id, request=to_json(request)))
+        session.flush()  # first: a row is never there without its list
+    session.add(row)
     return row
 
 
