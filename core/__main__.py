@@ -67,7 +67,6 @@ def train(
     from core.checkpoints.storage import Checkpoint
     from core.data.load import load_dataset
     from core.models.precision import best_device
-    from core.models.recipe import recipe_named
     from core.models.registry import recipe_for
 
     root = SHIPPED if ship else cache_folder() / "models"
@@ -77,7 +76,7 @@ def train(
         for item in train_model(
             model,
             images,
-            recipe_named(recipe) if recipe else recipe_for(model, dataset),
+            recipe_for(model, dataset, recipe),
             without=parse_request(without, forget_seed) if without else None,
             seed=seed,
             root=root / recipe,

@@ -11,7 +11,7 @@ import torch
 from core.errors import BadRequest
 from core.models.classifier import Classifier
 from core.models.compact import Compact
-from core.models.recipe import DIGITS, NAMED, Recipe
+from core.models.recipe import DIGITS, NAMED, Recipe, recipe_named
 from core.models.resnet18 import ResNet18
 from core.models.sisa import Sisa
 
@@ -64,10 +64,12 @@ def build_model(
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def recipe_for(architecture: str, dataset: str) -> Recipe:
-    """What trains an architecture on a data set; all but the digits train like CIFAR-10. Raises
-    BadRequest for an unknown architecture."""
+def recipe_for(architecture: str, dataset: str, named: str = "") -> Recipe:
+    """What trains an architecture on a data set; all but the digits train like CIFAR-10. named: a
+    recipe of `NAMED` in place of it. Raises BadRequest for an unknown name."""
     kind = architecture_of(architecture)
+    if named:
+        return recipe_named(named)
     return kind.on_digits if dataset == "digits" else kind.recipe
 
 
