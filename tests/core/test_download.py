@@ -6,7 +6,6 @@ import hashlib
 import io
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -194,17 +193,16 @@ def test_nobody_answers(server: Server, content: bytes, tmp_path: Path) -> None:
         fetch(tmp_path, file, tries=2)
 
 
+@pytest.mark.timeout(100)  # a close that waited for the server would take 300 s
 def test_closing_stops_it_and_the_next_goes_on(
     server: Server, content: bytes, tmp_path: Path
 ) -> None:
     file = server.remote("a.parquet", content)
     server.faults["a.parquet"] = ["slow"]
-    steps = download(cache=tmp_path, mirror="parquet", mirrors={"parquet": (file,)}, timeout=5.0)
+    steps = download(cache=tmp_path, mirror="parquet", mirrors={"parquet": (file,)}, timeout=300.0)
     while next(steps).done < 3000:
         pass
-    before = time.monotonic()
     steps.close()
-    assert time.monotonic() - before < 1
     [(name, part)] = arrived(tmp_path).items()
     assert name == "a.parquet.part"
     assert content.startswith(part)
