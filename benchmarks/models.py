@@ -1,9 +1,10 @@
 """The models that ideals, spreads and verdicts need, all trained with one recipe on CIFAR-10.
 
 Trains what does not stand yet, in this order, into models_cache/RECIPE/; it can be broken off at
-any moment and goes on where it was. Where weights are needed they are kept as halves; what only the
-spread or an ideal needs is kept as the logits of all 60,000 images. A second seed of a fold or a
-class is trained from `OTHER_SEEDS`.
+any moment and goes on where it was. All are kept with what they make of each of the 60,000 images; the
+weights, in float16, only where what goes on inside is asked for: of the bases, and of each fold and
+class once, for attacks on features. A second seed of a fold or a class, from `OTHER_SEEDS`, only
+tells how far two retrainings lie apart, and is kept without.
 
     python -m benchmarks.models --data ../shared/data/cifar10
     python -m benchmarks.models --data ../shared/data/cifar10 --only fold-3
@@ -55,10 +56,9 @@ def wanted() -> Iterator[Wanted]:
     """All of them, those first that the others are compared with."""
     yield Wanted("base")
     for fold in range(FOLDS):
-        yield Wanted(f"fold-{fold}", without=f"fold:{fold}", keep="half" if fold < 2 else "logits")
+        yield Wanted(f"fold-{fold}", without=f"fold:{fold}")
     for name in CIFAR10_CLASSES:
-        keep: Keep = "half" if f"class:{name}" in TWICE else "logits"
-        yield Wanted(f"class-{name}", without=f"class:{name}", keep=keep)
+        yield Wanted(f"class-{name}", without=f"class:{name}")
     yield Wanted("memorised-500", without=MEMORISED)
     for without in TWICE:
         for seed in OTHER_SEEDS:
