@@ -1,10 +1,11 @@
 """The models that ideals, spreads and verdicts need, all trained with one recipe on CIFAR-10.
 
 Trains what does not stand yet, in this order, into models_cache/RECIPE/; it can be broken off at
-any moment and goes on where it was. All are kept with what they make of each of the 60,000 images; the
-weights, in float16, only where what goes on inside is asked for: of the bases, and of each fold and
-class once, for attacks on features. A second seed of a fold or a class, from `OTHER_SEEDS`, only
-tells how far two retrainings lie apart, and is kept without.
+any moment and goes on where it was. All are kept with what they make of each of the 60,000 images;
+the weights, in float16, only where what goes on inside is asked for: of the bases, and of each fold
+and class once, for attacks on features. A second seed of a fold or a class, from `OTHER_SEEDS`,
+only tells how far two retrainings lie apart, and is kept without. Two processes (`--only`) with
+OMP_NUM_THREADS=1 each train more than one with two threads.
 
     python -m benchmarks.models --data ../shared/data/cifar10
     python -m benchmarks.models --data ../shared/data/cifar10 --only fold-3
