@@ -20,11 +20,12 @@ import time
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import RESULTS
 
 ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = "/usr/bin/chromium"
 STEP = "Step "
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
 DONE = "What this spy cannot see"
@@ -48,15 +49,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--visits", type=int, default=5)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--chromium", default=CHROMIUM)
     options = parser.parse_args()
+    found = measure(options.data, options.visits, options.chromium)
+    found["command"] = "python -m benchmarks.app --data ../shared/data/cifar10"
+    text = json.dumps(found, indent=2)
+    (RESULTS / "app.json").write_text(text + "\n")
+    print(text)
+
+
+def measure(data: Path, visits: int = 5, chromium: str = CHROMIUM) -> dict[str, object]:
+    """Seconds and megabytes, from a cache folder in which nothing is yet. data: CIFAR-10's
+    folder. visits: of the front page, the first of which is the first that the server has."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    cache = tempfile.TemporaryDirectory(prefix="forgetting-lab-", ignore_cleanup_errors=True)
     environment = {
         **os.environ,
-        "FORGETTING_LAB_DATA": str(options.data.resolve()),
-        "FORGETTING_LAB_CACHE": tempfile.mkdtemp(prefix="forgetting-lab-"),
+        "FORGETTING_LAB_DATA": str(data.resolve()),
+        "FORGETTING_LAB_CACHE": cache.name,
     }
     started = time.perf_counter()
     server = subprocess.Popen(
@@ -65,39 +78,43 @@ def main() -> None:
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-        found: dict[str, object] = {"server_ready_seconds": round(time.perf_counter() - started, 2)}
+        _wait_for(f"{address}/_stcore/health")
+        ready = {"server_ready_seconds": round(time.perf_counter() - started, 2)}
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=options.chromium, args=["--no-sandbox"]
-            )
-            address = f"http://127.0.0.1:{port}"
-            visits = [_front_seconds(browser.new_page(), address) for _ in range(options.visits)]
-            found["first_visit_seconds"] = round(visits[0], 2)
-            found["front_page_seconds_median"] = round(statistics.median(visits), 2)
-            found["memory_after_front_page_mb"] = _resident(server.pid, "VmRSS")
-            page = browser.new_page()
-            for name in ("Choose", "Unlearn", "Compare"):
-                clock = time.perf_counter()
-                page.goto(f"{address}/{name}?data=cifar10&forget=random:0.1")
-                page.wait_for_selector("h1")
-                page.locator(AT_REST).wait_for(timeout=300_000)
-                found[f"{name.lower()}_page_first_seconds"] = round(time.perf_counter() - clock, 2)
-            page.goto(f"{address}/Unlearn?data=cifar10&forget=random:0.1")
-            page.get_by_role("button", name="Start forgetting").click()
-            page.get_by_text(STEP).first.wait_for(timeout=300_000)
-            moments = page.evaluate(WATCH)
-            between = [b - a for a, b in itertools.pairwise(moments)]
-            found["live_update_seconds_median"] = round(statistics.median(between) / 1000, 2)
-            page.get_by_text(DONE).first.wait_for(timeout=600_000)
-            found["peak_resident_mb"] = _resident(server.pid, "VmHWM")
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            found = _drive(browser, address, server.pid, visits)
             browser.close()
-        found["command"] = "python -m benchmarks.app --data ../shared/data/cifar10"
-        text = json.dumps(found, indent=2)
-        (RESULTS / "app.json").write_text(text + "\n")
-        print(text)
+        return ready | found
     finally:
         server.terminate()
+        server.wait()
+        cache.cleanup()
+
+
+def _drive(browser: Browser, address: str, server: int, visits: int) -> dict[str, object]:
+    """What a visitor waits for, and what the process of the server needs meanwhile."""
+    seconds = [_front_seconds(browser.new_page(), address) for _ in range(visits)]
+    found: dict[str, object] = {
+        "first_visit_seconds": round(seconds[0], 2),
+        "front_page_seconds_median": round(statistics.median(seconds), 2),
+        "memory_after_front_page_mb": _resident(server, "VmRSS"),
+    }
+    page = browser.new_page()
+    for name in ("Choose", "Unlearn", "Compare"):
+        clock = time.perf_counter()
+        page.goto(f"{address}/{name}?data=cifar10&forget=random:0.1")
+        page.wait_for_selector("h1")
+        page.locator(AT_REST).wait_for(timeout=300_000)
+        found[f"{name.lower()}_page_first_seconds"] = round(time.perf_counter() - clock, 2)
+    page.goto(f"{address}/Unlearn?data=cifar10&forget=random:0.1")
+    page.get_by_role("button", name="Start forgetting").click()
+    page.get_by_text(STEP).first.wait_for(timeout=300_000)
+    moments = page.evaluate(WATCH)
+    between = [b - a for a, b in itertools.pairwise(moments)]
+    found["live_update_seconds_median"] = round(statistics.median(between) / 1000, 2)
+    page.get_by_text(DONE).first.wait_for(timeout=600_000)
+    found["peak_resident_mb"] = _resident(server, "VmHWM")
+    return found
 
 
 def _front_seconds(page: Page, address: str) -> float:
@@ -117,7 +134,7 @@ def _wait_for(address: str) -> None:
                 return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("The server did not start.")
+    raise TimeoutError("The server did not start.")
 
 
 def _resident(pid: int, what: str) -> int:

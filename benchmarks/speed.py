@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,9 +37,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=11)
     parser.add_argument("--model", default="compact")
     options = parser.parse_args()
+    text = json.dumps(measure(options.model, options.pairs), indent=2)
+    (RESULTS / f"speed-{options.model}-{best_device().type}.json").write_text(text + "\n")
+    print(text)
+
+
+def measure(architecture: str = "compact", pairs: int = 11) -> dict[str, Any]:
+    """Rates, and what fraction of the matrix-multiply rate they are: medians over the pairs."""
     device = best_device()
     generator = torch.Generator().manual_seed(0)
-    model = build_model(options.model, 10, generator, device)
+    model = build_model(architecture, 10, generator, device)
     optimiser = make_optimiser(model, 0.01)
     images = torch.randint(256, (2048, 3, 32, 32), generator=generator, dtype=torch.uint8)
     labels = torch.randint(10, (2048,), generator=generator)
@@ -73,7 +81,7 @@ def main() -> None:
     ]
     for _, function, _ in work:
         function()
-    for _ in range(options.pairs):
+    for _ in range(pairs):
         for name, function, operations in work:
             started = time.perf_counter()
             function()
@@ -85,10 +93,10 @@ def main() -> None:
         return statistics.median(a / b for a, b in zip(rates[part], rates[whole], strict=True))
 
     median = {name: statistics.median(values) for name, values in rates.items()}
-    found = {
+    return {
         "command": "python -m benchmarks.speed",
-        "model": options.model,
-        "pairs": options.pairs,
+        "model": architecture,
+        "pairs": pairs,
         "multiply_adds_per_image": per_image_flops // 2,
         "gflops": {name: round(value / 1e9, 1) for name, value in median.items()},
         "training_images_per_second": round(median["training"] / per_image_flops / 3, 1),
@@ -98,9 +106,6 @@ def main() -> None:
         "evaluation_share_of_sgemm": round(ratio("evaluation", "sgemm"), 3),
         "versions": versions(device),
     }
-    text = json.dumps(found, indent=2)
-    (RESULTS / f"speed-{options.model}-{device.type}.json").write_text(text + "\n")
-    print(text)
 
 
 if __name__ == "__main__":

@@ -60,12 +60,12 @@ def timed(plan: Plan, folder: Path | None) -> Run:
     """A plan's run; its seconds say as well what retraining would take now. In a worker."""
     anew = {}
     with contextlib.suppress(LabError):  # then the run fails as well, and says why
-        anew["retraining"] = round(_retraining_seconds(plan, folder), 1)
+        anew["retraining"] = round(retraining_seconds(plan, folder), 1)
     run = compute(plan, folder)
     return dataclasses.replace(run, seconds={**run.seconds, **anew})
 
 
-def _retraining_seconds(plan: Plan, folder: Path | None) -> float:
+def retraining_seconds(plan: Plan, folder: Path | None) -> float:
     """Its steps times the rate of some of them."""
     retrain = dataclasses.replace(plan, method="retrain", settings={})
     asked = itertools.count(1)

@@ -98,7 +98,7 @@ class Bench:
         def never(*_: object) -> None:
             raise AssertionError("a plan is run again")
 
-        self._patch.setattr(sweeps, "_retraining_seconds", never)
+        self._patch.setattr(sweeps, "retraining_seconds", never)
 
 
 def forget_the_store() -> None:
@@ -178,7 +178,7 @@ def test_the_rate_of_retraining_is_its_own(bench: Bench) -> None:
     """As many seconds as a retraining takes, from a few of its steps; no model is left behind."""
     before = sorted(cache_folder().rglob("*.safetensors"))
     plan = sweeps.planned(digits(), "random:0.1", "neg_grad")
-    guessed = sweeps._retraining_seconds(plan, None)
+    guessed = sweeps.retraining_seconds(plan, None)
     retrain = sweeps.planned(digits(), "random:0.1", "retrain")
     took = sweeps.compute(retrain, None).seconds["unlearning"]
     assert took / 4 < guessed < took * 4
