@@ -87,12 +87,16 @@ def logits_of(
             module.training = training
 
 
+def features_wanted() -> bool:
+    """Whether a registered metric needs features."""
+    return any("features" in metric.needs for metric in METRICS.values())
+
+
 def sample_features(model: nn.Module, dataset: ImageDataset, split: Split) -> Features | None:
     """The penultimate features of a fixed sample of each set: the same images for each model that
     is judged by this split. None where no registered metric needs them."""
-    if not any("features" in metric.needs for metric in METRICS.values()):
-        return None
-    if not hasattr(model, "head"):  # an ensemble, or a network in a wrapper
+    single = hasattr(model, "head")  # neither an ensemble nor a network in a wrapper
+    if not (single and features_wanted()):
         return None
     features = cast(Callable[[Tensor], Tensor], model.features)
     sets = {

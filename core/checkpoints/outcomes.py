@@ -14,27 +14,32 @@ from numpy.typing import NDArray
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import evaluate, per_image, sample_features
+from core.evaluation import evaluate, features_wanted, per_image, sample_features
 from core.files import cache_folder, replacing
 from core.metrics.evidence import Outcome
 from core.metrics.measures import Evaluation
 from core.metrics.registry import METRICS
 from core.models.classifier import Classifier
+from core.models.precision import best_device
 
 
 def evaluate_outcomes(
-    checkpoint: Checkpoint, model: Classifier, dataset: ImageDataset, parts: Split
+    checkpoint: Checkpoint, model: Classifier | None, dataset: ImageDataset, parts: Split
 ) -> Evaluation:
-    """The evaluation of a saved model; its per-image outcomes are measured once and kept."""
+    """The evaluation of a saved model; its per-image outcomes are measured once and kept. model:
+    see `outcomes`; without weights, what needs features is not measured."""
     train, test = outcomes(checkpoint, model, dataset)
-    features = sample_features(model, dataset, parts)
+    features = None
+    if features_wanted() and (model or checkpoint.manifest.get("keep") != "logits"):
+        features = sample_features(model or checkpoint.load(best_device()), dataset, parts)
     return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts, features)
 
 
 def outcomes(
-    checkpoint: Checkpoint, model: Classifier, dataset: ImageDataset
+    checkpoint: Checkpoint, model: Classifier | None, dataset: ImageDataset
 ) -> tuple[Outcome, Outcome]:
-    """What a saved model does with every training and every test image of a data set.
+    """What a saved model does with every training and every test image of a data set. model: its
+    network, None to have it loaded where it is needed.
 
     Shipped beside the weights for the data they were trained on; else measured once and kept in
     the cache folder. A file that cannot be read is measured again, and so is one without logits
@@ -43,7 +48,7 @@ def outcomes(
     wanted = any("logits" in metric.needs for metric in METRICS.values())
     found = read_outcomes(checkpoint, dataset, logits=wanted)
     if found is None:
-        found = outcomes_now(model, dataset)
+        found = outcomes_now(model or checkpoint.load(best_device()), dataset)
         write_outcomes(_own_outcomes(checkpoint, dataset), *found)
     return found
 

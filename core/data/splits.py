@@ -113,14 +113,23 @@ def _forget_indices(
             raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
         return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]
     if request.kind == "fold":
-        assert request.fold is not None
-        return np.array_split(np.random.default_rng(0).permutation(n), FOLDS)[request.fold]
+        return np.flatnonzero(fold_of_each(n) == request.fold)
     for index in request.indices:
         if not 0 <= index < n:
             raise IndexOutOfRange(
                 f"There is no training image {index}.", f"Indices run from 0 to {n - 1:,}."
             )
     return np.asarray(request.indices, dtype=np.int64)
+
+
+def fold_of_each(images: int) -> Indices:
+    """int64 (images,): the fold of each training image, 0 to `FOLDS` - 1. The same for all data
+    sets of one size, once and for all."""
+    order = np.random.default_rng(0).permutation(images)
+    folds = np.empty(images, np.int64)
+    for fold, members in enumerate(np.array_split(order, FOLDS)):
+        folds[members] = fold
+    return folds
 
 
 def _class_matched(forget_labels: Indices, test_labels: Indices, seed: int) -> Indices:

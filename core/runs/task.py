@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import evaluate_outcomes, outcomes
+from core.checkpoints.outcomes import outcomes
 from core.checkpoints.provenance import versions
 from core.checkpoints.records import stored_records
 from core.checkpoints.references import fits, keep_reference
@@ -28,7 +28,7 @@ from core.data.load import load_dataset
 from core.data.splits import Split, split
 from core.errors import BadRequest
 from core.evaluation import evaluate, sample_features
-from core.ideal import find_reference
+from core.ideal import Ideal, find_ideal
 from core.models.precision import best_device
 from core.models.registry import architecture_of
 from core.runs.live import Watcher
@@ -42,15 +42,15 @@ from core.unlearners.base import Step, Unlearner
 
 @dataclass(frozen=True)
 class Task:
-    """What a plan stands for. ideal: a model retrained without the forget set, None where there is
-    none; never the one that the plan itself would train."""
+    """What a plan stands for. ideal: what never saw the forget set, None where there is none;
+    never the model that the plan itself would train."""
 
     plan: Plan
     dataset: ImageDataset
     parts: Split
     method: Unlearner
     base: Checkpoint
-    ideal: Checkpoint | None
+    ideal: Ideal | None
     device: torch.device
 
     def run(
@@ -81,10 +81,7 @@ class Task:
         measured = outcomes(self.base, model, dataset)
         labels = dataset.train_labels, dataset.test_labels
         before = evaluate(*measured, *labels, parts, sample_features(model, dataset, parts))
-        retrained = None
-        if self.ideal is not None:
-            ideal_model = self.ideal.load(self.device)
-            retrained = evaluate_outcomes(self.ideal, ideal_model, dataset, parts)
+        retrained = self.ideal.evaluate(dataset, parts) if self.ideal else None
         watcher.measuring += time.perf_counter() - started_measuring
         yield watcher.known(Step(0, 0), 0.0, *measured)
 
@@ -101,7 +98,7 @@ class Task:
             data=describe_data(dataset, parts, self.base),
             before=before,
             retrained=retrained,
-            reference=self.ideal.sha256 if self.ideal else "",
+            reference=self.ideal.name if self.ideal else "",
         )
         yield record
 
@@ -144,7 +141,8 @@ class Task:
         watcher.measuring += time.perf_counter() - clock
         yield watcher.known(measuring, unlearning, train, test)
         finished = step.done == step.total
-        if plan.method == "retrain" and finished and self.ideal is None:
+        retrained_anew = plan.method == "retrain" and finished
+        if retrained_anew and (self.ideal is None or self.ideal.kind == "folds"):
             keep_reference(
                 model, plan.request, plan.seed, dataset, parts, self.base, after, unlearning
             )
@@ -181,7 +179,7 @@ def prepare(
     _check_model(base, method)
     # A retraining is judged like any other method, by a model that is not itself.
     own_seed = plan.seed if plan.method == "retrain" else None
-    ideal = find_reference(plan.model, dataset, parts, other_than=own_seed)
+    ideal = find_ideal(plan.model, dataset, parts, other_than=own_seed)
     return Task(plan, dataset, parts, method, base, ideal, device)
 
 

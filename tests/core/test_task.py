@@ -414,7 +414,7 @@ def test_a_plan_that_cannot_be_run(
 
     before = files(base.weights.parents[1])
     monkeypatch.setattr(live, "per_image", work)
-    monkeypatch.setattr("core.runs.task.evaluate_outcomes", work)
+    monkeypatch.setattr("core.ideal.evaluate_outcomes", work)
     monkeypatch.setattr(Checkpoint, "load", work)
     with pytest.raises(kind) as caught:
         next(prepare(dataclasses.replace(PLAN, **changes), dataset=DATA, device="cpu").run())

@@ -49,6 +49,8 @@ def result(run: Run, key: str) -> None:
         key,
         {"retrained": NO_IDEAL},
     )
+    if text := traps.of_folds(run):
+        st.caption(text)
     columns = columns_of(run, fair)
     shared = [
         overlap(column.forget_losses, column.test_losses)

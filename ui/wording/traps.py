@@ -18,6 +18,17 @@ def trap(run: Run) -> str | None:
     return None
 
 
+def of_folds(run: Run) -> str:
+    """What the ideal of a run is, where it is not one retrained model; else empty."""
+    if not run.reference.startswith("folds-"):
+        return ""
+    return (
+        "Nobody retrained a network without exactly these images. The ideal is put together from "
+        "ten networks, each trained without another tenth of the images: every image to forget is "
+        "judged by the one that never saw it. It may be a little off from a real retraining."
+    )
+
+
 def _class_trap(run: Run) -> str | None:
     assert run.after is not None
     plain, fair = run.after["mia"], run.after["mia_class_matched"]

@@ -46,6 +46,7 @@ def report(run: Run) -> dict[str, Any]:
         "versions": dict(run.versions),
         "data": dict(run.data),
         "weights_sha256": run.weights_sha256,
+        "reference": run.reference,
         "steps": {"done": run.steps_done, "total": run.total_steps},
     }
 

@@ -1,0 +1,143 @@
+"""The ideal: the retrained model, or one put together from models that each left out a tenth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.checkpoints.outcomes import outcomes
+from core.checkpoints.references import train_model
+from core.checkpoints.storage import Checkpoint
+from core.data.requests import FOLDS, ForgetRequest
+from core.data.splits import fold_of_each, split
+from core.evaluation import evaluate
+from core.ideal import Ideal, find_ideal, put_together
+from core.metrics.evidence import Outcome
+from core.runs.plan import Plan
+from core.runs.run import Run
+from core.runs.task import prepare
+from tests import tiny
+
+pytestmark = pytest.mark.usefixtures("small_compact")
+
+DATA = tiny.dataset()
+N, TESTS = len(DATA.train_labels), len(DATA.test_labels)
+PICKED = ForgetRequest.of_indices([0, 5, 17])
+
+
+def train(without: ForgetRequest | None = None, **options) -> Checkpoint:
+    *_, kept = train_model("compact", DATA, tiny.SHORT, without=without, **options)
+    assert isinstance(kept, Checkpoint)
+    return kept
+
+
+def of_folds(count: int = FOLDS) -> list[Checkpoint]:
+    """Models of the first folds, of which only their answers are kept."""
+    return [train(ForgetRequest.of_fold(fold), keep="logits") for fold in range(count)]
+
+
+def constant(value: float, n: int) -> Outcome:
+    return Outcome(np.full(n, value, np.float32), np.full(n, int(value)), np.full((n, 10), value))
+
+
+def test_every_image_is_judged_by_a_model_that_may_judge_it() -> None:
+    """Model k gives every image the loss k."""
+    parts = split(DATA, ForgetRequest.random(0.2))
+    measured = [(constant(k, N), constant(k, TESTS)) for k in range(FOLDS)]
+    together, test = put_together(measured, parts)
+    folds = fold_of_each(N)
+    np.testing.assert_array_equal(together.losses[parts.forget], folds[parts.forget])
+    assert (together.losses[parts.retain] != folds[parts.retain]).all()
+    assert set(together.losses) == set(range(FOLDS))
+    assert len(set(test.losses)) > FOLDS / 2
+    for outcome in (together, test):  # an image's row is all of one model
+        np.testing.assert_array_equal(outcome.predictions, outcome.losses)
+        np.testing.assert_array_equal(outcome.logits, outcome.losses[:, None].repeat(10, 1))
+    again, _ = put_together(measured, parts)
+    np.testing.assert_array_equal(again.losses, together.losses)
+
+
+def test_what_has_seen_an_image_has_no_say_on_it() -> None:
+    parts = split(DATA, PICKED)
+    draw = np.random.default_rng(0)
+    measured = [
+        (constant(k, N), Outcome(draw.random(TESTS, np.float32), np.zeros(TESTS, np.int64)))
+        for k in range(FOLDS)
+    ]
+    before, _ = put_together(measured, parts)
+    for k in range(FOLDS):
+        saw = parts.forget[fold_of_each(N)[parts.forget] != k]
+        measured[k][0].losses[saw] = 99
+    after, _ = put_together(measured, parts)
+    np.testing.assert_array_equal(before.losses[parts.forget], after.losses[parts.forget])
+
+
+def test_the_folds_are_a_partition_and_what_a_request_of_one_forgets() -> None:
+    folds = fold_of_each(N)
+    sizes = np.bincount(folds, minlength=FOLDS)
+    assert sizes.sum() == N
+    assert sizes.max() - sizes.min() <= 1
+    for fold in range(FOLDS):
+        forgotten = split(DATA, ForgetRequest.of_fold(fold)).forget
+        np.testing.assert_array_equal(forgotten, np.flatnonzero(folds == fold))
+
+
+def test_a_retrained_model_goes_first_and_ten_folds_are_needed(own_models: Path) -> None:
+    train()
+    parts = split(DATA, PICKED)
+    models = of_folds(FOLDS - 1)
+    assert find_ideal("compact", DATA, parts) is None
+    models.append(train(ForgetRequest.of_fold(FOLDS - 1), keep="logits"))
+    found = find_ideal("compact", DATA, parts)
+    assert found is not None
+    assert (found.kind, found.models) == ("folds", tuple(models))
+    assert found.name.startswith("folds-")
+    retrained = train(PICKED)
+    best = find_ideal("compact", DATA, parts)
+    assert best == Ideal((retrained,))
+    assert (best.kind, best.name) == ("retrained", retrained.sha256)
+    # Judged itself, it gives way to the folds.
+    assert find_ideal("compact", DATA, parts, other_than=1) == found
+
+
+def test_what_the_folds_do_not_suit(own_models: Path) -> None:
+    train()
+    models = of_folds()
+    for request in (ForgetRequest.of_classes(DATA.class_names[0]), ForgetRequest.random(0.5)):
+        assert find_ideal("compact", DATA, split(DATA, request)) is None
+    # A fold's own model is its ideal, and never judges itself.
+    parts = split(DATA, ForgetRequest.of_fold(3))
+    assert find_ideal("compact", DATA, parts) == Ideal((models[3],))
+    assert find_ideal("compact", DATA, parts, other_than=1) is None
+
+
+def run(plan: Plan) -> Run:
+    *_, last = prepare(plan, dataset=DATA, device="cpu").run()
+    assert isinstance(last, Run)
+    return last
+
+
+def test_a_run_is_judged_by_it_and_a_retraining_takes_its_place(own_models: Path) -> None:
+    train()
+    models = of_folds()
+    parts = split(DATA, PICKED)
+    settings = {"epochs": 1, "batch_size": 16}
+    first = run(Plan("compact", "tiny", PICKED, "fine_tune", settings))
+    assert first.reference.startswith("folds-")
+    assert first.retrained is not None
+    measured = [outcomes(model, None, DATA) for model in models]
+    labels = DATA.train_labels, DATA.test_labels
+    expected = evaluate(*put_together(measured, parts), *labels, parts)
+    assert first.retrained.metrics() == expected.metrics()
+    np.testing.assert_array_equal(first.retrained.forget_losses, expected.forget_losses)
+    # Retraining is judged by the folds, is kept, and judges whoever comes next.
+    retrained = run(Plan("compact", "tiny", PICKED, "retrain", {}, seed=1))
+    assert retrained.reference == first.reference
+    later = run(Plan("compact", "tiny", PICKED, "fine_tune", settings))
+    assert later.reference
+    assert not later.reference.startswith("folds-")
+    assert later.retrained is not None
+    assert retrained.after is not None
+    assert later.retrained.metrics() == retrained.after.metrics()
