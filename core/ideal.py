@@ -94,6 +94,11 @@ def find_ideal(
     these are and suit it. other_than: see `find_reference`."""
     if reference := find_reference(architecture, dataset, parts, other_than=other_than):
         return Ideal((reference,))
+    return fold_ideal(architecture, dataset, parts)
+
+
+def fold_ideal(architecture: str, dataset: ImageDataset, parts: Split) -> Ideal | None:
+    """The ideal from the folds, where their models are and suit the forget set."""
     labels = dataset.train_labels.numpy()
     classes = len(dataset.class_names)
     forgotten = np.bincount(labels[parts.forget], minlength=classes)

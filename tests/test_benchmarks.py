@@ -15,6 +15,7 @@ from torch import nn
 from benchmarks import (
     RESULTS,
     controls,
+    ideal,
     methods,
     methods_table,
     precision,
@@ -28,8 +29,10 @@ from benchmarks.controls import CONTROLS, Divided, Masked
 from benchmarks.gap import TERMS
 from benchmarks.log import Line, Log
 from core.checkpoints.references import train_model
+from core.checkpoints.storage import Checkpoint
 from core.data.digits import digits
 from core.data.request_text import parse_request
+from core.data.requests import FOLDS, ForgetRequest
 from core.files import SHIPPED, cache_folder
 from core.models.recipe import NAMED
 from core.unlearners import make
@@ -357,3 +360,21 @@ def test_recipes_as_a_table_and_as_curves(tmp_path: Path, monkeypatch: pytest.Mo
     assert [point["test accuracy"] for point in points] == [
         row["test"] for each in lines for row in each["epochs"]
     ]
+
+
+def test_the_folds_against_two_retrainings(
+    own_models: Path, small_compact: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The difference is to the mean of the two, the bracket how far these lie apart."""
+    data = tiny.dataset()
+    for request in (None, *map(ForgetRequest.of_fold, range(FOLDS))):
+        kept = list(train_model("compact", data, tiny.SHORT, without=request, keep="logits"))
+        assert isinstance(kept[-1], Checkpoint)
+    line = ideal.measured(data, "random:2", 3)
+    assert line["images"] == 2
+    assert len(line["retrained"]) == 2
+    both = [model["forget_accuracy"] for model in line["retrained"]]
+    about = {"dataset": "tiny", "request": "random:2", "forget_seed": 3}
+    row = next(row for row in ideal.table([about | line]).splitlines() if "random:2" in row)
+    off = 100 * (line["folds"]["forget_accuracy"] - sum(both) / 2)
+    assert row.split(" | ")[4] == f"{off:+.1f} ({100 * abs(both[0] - both[1]):.1f})"
