@@ -234,7 +234,7 @@ def for_the_app(lines: Sequence[Line], controls: Sequence[Line]) -> list[dict[st
                     "control": row.control,
                     "tied": row.tied,
                     "no_nearer_than": row.no_nearer_than,
-                    "spy": round(row.mean("mia_class_matched" if case == CLASS else "mia"), 5),
+                    "attack": round(row.mean("mia_class_matched" if case == CLASS else "mia"), 5),
                     "forget_accuracy": round(row.mean("forget_accuracy"), 5),
                     "retained_test_accuracy": round(row.mean("retained_test_accuracy"), 5),
                     "seconds": round(seconds, 2),

@@ -94,8 +94,8 @@ def table(logs: Mapping[str, Sequence[Line]]) -> str:
                 continue
             after, verdict = numbers(runs[-1]["metrics"]["after"]), runs[-1]["verdict"]
             words.append(verdict and (verdict["word"], verdict["damaged"]))
-            spy = "mia_class_matched" if case == CLASS else "mia"
-            shown = ("forget_accuracy", spy, "retain_accuracy", "test_accuracy")
+            attack = "mia_class_matched" if case == CLASS else "mia"
+            shown = ("forget_accuracy", attack, "retain_accuracy", "test_accuracy")
             cells = [f"{100 * after[name]:.1f}" for name in shown]
             kind = "float32 always" if alone else precision
             gap, seconds = runs[-1]["gap"], runs[-1]["seconds"]["unlearning"]

@@ -13,14 +13,14 @@ from core.files import SHIPPED
 def measured_methods(folder: Path = SHIPPED) -> list[dict[str, Any]]:
     """One row a method and case; none where nothing ships.
 
-    Each row: method, case (a forget request as the shell takes it), gap (mean absolute difference
-    to the retrained reference, points) with its 95 % interval low to high, seeds (whose means these
-    are), spy (simple MIA; class-matched for a class), forget_accuracy, retained_test_accuracy and
-    share (of retraining time), fractions, and seconds. tied: whether the method is the nearest or
-    cannot be told from it. control: what the row does where it is no method but a trick that
-    forgets nothing, else empty; no_nearer_than: the nearest such trick, where the method's gap is
-    not surely smaller, else empty. The row of "retrain" is a second retraining, from another seed.
-    Raises LabError for a damaged file.
+    Each row: method, case (a forget request as the shell takes it), gap (mean absolute
+    difference to the retrained reference, points) with its 95 % interval low to high, seeds
+    (whose means these are), attack (simple MIA; class-matched for a class), forget_accuracy,
+    retained_test_accuracy and share (of retraining time), fractions, and seconds. tied: whether
+    the method is the nearest or cannot be told from it. control: what the row does where it is
+    no method but a trick that forgets nothing, else empty; no_nearer_than: the nearest such
+    trick, where the method's gap is not surely smaller, else empty. The row of "retrain" is a
+    second retraining, from another seed. Raises LabError for a damaged file.
     """
     file = folder / "methods.json"
     try:

@@ -42,7 +42,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> None:
             "distance to retrained (points)": [row["gap"] for row in rows],
             "95 % interval": [f"{row['low']:.2f} to {row['high']:.2f}" for row in rows],
             "reading": sentences.readings(rows),
-            "spy": [row["spy"] for row in rows],
+            "spy": [row["attack"] for row in rows],
             "right on images to forget": [row["forget_accuracy"] for row in rows],
             "right on new images": [row["retained_test_accuracy"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
