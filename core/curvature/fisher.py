@@ -39,8 +39,8 @@ def fisher_factors(
             logits = model(images)
         logits = logits.to(weights[0].dtype)
         p = logits.detach().softmax(1).cpu()
-        drawn = torch.multinomial(p, 1, generator=generator)[:, 0].to(device)
-        loss = F.cross_entropy(logits, drawn, reduction="sum") / math.sqrt(len(images) * count)
+        labels = torch.multinomial(p, 1, generator=generator)[:, 0].to(device)
+        loss = F.cross_entropy(logits, labels, reduction="sum") / math.sqrt(len(images) * count)
         yield flat(torch.autograd.grad(loss, weights))
 
 
@@ -59,11 +59,11 @@ def woodfisher(factors: Iterator[Tensor], target: Tensor, damping: float) -> Wor
         products.append([float(factor @ row) for row in rows])
         yield
     gram = torch.zeros(len(rows), len(rows), dtype=torch.float64)
-    for i, of_row in enumerate(products):
-        gram[i, : i + 1] = gram[: i + 1, i] = torch.tensor(of_row, dtype=torch.float64)
+    for i, row_products in enumerate(products):
+        gram[i, : i + 1] = gram[: i + 1, i] = torch.tensor(row_products, dtype=torch.float64)
     gram += damping * torch.eye(len(rows), dtype=torch.float64)
-    along = torch.tensor([float(row @ target) for row in rows], dtype=torch.float64)
-    found = target.clone()
-    for row, share in zip(rows, torch.linalg.solve(gram, along).tolist(), strict=True):
-        found.sub_(row, alpha=share)
-    return found.div_(damping)
+    projections = torch.tensor([float(row @ target) for row in rows], dtype=torch.float64)
+    solution = target.clone()
+    for row, share in zip(rows, torch.linalg.solve(gram, projections).tolist(), strict=True):
+        solution.sub_(row, alpha=share)
+    return solution.div_(damping)

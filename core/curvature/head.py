@@ -51,16 +51,16 @@ def head_hessian(
     """Of the summed loss, (q, q) with q = classes (d + 1), in the order of `weights.flatten()`.
     Exact: for a linear layer the Gauss-Newton matrix is the Hessian."""
     classes, d = weights.shape
-    found = torch.zeros(classes, d, classes, d, dtype=weights.dtype)
-    for some, theirs in zip(x.split(batch_size), labels.split(batch_size), strict=True):  # type: ignore[no-untyped-call]
-        curvature = loss_derivatives(some @ weights.T, theirs)[1]
+    hessian = torch.zeros(classes, d, classes, d, dtype=weights.dtype)
+    for batch, batch_labels in zip(x.split(batch_size), labels.split(batch_size), strict=True):  # type: ignore[no-untyped-call]
+        curvature = loss_derivatives(batch @ weights.T, batch_labels)[1]
         for c in range(classes):
-            rows = (curvature[:, : c + 1, c, None] * some[:, None]).flatten(1)
-            found[: c + 1, :, c] += (rows.T @ some).view(c + 1, d, d)
+            rows = (curvature[:, : c + 1, c, None] * batch[:, None]).flatten(1)
+            hessian[: c + 1, :, c] += (rows.T @ batch).view(c + 1, d, d)
         yield
     for c in range(classes):
-        found[c + 1 :, :, c] = found[c, :, c + 1 :].permute(1, 2, 0)
-    return found.view(classes * d, classes * d)
+        hessian[c + 1 :, :, c] = hessian[c, :, c + 1 :].permute(1, 2, 0)
+    return hessian.view(classes * d, classes * d)
 
 
 def head_steps(images: int, batch_size: int = HEAD_BATCH) -> int:

@@ -57,16 +57,16 @@ def _zeros(weight: Tensor) -> Tensor:
 def _add_batch(
     model: Classifier, images: Tensor, labels: Tensor, kind: Kind, sums: dict[str, Tensor]
 ) -> None:
-    """Adds what each image of a batch makes of each parameter."""
+    """Adds each image's importance of each parameter to `sums`."""
     outputs: list[Tensor] = []
 
     def watch(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def forward(_: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-            seen = inputs[0].detach()
+            layer_input = inputs[0].detach()
             outputs.append(output)
             # A hook of the tensor, for a ReLU may overwrite it.
             output.register_hook(  # type: ignore[no-untyped-call]
-                lambda gradient: _add_layer(name, layer, seen, gradient)
+                lambda gradient: _add_layer(name, layer, layer_input, gradient)
             )
 
         return layer.register_forward_hook(forward)
@@ -123,8 +123,8 @@ def _patches(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
     assert not isinstance(layer.padding, str)
     (top, left), (height, width) = layer.padding, layer.kernel_size
     padded = F.pad(inputs.permute(0, 2, 3, 1), (0, 0, left, left, top, top))
-    seen = padded.unfold(1, height, layer.stride[0]).unfold(2, width, layer.stride[1])
-    return seen.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(1, 2)
+    windows = padded.unfold(1, height, layer.stride[0]).unfold(2, width, layer.stride[1])
+    return windows.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(1, 2)
 
 
 def _add(total: Tensor, gradients: Tensor, kind: Kind) -> None:

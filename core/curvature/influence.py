@@ -58,13 +58,13 @@ def head_influence(
     residual = head.loss_derivatives(x @ w.T, y)[0]
     test_residual = head.loss_derivatives(x_test @ w.T, y_test)[0]
     gradients = torch.einsum("tc,td->cdt", test_residual, x_test).flatten(0, 1)
-    solved = solve_damped(hessian, damping, gradients).view(*w.shape, -1)
-    found = [
-        -(residual * (x @ solved[..., t].T)).sum(1)  # a gradient is residual (outer) features
+    directions = solve_damped(hessian, damping, gradients).view(*w.shape, -1)
+    influences = [
+        -(residual * (x @ directions[..., t].T)).sum(1)  # a gradient is residual (outer) features
         for t in range(len(y_test))
     ]
     yield total, total
-    return torch.stack(found, 1).numpy()
+    return torch.stack(influences, 1).numpy()
 
 
 def network_influence(
@@ -85,8 +85,8 @@ def network_influence(
     from `iterations` of conjugate gradients. The influence of each training image is then the
     derivative of its loss along -s, one forward pass.
     """
-    each = sample.steps(batch_size)
-    before, total = test.steps(batch_size), test.steps(batch_size) + iterations * each
+    pass_steps = sample.steps(batch_size)
+    before, total = test.steps(batch_size), test.steps(batch_size) + iterations * pass_steps
     total += train.steps(batch_size)
     weights = list(model.parameters())
     target = yield from numbered(mean_gradient(model, test, batch_size), 0, total)
@@ -97,16 +97,16 @@ def network_influence(
         before,
         total,
     )
-    before += iterations * each
-    found = []
+    before += iterations * pass_steps
+    influences = []
     for done, (images, labels) in enumerate(in_order(train, batch_size, weights[0].device), 1):
         with torch.no_grad():
             logits, change = logits_along(model, images, s)
             p = logits.softmax(1)
             slope = (p - F.one_hot(labels, p.shape[1])) * change
-        found.append(-slope.sum(1).double().cpu())
+        influences.append(-slope.sum(1).double().cpu())
         yield before + done, total
-    return torch.cat(found).numpy()
+    return torch.cat(influences).numpy()
 
 
 def _tensor(values: ArrayLike | Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from core.models.classifier import Classifier
 from core.models.precision import training_precision
 
 Result = TypeVar("Result")
-Said = TypeVar("Said")
+Yielded = TypeVar("Yielded")
 
 
 Work = Generator[None, None, Result]
@@ -38,8 +38,8 @@ def finish(work: Generator[object, None, Result]) -> Result:
         try:
             next(work)
         except StopIteration as stop:
-            found: Result = stop.value
-            return found
+            result: Result = stop.value
+            return result
 
 
 def numbered(
@@ -48,18 +48,18 @@ def numbered(
     """The same work, but each yield says how many batches are done, `before` included, of how
     many."""
     done = itertools.count(before + 1)
-    return (yield from saying(work, lambda: (next(done), total)))
+    return (yield from yielding(work, lambda: (next(done), total)))
 
 
-def saying(work: Work[Result], what: Callable[[], Said]) -> Generator[Said, None, Result]:
-    """The same work, but each yield gives what `what` makes."""
+def yielding(work: Work[Result], make: Callable[[], Yielded]) -> Generator[Yielded, None, Result]:
+    """The same work, but each yield gives what `make` returns."""
     while True:
         try:
             next(work)
         except StopIteration as stop:
-            found: Result = stop.value
-            return found
-        yield what()
+            result: Result = stop.value
+            return result
+        yield make()
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:
@@ -84,7 +84,7 @@ def in_order(
 def add_gradient(
     model: Classifier, images: Tensor, labels: Tensor, share: float, into: Tensor
 ) -> float:
-    """Adds `share` times the gradient of the batch's summed cross-entropy to `into` (p,); gives
+    """Adds `share` times the gradient of the batch's summed cross-entropy to `into` (p,); returns
     that sum. In training precision."""
     weights = list(model.parameters())
     with training_precision(images.device):
@@ -98,11 +98,11 @@ def mean_gradient(model: Classifier, part: Images, batch_size: int = 128) -> Wor
     """Of the cross-entropy over a part, (p,), at the weights of `model` in evaluation mode."""
     model.eval()
     first = next(model.parameters())
-    found = torch.zeros_like(flat(model.parameters()))
+    gradient = torch.zeros_like(flat(model.parameters()))
     for images, labels in in_order(part, batch_size, first.device):
-        add_gradient(model, images, labels, 1 / len(part), found)
+        add_gradient(model, images, labels, 1 / len(part), gradient)
         yield
-    return found
+    return gradient
 
 
 # Products with the Gauss-Newton matrix
@@ -118,8 +118,8 @@ def logits_along(model: Classifier, images: Tensor, direction: Tensor) -> tuple[
             name: forward_ad.make_dual(weight, tangent)  # type: ignore[no-untyped-call]
             for (name, weight), tangent in zip(weights.items(), tangents, strict=True)
         }
-        both = functional_call(model, dual, (images,))
-        logits, change = forward_ad.unpack_dual(both)  # type: ignore[no-untyped-call]
+        dual_logits = functional_call(model, dual, (images,))
+        logits, change = forward_ad.unpack_dual(dual_logits)  # type: ignore[no-untyped-call]
         return logits, torch.zeros_like(logits) if change is None else change.detach()
 
 
@@ -129,11 +129,11 @@ def ggn_product(
     """The Gauss-Newton matrix of the mean cross-entropy over a part, times `vector` (p,)."""
     model.eval()
     weights = list(model.parameters())
-    found = torch.zeros_like(vector)
+    product = torch.zeros_like(vector)
     for images, _ in in_order(part, batch_size, weights[0].device):
         logits, change = logits_along(model, images, vector)
         p = logits.detach().softmax(1)
         curved = p * (change - (p * change).sum(1, keepdim=True))
-        found += flat(torch.autograd.grad(logits, weights, curved / len(part)))
+        product += flat(torch.autograd.grad(logits, weights, curved / len(part)))
         yield
-    return found
+    return product

@@ -1,4 +1,4 @@
-"""The unlearning methods, found by themselves: a new file in this folder is a new method."""
+"""The unlearning methods, discovered: a new file in this folder is a new method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.unlearners.presets import CASES, presets_for
 
 
 def _discover() -> dict[str, type[Unlearner]]:
-    found: dict[str, type[Unlearner]] = {}
+    methods: dict[str, type[Unlearner]] = {}
     for module_info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         for _, item in inspect.getmembers(module, inspect.isclass):
@@ -24,7 +24,7 @@ def _discover() -> dict[str, type[Unlearner]]:
                 and issubclass(item, Unlearner)
                 and item is not Unlearner
             ):
-                found[item.name] = item
+                methods[item.name] = item
     order = (
         "exact",
         "retrain-like",
@@ -33,7 +33,7 @@ def _discover() -> dict[str, type[Unlearner]]:
         "teacher-student",
         "second-order",
     )
-    return dict(sorted(found.items(), key=lambda pair: (order.index(pair[1].group), pair[0])))
+    return dict(sorted(methods.items(), key=lambda pair: (order.index(pair[1].group), pair[0])))
 
 
 METHODS: dict[str, type[Unlearner]] = _discover()
@@ -56,15 +56,15 @@ def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "rand
             f"It has {', '.join(fields)}." if fields else "It has none.",
         )
     values: dict[str, Any] = presets_for(name, case)
-    for key, given in (settings or {}).items():
+    for key, value in (settings or {}).items():
         kind: type[Any] = type(fields[key].default)
         try:
-            number = float(given)
+            number = float(value)
             values[key] = kind(number)
         except (TypeError, ValueError, OverflowError) as error:
-            raise BadSetting(f"{key} = {given!r} is not a number.") from error
+            raise BadSetting(f"{key} = {value!r} is not a number.") from error
         if values[key] != number:
-            raise BadSetting(f"{key} = {given} must be a whole number.")
+            raise BadSetting(f"{key} = {value} must be a whole number.")
     return method(**values)
 
 

@@ -46,22 +46,22 @@ def nearest_adversarial(
     origins = images.float()
     offsets = torch.zeros_like(origins)
     wrong = torch.full_like(labels, NONE_FOUND)
-    left = torch.arange(len(images), device=images.device)
+    active = torch.arange(len(images), device=images.device)
     for step in range(RADII * steps):
         ball = WHITE * radius * 2 ** (step // steps)
-        gradient, logits = pixel_gradient(model, origins[left] + offsets[left], labels[left])
+        gradient, logits = pixel_gradient(model, origins[active] + offsets[active], labels[active])
         predicted = logits.argmax(1)
-        fooled = predicted != labels[left]
-        wrong[left[fooled]] = predicted[fooled]
-        left, gradient = left[~fooled], gradient[~fooled]
-        if len(left) == 0:
+        fooled = predicted != labels[active]
+        wrong[active[fooled]] = predicted[fooled]
+        active, gradient = active[~fooled], gradient[~fooled]
+        if len(active) == 0:
             break
         # A confident image's gradient is tiny and still points the way.
         direction = F.normalize(gradient.flatten(1), eps=1e-30).view_as(gradient)
-        moved = offsets[left] + ball / steps * direction
+        moved = offsets[active] + ball / steps * direction
         length = moved.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
         inside = moved * (ball / length.clamp_min(ball))
-        offsets[left] = (origins[left] + inside).clamp(0, WHITE) - origins[left]
+        offsets[active] = (origins[active] + inside).clamp(0, WHITE) - origins[active]
     return offsets, wrong
 
 
@@ -121,25 +121,25 @@ class Amun(Descent):
     ) -> Iterator[None]:
         """Fills in the neighbour of each image and its label."""
         model.eval()
-        for chosen in in_order(data.forget, self.batch_size):
-            x, y = data.forget.batch(chosen, device_of(model))
+        for positions in in_order(data.forget, self.batch_size):
+            x, y = data.forget.batch(positions, device_of(model))
             offset, label = nearest_adversarial(model, x, y, self.radius, self.attack_steps)
-            offsets[chosen], wrong[chosen] = offset.to("cpu", torch.float16), label.cpu()
+            offsets[positions], wrong[positions] = offset.to("cpu", torch.float16), label.cpu()
             yield None
 
     def unsure(
         self, model: Classifier, data: UnlearningData, draw: Draw, offsets: Tensor, wrong: Tensor
     ) -> Iterator[Tensor]:
-        """CE over R, F and A in turn a batch of each, as one mean."""
+        """The mean CE over one batch each of R, F and A, over and over."""
         retain = draw.batches(data.retain, "retain", self.batch_size)
-        for chosen in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
+        for positions in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
             x, y = next(retain)
             model.train()
-            kept, size = cross_entropy(model, x, y), len(y)
-            x, y = data.forget.batch(chosen, draw.device)
-            neighbours = x + offsets[chosen].to(draw.device, torch.float32)
-            labels = torch.cat([y, wrong[chosen].to(draw.device)])
+            retain_loss, size = cross_entropy(model, x, y), len(y)
+            x, y = data.forget.batch(positions, draw.device)
+            neighbours = x + offsets[positions].to(draw.device, torch.float32)
+            labels = torch.cat([y, wrong[positions].to(draw.device)])
             count = int((labels != NONE_FOUND).sum())
             freeze_batchnorm(model)
-            unsure = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
-            yield (size * kept + count * unsure) / (size + count)
+            forget_loss = cross_entropy(model, torch.cat([x.float(), neighbours]), labels)
+            yield (size * retain_loss + count * forget_loss) / (size + count)

@@ -49,18 +49,18 @@ class BadTeacher(AdamDescent):
 
     def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
         knowing = frozen_copy(model)
-        drawn = draw.stream("bad teacher")
-        ignorant = frozen_copy(build_model(data.architecture, data.classes, drawn, draw.device))
-        kept = draw.sample(data.retain, share_of(data.retain, self.retain_share), "share")
-        mixture = together(data.forget, kept)
-        for chosen in mixture.shuffled_positions(self.batch_size, draw.stream("mixture")):
-            of_forget = chosen < len(data.forget)
+        generator = draw.stream("bad teacher")
+        ignorant = frozen_copy(build_model(data.architecture, data.classes, generator, draw.device))
+        retain_sample = draw.sample(data.retain, share_of(data.retain, self.retain_share), "share")
+        mixture = together(data.forget, retain_sample)
+        for mixed in mixture.shuffled_positions(self.batch_size, draw.stream("mixture")):
+            of_forget = mixed < len(data.forget)
             parts: list[Tensor] = []
-            for teacher, some in ((knowing, chosen[~of_forget]), (ignorant, chosen[of_forget])):
-                if len(some):
-                    x, _ = mixture.batch(some, draw.device)
+            for teacher, positions in ((knowing, mixed[~of_forget]), (ignorant, mixed[of_forget])):
+                if len(positions):
+                    x, _ = mixture.batch(positions, draw.device)
                     model.train()
-                    if teacher is ignorant or len(some) == 1:  # one image has no statistics
+                    if teacher is ignorant or len(positions) == 1:  # one image has no statistics
                         freeze_batchnorm(model)
                     parts.append(divergence(logits(teacher, x), logits(model, x)))
             yield torch.cat(parts).mean()

@@ -26,7 +26,7 @@ from core.models.precision import float32_only
 from core.models.recipe import Recipe
 
 Need = Literal["retain", "forget", "features", "importance", "shards"]
-"""The images to keep; those to forget; and what is stored once a model: the features of all
+"""The images to keep; those to forget; and what is stored for each model: the features of all
 training images, the importance of each weight, and the shards of a SISA ensemble."""
 Group = Literal[
     "exact", "retrain-like", "forget-only", "weight-editing", "teacher-student", "second-order"
@@ -60,7 +60,7 @@ class UnlearningData:
     forgotten_classes: tuple[int, ...] = ()
     """The classes to forget where the forget set is exactly all images of these, else empty."""
     records: Mapping[Need, Callable[..., Any]] = dataclasses.field(default_factory=dict)
-    """What is stored once a model, each under the need that declares it."""
+    """What is stored for each model, under the need that declares it."""
 
     def _part(self, name: Need) -> Images:
         if name not in self.parts:
@@ -87,8 +87,8 @@ class UnlearningData:
 
     def features(self, part: Images) -> Tensor:
         """The original model's penultimate features of a part: float32 (n, d), in its order."""
-        found: Tensor = self.record("features")(part)
-        return found
+        features: Tensor = self.record("features")(part)
+        return features
 
 
 Number = TypeVar("Number", int, float)
@@ -102,9 +102,9 @@ def parameter(
     low, high: inclusive range. log: whether a slider should be logarithmic. Tuned values for a case
     stand in `core.unlearners.presets`.
     """
-    about = {"label": label, "help": help, "low": low, "high": high, "log": log}
-    found: Number = dataclasses.field(default=default, metadata=about)
-    return found
+    metadata = {"label": label, "help": help, "low": low, "high": high, "log": log}
+    field: Number = dataclasses.field(default=default, metadata=metadata)
+    return field
 
 
 Steps = Generator[Step, None, None]
@@ -113,11 +113,11 @@ Run = Callable[["Unlearner", Classifier, UnlearningData, torch.Generator], Steps
 
 
 def _at_own_precision(run: Run) -> Run:
-    """`run`, each step of which computes in what the method declares. Not around the whole of it:
-    between two steps whoever watches computes in what the machine does."""
+    """`run`, each step of which computes in the method's declared precision. Between two steps the
+    machine's own holds, for whoever watches."""
 
     @functools.wraps(run)
-    def held(
+    def wrapper(
         self: Unlearner, model: Classifier, data: UnlearningData, generator: torch.Generator
     ) -> Steps:
         with contextlib.closing(run(self, model, data, generator)) as steps:
@@ -128,7 +128,7 @@ def _at_own_precision(run: Run) -> Run:
                     return
                 yield step
 
-    return held
+    return wrapper
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Unlearner:
 
     @classmethod
     def own_precision(cls) -> contextlib.AbstractContextManager[object]:
-        """What is computed in here has the precision that the method declares."""
+        """Inside this context the precision is the one that the method declares."""
         return float32_only() if cls.precision == "float32" else contextlib.nullcontext()
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:

@@ -79,11 +79,11 @@ class BoundaryShrink(Descent):
         forgotten = torch.tensor(data.forgotten_classes, device=draw.device)
         nearest = torch.full((len(data.forget),), UNKNOWN)
         freeze_batchnorm(model.train())
-        for chosen in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
-            x, y = data.forget.batch(chosen, draw.device)
-            if (nearest[chosen] == UNKNOWN).any():
-                nearest[chosen] = nearest_class(original, x, y, forgotten, self.epsilon).cpu()
-            yield cross_entropy(model, x, nearest[chosen].to(draw.device))
+        for positions in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
+            x, y = data.forget.batch(positions, draw.device)
+            if (nearest[positions] == UNKNOWN).any():
+                nearest[positions] = nearest_class(original, x, y, forgotten, self.epsilon).cpu()
+            yield cross_entropy(model, x, nearest[positions].to(draw.device))
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class MaskedSmallGradients(FineTune):
     )
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
-        draw, looks = Draw(generator, device_of(model)), data.forget.steps(self.batch_size)
+        draw, batches = Draw(generator, device_of(model)), data.forget.steps(self.batch_size)
         weights: list[Tensor] = list(model.parameters())
         gradients = [torch.zeros_like(weight) for weight in weights]
 
@@ -95,7 +95,7 @@ class MaskedSmallGradients(FineTune):
             retain = draw.batches(data.retain, "gradient on retain", self.batch_size)
             forget = draw.batches(data.forget, "gradient on forget", self.batch_size)
             for (x, y), (forget_x, forget_y) in zip(retain, forget, strict=True):
-                difference = cross_entropy(model, x, y) / looks
+                difference = cross_entropy(model, x, y) / batches
                 share = len(forget_y) / len(data.forget)
                 yield difference - cross_entropy(model, forget_x, forget_y) * share
 
@@ -109,7 +109,7 @@ class MaskedSmallGradients(FineTune):
             yield from self.descent(model, data, draw)
 
         yield from in_phases(
-            adding_gradients("finding idle weights", model, differences(), looks, gradients),
+            adding_gradients("finding idle weights", model, differences(), batches, gradients),
             Phase("unlearning", self.steps(data), tune()),
         )
 
@@ -135,10 +135,10 @@ class ConfuseFineTune(FineTune):
     noise: float = parameter(0.6, "Noise", "Its size relative to the weights of each layer.", 0, 10)
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
-        drawn = Draw(generator, device_of(model)).stream("noise")
+        noise_generator = Draw(generator, device_of(model)).stream("noise")
         with torch.no_grad():
             for kernel in kernels(model):
-                noise = torch.randn(kernel.shape, generator=drawn).to(kernel.device)
+                noise = torch.randn(kernel.shape, generator=noise_generator).to(kernel.device)
                 kernel.add_(noise * kernel.std(), alpha=self.noise)
         yield from super().run(model, data, generator)
 

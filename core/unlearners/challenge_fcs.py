@@ -84,7 +84,7 @@ class ForgetContrastStrengthen(Unlearner):
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         draw = Draw(generator, device_of(model))
         forget = draw.batches(data.forget, "forget", self.batch_size)
-        beside = draw.batches(data.retain, "contrast", self.batch_size)
+        contrast_retain = draw.batches(data.retain, "contrast", self.batch_size)
         retain = draw.batches(data.retain, "retain", self.batch_size)
 
         def undecided() -> Iterator[Tensor]:
@@ -96,8 +96,8 @@ class ForgetContrastStrengthen(Unlearner):
             freeze_batchnorm(model.train())
             for x, _ in forget:
                 with torch.no_grad():
-                    others = logits(model, next(beside)[0])
-                yield contrast(logits(model, x), others, self.temperature)
+                    retain_logits = logits(model, next(contrast_retain)[0])
+                yield contrast(logits(model, x), retain_logits, self.temperature)
 
         def rehearsing() -> Iterator[Tensor]:
             model.train()
@@ -107,12 +107,12 @@ class ForgetContrastStrengthen(Unlearner):
         def phase(name: str, losses: Iterator[Tensor], total: int, rate: float) -> Phase:
             return sgd_phase(name, model, losses, total, rate, self.momentum)
 
-        passing = data.forget.steps(self.batch_size)
-        keeping = steps_for(data.retain, self.rehearsal, self.batch_size)
-        phases = [phase("forgetting", undecided(), passing, self.forget_rate)]
+        forget_steps = data.forget.steps(self.batch_size)
+        retain_steps = steps_for(data.retain, self.rehearsal, self.batch_size)
+        phases = [phase("forgetting", undecided(), forget_steps, self.forget_rate)]
         for _ in range(self.rounds):
             phases += [
-                phase("contrasting", contrasted(), passing, self.contrast_rate),
-                phase("strengthening", rehearsing(), keeping, self.learning_rate),
+                phase("contrasting", contrasted(), forget_steps, self.contrast_rate),
+                phase("strengthening", rehearsing(), retain_steps, self.learning_rate),
             ]
         yield from in_phases(*phases)

@@ -92,10 +92,10 @@ class FadedTeacher(Descent):
 
         def asking() -> Iterator[None]:
             faded.eval()
-            for some in in_order(data.forget, self.batch_size):
+            for positions in in_order(data.forget, self.batch_size):
                 with torch.no_grad():
-                    x, _ = data.forget.batch(some, draw.device)
-                    answers[some] = logits(faded, x).cpu()
+                    x, _ = data.forget.batch(positions, draw.device)
+                    answers[positions] = logits(faded, x).cpu()
                 yield None
 
         def learning() -> Iterator[float]:
@@ -118,15 +118,15 @@ class FadedTeacher(Descent):
         draw: Draw,
     ) -> Iterator[Tensor]:
         """answers: T's logits of every image of F."""
-        crops = draw.stream("augmentation")
-        beside = max(1, round(self.kept_per_forgotten * self.batch_size))
-        retain = draw.batches(data.retain, "rehearsal", beside)
-        for some in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
-            kept = augment(next(retain)[0], data.recipe.crop, crops)
+        crop_generator = draw.stream("augmentation")
+        retain_batch_size = max(1, round(self.kept_per_forgotten * self.batch_size))
+        retain = draw.batches(data.retain, "rehearsal", retain_batch_size)
+        for positions in data.forget.shuffled_positions(self.batch_size, draw.stream("forget")):
+            augmented = augment(next(retain)[0], data.recipe.crop, crop_generator)
             with torch.no_grad():
-                own = logits(original, kept)
-            forget, _ = data.forget.batch(some, draw.device)
-            found = logits(model, torch.cat([kept, forget]))
-            held = divergence(own, found[: len(kept)], self.temperature)
-            faded = divergence(answers[some].to(draw.device), found[len(kept) :])
-            yield held.mean() + faded.mean()
+                targets = logits(original, augmented)
+            forget, _ = data.forget.batch(positions, draw.device)
+            outputs = logits(model, torch.cat([augmented, forget]))
+            retain_loss = divergence(targets, outputs[: len(augmented)], self.temperature)
+            forget_loss = divergence(answers[positions].to(draw.device), outputs[len(augmented) :])
+            yield retain_loss.mean() + forget_loss.mean()

@@ -67,8 +67,8 @@ class Fisher(Unlearner):
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         count = max(2, steps_for(data.retain, self.epochs, self.batch_size))
-        draws = stream(generator, "retain")
-        factors = fisher_factors(model, data.retain, count, self.batch_size, draws)
+        retain_generator = stream(generator, "retain")
+        factors = fisher_factors(model, data.retain, count, self.batch_size, retain_generator)
         diagonal = torch.zeros(sum(weight.numel() for weight in model.parameters()))
         counted = Counted(count + 1)
         for factor in factors:

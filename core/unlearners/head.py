@@ -124,9 +124,9 @@ class Puma(Unlearner):
         along = _solve(hessian, self.l2, quality)
         x, y = retain[0][rest], retain[1][rest]
         residual = head.loss_derivatives(x @ weights.T, y)[0]
-        moved = (residual * (x @ along.T)).sum(1)
-        share = (along * removed).sum() / ((1 + self.ridge) * moved.square().sum())
-        added = (residual * (share * moved)[:, None]).T @ x
+        shifts = (residual * (x @ along.T)).sum(1)
+        share = (along * removed).sum() / ((1 + self.ridge) * shifts.square().sum())
+        added = (residual * (share * shifts)[:, None]).T @ x
         _put(model, weights + self.scale * _solve(hessian, self.l2, removed - added))
         yield counted.step()
 
@@ -200,12 +200,12 @@ class DescentToDelete(Unlearner):
         for _ in range(self.iterations):
             gradient = self.l2 * weights
             parts = zip(x.split(HEAD_BATCH), y.split(HEAD_BATCH), strict=True)  # type: ignore[no-untyped-call]
-            for some, theirs in parts:
-                gradient += head_gradient(weights, some, theirs)
+            for batch, batch_labels in parts:
+                gradient += head_gradient(weights, batch, batch_labels)
                 yield counted.step("descent")
             weights = weights - 2 / (smooth + self.l2) * gradient
-        left = contraction(smooth, self.l2) ** self.iterations
-        distance = left / (1 - left) * float((weights - start).norm())
+        shrunk = contraction(smooth, self.l2) ** self.iterations
+        distance = shrunk / (1 - shrunk) * float((weights - start).norm())
         sigma = noise_scale(distance, self.epsilon, self.delta)
         noise = torch.randn(weights.shape, generator=stream(generator, "noise"), dtype=x.dtype)
         weights = weights + sigma * noise

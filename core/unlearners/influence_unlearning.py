@@ -109,9 +109,9 @@ class InfluenceWoodFisher(Unlearner):
     batch_size: int = batch()
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
-        draw, every = Draw(generator, device_of(model)), together(data.retain, data.forget)
-        drawn = draw.stream("curvature")
-        factors = fisher_factors(model, every, self.factors, self.batch_size, drawn)
+        draw, all_images = Draw(generator, device_of(model)), together(data.retain, data.forget)
+        label_generator = draw.stream("curvature")
+        factors = fisher_factors(model, all_images, self.factors, self.batch_size, label_generator)
 
         def solve(target: Tensor) -> Work[Tensor]:
             return woodfisher(factors, target, self.damping)
@@ -132,16 +132,16 @@ def _step(
     target = torch.zeros_like(flat(model.parameters()))
     share = len(data.forget) / (len(data.forget) + len(data.retain))
     size, passes = method.batch_size, method.retain_epochs
-    read = (
+    parts = (
         (data.forget, "forget", data.forget.steps(size), 1),
         (data.retain, "retain", steps_for(data.retain, passes, size), -1),
     )
-    counted = Counted(sum(count for _, _, count, _ in read) + rounds + 1)
-    for part, name, count, sign in read:
+    counted = Counted(sum(count for _, _, count, _ in parts) + rounds + 1)
+    for part, name, count, sign in parts:
         images = min(len(part), count * size)
         for x, y in itertools.islice(draw.batches(part, name, size), count):
-            summed = add_gradient(model, x, y, sign * share / images, target)
-            yield counted.step("gradient", summed / len(y))
+            summed_loss = add_gradient(model, x, y, sign * share / images, target)
+            yield counted.step("gradient", summed_loss / len(y))
     solved = yield from counted.through(solve(target))
     _move(model, method.scale * solved)
     yield counted.step()
@@ -153,5 +153,5 @@ def _move(model: Classifier, change: Tensor) -> None:
     weights = list(model.parameters())
     if not change.isfinite().all():
         raise Diverged("The step is no longer numbers.", "More damping helps.")
-    for weight, own in zip(weights, unflat(change, weights), strict=True):
-        weight.add_(own)
+    for weight, delta in zip(weights, unflat(change, weights), strict=True):
+        weight.add_(delta)

@@ -39,13 +39,13 @@ def any_label(part: Images, classes: int, generator: torch.Generator) -> Images:
 
 def wrong_label(part: Images, classes: int, generator: torch.Generator) -> Images:
     """The same images, each with a label drawn evenly from all classes but its own."""
-    turn = torch.randint(1, classes, (len(part),), generator=stream(generator, "labels"))
-    return _with(part, (part.labels[part.indices] + turn) % classes)
+    shift = torch.randint(1, classes, (len(part),), generator=stream(generator, "labels"))
+    return _with(part, (part.labels[part.indices] + shift) % classes)
 
 
-def _with(part: Images, drawn: Tensor) -> Images:
+def _with(part: Images, new_labels: Tensor) -> Images:
     labels = part.labels.clone()
-    labels[part.indices] = drawn
+    labels[part.indices] = new_labels
     return dataclasses.replace(part, labels=labels)
 
 

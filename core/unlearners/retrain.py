@@ -13,8 +13,8 @@ from core.unlearners.base import Step, Steps, Unlearner, UnlearningData
 
 @dataclass(frozen=True)
 class Retrain(Unlearner):
-    """Trains a new network on the retain set with the recipe of the original. It has nothing to
-    set: another recipe would be another model, not this one without the forget set."""
+    """Trains a new network on the retain set with the recipe of the original. It has no
+    settings: another recipe would give another model, not this one without the forget set."""
 
     name, label, group = "retrain", "Retrain from scratch", "exact"
     needs = frozenset({"retain"})

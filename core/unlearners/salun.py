@@ -47,7 +47,7 @@ class SalUn(RandomLabels):
     )
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
-        draw, looks = Draw(generator, device_of(model)), data.forget.steps(self.batch_size)
+        draw, batches = Draw(generator, device_of(model)), data.forget.steps(self.batch_size)
         saliency = [torch.zeros_like(weight) for weight in model.parameters()]
         forget_losses = (
             cross_entropy(model, x, y) * (len(y) / len(data.forget))
@@ -66,7 +66,7 @@ class SalUn(RandomLabels):
             )
 
         yield from in_phases(
-            adding_gradients("finding salient weights", model, forget_losses, looks, saliency),
+            adding_gradients("finding salient weights", model, forget_losses, batches, saliency),
             Phase("unlearning", self.steps(data), relabelling()),
         )
 

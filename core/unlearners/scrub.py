@@ -102,38 +102,38 @@ class Scrub(Unlearner):
     def passes(
         self, model: Classifier, retain: Images, forget: Images, draw: Draw
     ) -> list[list[Phase]]:
-        """Those of each round."""
+        """The phases of each round."""
         teacher = frozen_copy(model)
-        keep = draw.batches(retain, "retain", self.batch_size)
-        drop = draw.batches(forget, "forget", self.batch_size)
+        retain_batches = draw.batches(retain, "retain", self.batch_size)
+        forget_batches = draw.batches(forget, "forget", self.batch_size)
 
         def away() -> Iterator[Tensor]:
-            for x, _ in drop:
+            for x, _ in forget_batches:
                 model.train()
                 if len(x) == 1:  # one image has no statistics
                     freeze_batchnorm(model)
                 with batch_statistics(model):
-                    ours = logits(model, x)
-                yield -divergence(logits(teacher, x), ours, self.temperature).mean()
+                    outputs = logits(model, x)
+                yield -divergence(logits(teacher, x), outputs, self.temperature).mean()
 
         def close() -> Iterator[Tensor]:
-            for x, y in keep:
+            for x, y in retain_batches:
                 model.train()
-                ours = logits(model, x)
-                loss = self.gamma * F.cross_entropy(ours, y)
+                outputs = logits(model, x)
+                loss = self.gamma * F.cross_entropy(outputs, y)
                 if self.alpha > 0:
-                    obeyed = divergence(logits(teacher, x), ours, self.temperature).mean()
-                    loss = loss + self.alpha * obeyed
+                    distillation = divergence(logits(teacher, x), outputs, self.temperature).mean()
+                    loss = loss + self.alpha * distillation
                 yield loss
 
         def phase(name: str, losses: Iterator[Tensor], total: int, rate: float) -> Phase:
             return sgd_phase(name, model, losses, total, rate, self.momentum)
 
-        passing = forget.steps(self.batch_size)
-        keeping = steps_for(retain, self.retain_share, self.batch_size)
+        max_steps = forget.steps(self.batch_size)
+        min_steps = steps_for(retain, self.retain_share, self.batch_size)
         return [
-            [phase("forgetting", away(), passing, self.forget_rate)] * (round < self.max_rounds)
-            + [phase("keeping", close(), keeping, self.retain_rate)]
+            [phase("forgetting", away(), max_steps, self.forget_rate)] * (round < self.max_rounds)
+            + [phase("keeping", close(), min_steps, self.retain_rate)]
             for round in range(self.rounds)
         ]
 
@@ -167,30 +167,30 @@ class ScrubRewind(Scrub):
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         draw = Draw(generator, device_of(model))
-        kept, aside = self._hold_out(data, draw)
+        retain, held_out = self._hold_out(data, draw)
         forget = draw.sample(data.forget, self.held_out, "measured")
         states: list[dict[str, Tensor]] = []
         errors: list[float] = []
 
         def keep_round() -> Iterator[None]:
-            wrong: list[Tensor] = []
-            yield from self._mistakes(model, forget, wrong)
-            errors.append(float(torch.cat(wrong).mean()))
+            mistakes: list[Tensor] = []
+            yield from self._mistakes(model, forget, mistakes)
+            errors.append(float(torch.cat(mistakes).mean()))
             states.append({name: value.clone() for name, value in model.state_dict().items()})
 
         def rewind() -> Iterator[None]:
-            goal = _expected_error(data.forget, aside, wrong_aside)
+            goal = _expected_error(data.forget, held_out, held_out_mistakes)
             gaps = [abs(error - goal) for error in errors]
             last_nearest = max(k for k, gap in enumerate(gaps) if gap == min(gaps))
             model.load_state_dict(states[last_nearest])
             yield None
 
         phases: list[Phase] = []
-        for passes in self.passes(model, kept, data.forget, draw):
+        for passes in self.passes(model, retain, data.forget, draw):
             phases += [*passes, Phase("measuring", forget.steps(self.batch_size), keep_round())]
-        wrong_aside: list[Tensor] = []
-        measuring = self._mistakes(model, aside, wrong_aside)
-        phases.append(Phase("measuring", aside.steps(self.batch_size), measuring))
+        held_out_mistakes: list[Tensor] = []
+        measuring = self._mistakes(model, held_out, held_out_mistakes)
+        phases.append(Phase("measuring", held_out.steps(self.batch_size), measuring))
         yield from in_phases(*phases, Phase("rewinding", 1, rewind()))
 
     def _hold_out(self, data: UnlearningData, draw: Draw) -> tuple[Images, Images]:
@@ -198,33 +198,33 @@ class ScrubRewind(Scrub):
         retain = data.retain
         order = torch.randperm(len(retain), generator=draw.stream("held out"))
         labels = retain.labels[retain.indices[order]]
-        aside = torch.zeros(len(retain), dtype=torch.bool)
+        held_out = torch.zeros(len(retain), dtype=torch.bool)
         for label, share in _class_shares(data.forget).items():
             of_class = order[labels == label]
-            aside[of_class[: min(math.ceil(share * self.held_out), len(of_class) // 2)]] = True
-        return take(retain, ~aside), take(retain, aside)
+            held_out[of_class[: min(math.ceil(share * self.held_out), len(of_class) // 2)]] = True
+        return take(retain, ~held_out), take(retain, held_out)
 
-    def _mistakes(self, model: Classifier, part: Images, wrong: list[Tensor]) -> Iterator[None]:
-        """Adds to `wrong`, batch after batch, 1 for each image taken for another class, else 0."""
-        for chosen in in_order(part, self.batch_size):
-            x, y = part.batch(chosen, device_of(model))
+    def _mistakes(self, model: Classifier, part: Images, mistakes: list[Tensor]) -> Iterator[None]:
+        """Adds to `mistakes`, batch by batch, 1 for each image taken for another class, else 0."""
+        for positions in in_order(part, self.batch_size):
+            x, y = part.batch(positions, device_of(model))
             model.eval()
             with torch.inference_mode():
-                wrong.append((model(x).argmax(1) != y).float().cpu())
+                mistakes.append((model(x).argmax(1) != y).float().cpu())
             yield None
 
 
 def _class_shares(part: Images) -> dict[int, float]:
-    """How much of it each class is; all add up to 1."""
+    """Each class's share of the images; all add up to 1."""
     classes, counts = torch.unique(part.labels[part.indices], return_counts=True)
     return dict(zip(classes.tolist(), (counts / len(part)).tolist(), strict=True))
 
 
-def _expected_error(forget: Images, aside: Images, wrong: list[Tensor]) -> float:
+def _expected_error(forget: Images, held_out: Images, batches: list[Tensor]) -> float:
     """The held-out error in the proportions of the forget set's classes; 1 for a class of which
     nothing is held out."""
-    labels = aside.labels[aside.indices]
-    mistakes = torch.cat(wrong) if wrong else torch.zeros(0)
+    labels = held_out.labels[held_out.indices]
+    mistakes = torch.cat(batches) if batches else torch.zeros(0)
     errors = {
         label: float(mistakes[labels == label].mean()) if (labels == label).any() else 1.0
         for label in _class_shares(forget)

@@ -82,18 +82,18 @@ class SFRon(Unlearner):
 
     def run(self, model: Classifier, data: UnlearningData, generator: torch.Generator) -> Steps:
         draw = Draw(generator, device_of(model))
-        for_retain: dict[str, Tensor] = {}
-        for_forget: dict[str, Tensor] = {}
-        of_retain = draw.sample(data.retain, self.samples, "sample of retain")
-        of_forget = draw.sample(data.forget, self.samples, "sample of forget")
-        finding = "finding salient weights"
+        retain_fisher: dict[str, Tensor] = {}
+        forget_fisher: dict[str, Tensor] = {}
+        retain_sample = draw.sample(data.retain, self.samples, "sample of retain")
+        forget_sample = draw.sample(data.forget, self.samples, "sample of forget")
+        phase = "finding salient weights"
         yield from in_phases(
-            measuring_importance(finding, model, of_retain, "squared_gradient", for_retain),
-            measuring_importance(finding, model, of_forget, "squared_gradient", for_forget),
+            measuring_importance(phase, model, retain_sample, "squared_gradient", retain_fisher),
+            measuring_importance(phase, model, forget_sample, "squared_gradient", forget_fisher),
             Phase(
                 "unlearning",
                 self.steps,
-                self.unlearn(model, data, draw, for_retain, for_forget),
+                self.unlearn(model, data, draw, retain_fisher, forget_fisher),
             ),
         )
 
@@ -102,15 +102,15 @@ class SFRon(Unlearner):
         model: Classifier,
         data: UnlearningData,
         draw: Draw,
-        for_retain: dict[str, Tensor],
-        for_forget: dict[str, Tensor],
+        retain_fisher: dict[str, Tensor],
+        forget_fisher: dict[str, Tensor],
     ) -> Iterator[float]:
         """Ascents in between steps of fine-tuning, each kind along its own cosine."""
         free = [
-            for_forget[name] >= self.threshold * for_retain[name]
+            forget_fisher[name] >= self.threshold * retain_fisher[name]
             for name, _ in model.named_parameters()
         ]
-        before: list[Tensor] = []
+        weights_before: list[Tensor] = []
 
         def keeping() -> Iterator[Tensor]:
             for x, y in draw.batches(data.retain, "retain", self.batch_size):
@@ -119,18 +119,18 @@ class SFRon(Unlearner):
 
         def forgetting() -> Iterator[Tensor]:
             for x, y in draw.batches(data.forget, "forget", self.batch_size):
-                before[:] = weights_of(model)
+                weights_before[:] = weights_of(model)
                 freeze_batchnorm(model.train())
                 losses = F.cross_entropy(logits(model, x), y, reduction="none")
                 yield weighted_ascent(losses, self.power)
 
         def restore(_: float) -> None:
-            hold(list(model.parameters()), before, free)
+            hold(list(model.parameters()), weights_before, free)
 
         ascents = self.steps // self.every
         sgd = make_optimiser(model, self.learning_rate, self.momentum)
         plain = make_optimiser(model, self.forget_rate, momentum=0)
-        keep = descend(sgd, keeping(), self.steps - ascents)
-        forget = descend(plain, forgetting(), ascents, restore)
+        retain_steps = descend(sgd, keeping(), self.steps - ascents)
+        forget_steps = descend(plain, forgetting(), ascents, restore)
         for done in range(1, self.steps + 1):
-            yield next(forget if done % self.every == 0 else keep)
+            yield next(forget_steps if done % self.every == 0 else retain_steps)

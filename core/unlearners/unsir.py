@@ -90,11 +90,11 @@ class Unsir(Unlearner):
             model.train()
             picks = draw.stream("order of the noise")
             for x, y in draw.batches(part, "impair", self.batch_size):
-                beside = round(NOISE_SHARE * len(x)) or 1
-                chosen = torch.randperm(len(noise), generator=picks)[:beside].to(draw.device)
-                seen = pixels(original, noise.detach()[chosen])
-                both = torch.cat([x.float(), seen]), torch.cat([y, labels[chosen]])
-                yield cross_entropy(model, *both)
+                noise_count = round(NOISE_SHARE * len(x)) or 1
+                chosen = torch.randperm(len(noise), generator=picks)[:noise_count].to(draw.device)
+                noise_pixels = pixels(original, noise.detach()[chosen])
+                mixed = torch.cat([x.float(), noise_pixels]), torch.cat([y, labels[chosen]])
+                yield cross_entropy(model, *mixed)
 
         def repairing() -> Iterator[Tensor]:
             model.train()

@@ -1,11 +1,11 @@
-"""The steps of a method that is no descent, numbered as they are made."""
+"""The steps of a method that is not a descent, numbered as they are taken."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TypeVar
 
-from core.curvature.products import Work, saying
+from core.curvature.products import Work, yielding
 from core.unlearners.base import Step
 
 Result = TypeVar("Result")
@@ -26,4 +26,4 @@ class Counted:
         self, work: Work[Result], phase: str = "curvature"
     ) -> Generator[Step, None, Result]:
         """The same work, each yield of which is a step."""
-        return (yield from saying(work, lambda: self.step(phase)))
+        return (yield from yielding(work, lambda: self.step(phase)))

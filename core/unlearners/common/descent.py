@@ -37,7 +37,7 @@ class Phase:
 
 
 def in_phases(*phases: Phase) -> Iterator[Step]:
-    """One after the other, numbered through."""
+    """The steps of all phases in turn, numbered consecutively."""
     total = sum(phase.total for phase in phases)
     done = itertools.count(1)
     for phase in phases:
@@ -52,7 +52,7 @@ def descend(
     after_step: AfterStep | None = None,
 ) -> Iterator[float]:
     """`total` steps on these losses, the rate falling along a cosine from the optimiser's to 0.
-    Yields the value of each. Raises Diverged."""
+    Yields each loss. Raises Diverged."""
     peak = optimiser.param_groups[0]["lr"]
     for done, loss in enumerate(itertools.islice(losses, total)):
         rate = peak * 0.5 * (1 + math.cos(math.pi * done / total))
@@ -125,8 +125,8 @@ class Descent(Unlearner):
     batch_size: int
 
     def losses(self, model: Classifier, data: UnlearningData, draw: Draw) -> Iterator[Tensor]:
-        """The loss of one batch after another, without an end, each computed when it is asked for:
-        the step on the one before has been taken then."""
+        """The loss of one batch after another, without end, each computed when it is asked for,
+        after the step on the one before."""
         raise NotImplementedError
 
     def steps(self, data: UnlearningData) -> int:

@@ -37,7 +37,7 @@ class Draw:
         return part.shuffled(size, self.stream(name), self.device)
 
     def sample(self, part: Images, count: int, name: str) -> Images:
-        """So many of its images, all where it has no more."""
+        """`count` of its images at random, or all where it has fewer."""
         return take(part, torch.randperm(len(part), generator=self.stream(name))[:count])
 
 
@@ -52,12 +52,12 @@ def together(first: Images, second: Images) -> Images:
 
 
 def share_of(part: Images, share: float) -> int:
-    """How many images that share of it is; at least one."""
+    """That share of its images, as a number; at least one."""
     return max(1, round(share * len(part)))
 
 
 def in_order(part: Images, batch_size: int) -> Iterator[Tensor]:
-    """The positions of one pass in their order, batch by batch."""
+    """The positions of one pass in order, batch by batch."""
     for start in range(0, len(part), batch_size):
         yield torch.arange(start, min(start + batch_size, len(part)))
 

@@ -12,8 +12,8 @@ from core.models.precision import training_precision
 def logits(model: Classifier, images: Tensor) -> Tensor:
     """float32 (n, classes), computed in training precision."""
     with training_precision(images.device):
-        found: Tensor = model(images)
-    return found.float()
+        outputs: Tensor = model(images)
+    return outputs.float()
 
 
 def cross_entropy(model: Classifier, images: Tensor, labels: Tensor) -> Tensor:
@@ -24,5 +24,5 @@ def cross_entropy(model: Classifier, images: Tensor, labels: Tensor) -> Tensor:
 def divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
     """KL(teacher || student) of the softmax at a temperature, for each image, (n,), from logits
     (n, classes). Times temperature^2, which keeps the gradient's size (Hinton et al. 2015)."""
-    p, q = ((of / temperature).log_softmax(1) for of in (teacher, student))
+    p, q = ((scores / temperature).log_softmax(1) for scores in (teacher, student))
     return temperature**2 * F.kl_div(q, p, log_target=True, reduction="none").sum(1)

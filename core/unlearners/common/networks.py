@@ -41,7 +41,7 @@ def kernels(model: nn.Module) -> list[Tensor]:
 
 @contextmanager
 def training_last(model: Classifier, blocks: int) -> Iterator[None]:
-    """The model in training mode, but for all blocks before the last so many: these take no
+    """The model in training mode, except for all but its last `blocks` blocks: these take no
     gradient and compute as in evaluation. Afterwards all weights take gradients again."""
     frozen = model.stages()[:-blocks]
     parameters = [weight for stage in frozen for weight in stage.parameters()]

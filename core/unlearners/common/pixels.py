@@ -21,7 +21,7 @@ def pixel_gradient(model: Classifier, images: Tensor, labels: Tensor) -> tuple[T
     gradient.
     """
     pixels = images.float().clone().requires_grad_()
-    answers = logits(model, pixels)
-    loss = F.cross_entropy(answers, labels, reduction="sum")
+    outputs = logits(model, pixels)
+    loss = F.cross_entropy(outputs, labels, reduction="sum")
     (gradient,) = torch.autograd.grad(loss, pixels)
-    return gradient, answers.detach()
+    return gradient, outputs.detach()

@@ -24,8 +24,8 @@ def adding_gradients(
         model.eval()
         for loss in itertools.islice(losses, total):
             gradients = torch.autograd.grad(loss, list(model.parameters()))
-            for into, gradient in zip(sums, gradients, strict=True):
-                into.add_(gradient)
+            for total_gradient, gradient in zip(sums, gradients, strict=True):
+                total_gradient.add_(gradient)
             yield None
 
     return Phase(name, total, work())
@@ -48,9 +48,9 @@ def measuring_importance(
 def smallest(scores: list[Tensor], share: float) -> list[Tensor]:
     """True at that share (0 to 1, rounded to whole weights) of the smallest scores of all tensors
     together; among equals the earlier ones."""
-    together = torch.cat([score.flatten() for score in scores])
-    chosen = torch.zeros_like(together, dtype=torch.bool)
-    chosen[together.argsort(stable=True)[: round(share * len(together))]] = True
+    flat = torch.cat([score.flatten() for score in scores])
+    chosen = torch.zeros_like(flat, dtype=torch.bool)
+    chosen[flat.argsort(stable=True)[: round(share * len(flat))]] = True
     parts = chosen.split([score.numel() for score in scores])  # type: ignore[no-untyped-call]
     return [part.view(score.shape) for part, score in zip(parts, scores, strict=True)]
 
