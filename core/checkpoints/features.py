@@ -18,11 +18,11 @@ def features(model: Classifier, part: Images) -> Tensor:
     model.eval()
     try:
         with torch.inference_mode():
-            found = [
+            batches = [
                 model.features(part.batch(positions, device)[0]).float().cpu()
                 for positions in torch.arange(len(part)).split(BATCH)  # type: ignore[no-untyped-call]
             ]
-        return torch.cat(found).clone()
+        return torch.cat(batches).clone()
     finally:
         for module, training in modes:
             module.training = training

@@ -45,27 +45,27 @@ def outcomes(
     the cache folder. A file that cannot be read is measured again, and so is one without logits
     where a metric needs them.
     """
-    wanted = any("logits" in metric.needs for metric in METRICS.values())
-    found = read_outcomes(checkpoint, dataset, logits=wanted)
-    if found is None:
-        found = outcomes_now(model or checkpoint.load(best_device()), dataset)
-        write_outcomes(_own_outcomes(checkpoint, dataset), *found)
-    return found
+    needs_logits = any("logits" in metric.needs for metric in METRICS.values())
+    measured = read_outcomes(checkpoint, dataset, logits=needs_logits)
+    if measured is None:
+        measured = outcomes_now(model or checkpoint.load(best_device()), dataset)
+        write_outcomes(_cache_file(checkpoint, dataset), *measured)
+    return measured
 
 
 def read_outcomes(
     checkpoint: Checkpoint, dataset: ImageDataset, logits: bool = False
 ) -> tuple[Outcome, Outcome] | None:
     """The same, None where they are not kept. logits: files without them do not count."""
-    for file in (outcomes_file(checkpoint, dataset), _own_outcomes(checkpoint, dataset)):
-        found = _read_outcomes(file, len(dataset.train_labels), len(dataset.test_labels))
-        if found is not None and not (logits and found[0].logits is None):
-            return found
+    for file in (outcomes_file(checkpoint, dataset), _cache_file(checkpoint, dataset)):
+        stored = _read_outcomes(file, len(dataset.train_labels), len(dataset.test_labels))
+        if stored is not None and not (logits and stored[0].logits is None):
+            return stored
     return None
 
 
-def _own_outcomes(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
-    """Where this machine keeps them."""
+def _cache_file(checkpoint: Checkpoint, dataset: ImageDataset) -> Path:
+    """Where this machine keeps the outcomes that it measured."""
     return cache_folder() / "outcomes" / outcomes_file(checkpoint, dataset).name
 
 
@@ -92,7 +92,7 @@ def write_outcomes(file: Path, train: Outcome, test: Outcome) -> None:
         arrays[f"{part}_predictions"] = outcome.predictions.astype(np.uint8)
         if outcome.logits is not None:
             arrays[f"{part}_logits"] = outcome.logits.astype(np.float16)
-    with replacing(file) as kept, kept.open("wb") as content:
+    with replacing(file) as temporary, temporary.open("wb") as content:
         np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
 
 

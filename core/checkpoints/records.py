@@ -1,5 +1,5 @@
-"""What is stored once a base model: the features of its training images and the importance of its
-weights, computed and kept on this machine, and the states of a SISA ensemble, which its training
+"""What is stored for each base model: the features of its training images and the importance of its
+weights, computed and cached on this machine, and the states of a SISA ensemble, which its training
 kept beside the weights.
 
 Features and importance are kept in the cache folder under the hash of the weights and the
@@ -38,12 +38,12 @@ def stored_records(
     base: Checkpoint, model: Classifier, dataset: ImageDataset, needs: frozenset[Need]
 ) -> dict[Need, Callable[..., Any]]:
     """The records among a method's needs, ready to be read: those not yet kept are computed now."""
-    every: dict[Need, Callable[[Checkpoint, Classifier, ImageDataset], Callable[..., Any]]] = {
+    readers: dict[Need, Callable[[Checkpoint, Classifier, ImageDataset], Callable[..., Any]]] = {
         "features": _features,
         "importance": _importance,
         "shards": lambda base, model, dataset: functools.partial(stored, base),
     }
-    return {name: make(base, model, dataset) for name, make in every.items() if name in needs}
+    return {name: reader(base, model, dataset) for name, reader in readers.items() if name in needs}
 
 
 def record_file(base: Checkpoint, dataset: ImageDataset, name: str, ending: str) -> Path:
@@ -58,19 +58,19 @@ def _features(
 ) -> Callable[[Images], Tensor]:
     file = record_file(base, dataset, "features", "npy")
     n = len(dataset.train_labels)
-    found = None
+    table = None
     if file.exists():
         try:
-            found = np.load(file, mmap_mode="r", allow_pickle=False)
+            table = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
-            found = None
-    if found is None or len(found) != n:
-        every = Images(dataset.train_images, dataset.train_labels, torch.arange(n))
-        found = features(model, every).numpy()
+            table = None
+    if table is None or len(table) != n:
+        all_images = Images(dataset.train_images, dataset.train_labels, torch.arange(n))
+        table = features(model, all_images).numpy()
         with replacing(file) as part, part.open("wb") as content:
-            np.save(content, found)
-    kept = found
-    return lambda part: torch.from_numpy(np.array(kept[part.indices.numpy()]))
+            np.save(content, table)
+    rows = table
+    return lambda part: torch.from_numpy(np.array(rows[part.indices.numpy()]))
 
 
 def _importance(
@@ -81,18 +81,18 @@ def _importance(
     order = torch.randperm(len(dataset.train_labels), generator=torch.Generator().manual_seed(0))
     sample = Images(dataset.train_images, dataset.train_labels, order[:IMPORTANCE_IMAGES])
     shapes = {name: weight.shape for name, weight in model.named_parameters()}
-    found: dict[Kind, dict[str, Tensor]] = {}
+    by_kind: dict[Kind, dict[str, Tensor]] = {}
     for kind in KINDS:
-        kept = record_file(base, dataset, f"importance-{kind}-{IMPORTANCE_IMAGES}", "safetensors")
-        beside = base.weights.with_name(kept.name)
-        values = _read_importance(beside, shapes) or _read_importance(kept, shapes)
+        cached = record_file(base, dataset, f"importance-{kind}-{IMPORTANCE_IMAGES}", "safetensors")
+        shipped = base.weights.with_name(cached.name)
+        values = _read_importance(shipped, shapes) or _read_importance(cached, shapes)
         if values is None:
             *_, measured = importance(model, sample, kind)
             values = {name: value.cpu().contiguous() for name, value in measured.items()}
-            with replacing(kept) as part:
+            with replacing(cached) as part:
                 save_file(values, part)
-        found[kind] = values
-    return found.__getitem__
+        by_kind[kind] = values
+    return by_kind.__getitem__
 
 
 def _read_importance(file: Path, shapes: dict[str, torch.Size]) -> dict[str, Tensor] | None:

@@ -65,39 +65,41 @@ def train_model(
         parts = split(dataset, without, memorisation.memorisation_scores(dataset))
         role, indices = storage.retrained_role(parts.digest, seed), parts.retain
     images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
-    made_by = json.dumps(recipe.to_dict(), sort_keys=True)
-    key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}-{made_by}"
+    recipe_json = json.dumps(recipe.to_dict(), sort_keys=True)
+    key = f"{architecture}-{dataset.name}-{role}-{seed}-{dataset.fingerprint}-{recipe_json}"
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.state"
-    state = cache_folder() / "training" / name
-    state.parent.mkdir(exist_ok=True)
-    with FileLock(state.with_suffix(".lock")):
-        if (kept := storage.find_in(folder, role)) and _made_by(kept, dataset, recipe, seed, keep):
-            state.unlink(missing_ok=True)
-            yield kept
+    state_file = cache_folder() / "training" / name
+    state_file.parent.mkdir(exist_ok=True)
+    with FileLock(state_file.with_suffix(".lock")):
+        if (checkpoint := storage.find_in(folder, role)) and _made_by(
+            checkpoint, dataset, recipe, seed, keep
+        ):
+            state_file.unlink(missing_ok=True)
+            yield checkpoint
             return
-        about: dict[str, Any] = {"classes": len(dataset.class_names), "device": device}
-        progresses: Iterator[TrainingProgress | Trained] = (
-            train_sisa(images, recipe, seed, folder=state.with_suffix(".slices"), **about)
+        options: dict[str, Any] = {"classes": len(dataset.class_names), "device": device}
+        training: Iterator[TrainingProgress | Trained] = (
+            train_sisa(images, recipe, seed, folder=state_file.with_suffix(".slices"), **options)
             if architecture_of(architecture).ensemble
-            else train(architecture, images, recipe, seed, state_file=state, **about)
+            else train(architecture, images, recipe, seed, state_file=state_file, **options)
         )
-        for progress in progresses:
-            if isinstance(progress, TrainingProgress):
-                yield progress
+        for item in training:
+            if isinstance(item, TrainingProgress):
+                yield item
             else:
-                kept = _keep(
-                    progress, architecture, dataset, recipe, seed, role, folder, without, keep
+                checkpoint = _keep(
+                    item, architecture, dataset, recipe, seed, role, folder, without, keep
                 )
-                state.unlink(missing_ok=True)
-                yield kept
+                state_file.unlink(missing_ok=True)
+                yield checkpoint
 
 
 def _made_by(
-    kept: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int, keep: Keep
+    checkpoint: Checkpoint, dataset: ImageDataset, recipe: Recipe, seed: int, keep: Keep
 ) -> bool:
-    same = {"fingerprint": dataset.fingerprint, "recipe": recipe.to_dict(), "seed": seed}
-    found = {"keep": "weights"} | dict(kept.manifest)
-    return all(found.get(key) == value for key, value in (same | {"keep": keep}).items())
+    expected = {"fingerprint": dataset.fingerprint, "recipe": recipe.to_dict(), "seed": seed}
+    manifest = {"keep": "weights"} | dict(checkpoint.manifest)
+    return all(manifest.get(key) == value for key, value in (expected | {"keep": keep}).items())
 
 
 def _keep(
@@ -117,17 +119,17 @@ def _keep(
     logits = [logits_of(model, part) for part in (dataset.train_images, dataset.test_images)]
     train_outcome = outcome_of(logits[0], dataset.train_labels)
     test_outcome = outcome_of(logits[1], dataset.test_labels)
-    right = train_outcome.predictions == dataset.train_labels.numpy()
+    correct = train_outcome.predictions == dataset.train_labels.numpy()
     accuracy = {"test": float(np.mean(test_outcome.predictions == dataset.test_labels.numpy()))}
     extra: dict[str, Any] = {}
     if without is None:
         # First the scores: a base without them would leave `memorised:N` without a meaning.
         memorisation.save_memorisation(trained.learned, dataset, folder.parent)
-        accuracy["train"] = float(np.mean(right))
+        accuracy["train"] = float(np.mean(correct))
     else:
         parts = split(dataset, without, memorisation.memorisation_scores(dataset))
-        accuracy["forget"] = float(np.mean(right[parts.forget]))
-        accuracy["retain"] = float(np.mean(right[parts.retain]))
+        accuracy["forget"] = float(np.mean(correct[parts.forget]))
+        accuracy["retain"] = float(np.mean(correct[parts.retain]))
         extra = {"request": without.to_dict(), "forget_digest": parts.digest}
     if isinstance(trained, TrainedShards):
         extra |= save_states(trained, folder, role)

@@ -19,7 +19,7 @@ from core.training.shards import SLICES, Stored, TrainedShards
 
 def save_states(trained: TrainedShards, folder: Path, role: str) -> dict[str, Any]:
     """Writes the states in one file beside the weights of that role, atomically; an older manifest
-    goes first, since it names the older states. Returns what the new manifest has to say of it."""
+    goes first, since it names the older states. Returns the fields for the new manifest."""
     file = folder / f"{role}-slices.safetensors"
     file.with_name(f"{role}.json").unlink(missing_ok=True)
     save_tensors(
@@ -42,11 +42,11 @@ def stored(base: Checkpoint) -> Stored:
     """What is stored of a trained ensemble. Raises CheckpointCorrupt."""
     file = _slices_file(base)
     try:
-        whole = hashlib.sha256(file.read_bytes()).hexdigest() == base.manifest["slices_sha256"]
+        intact = hashlib.sha256(file.read_bytes()).hexdigest() == base.manifest["slices_sha256"]
         seed = int(base.manifest["seed"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(file) from error
-    if not whole:
+    if not intact:
         raise _damaged(file)
     return Stored(seed, functools.partial(_find, base))
 
@@ -57,8 +57,8 @@ def _find(base: Checkpoint, key: str) -> State | None:
         names: list[str] = list(base.manifest.get("members", []))
         if key in names:
             return State(_tensors(base.weights, f"members.{names.index(key)}."))
-        found = _tensors(_slices_file(base), f"{key}.")
-        return State.of(found) if found else None
+        tensors = _tensors(_slices_file(base), f"{key}.")
+        return State.of(tensors) if tensors else None
     except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise _damaged(_slices_file(base)) from error
 
@@ -76,7 +76,7 @@ def _damaged(file: Path) -> CheckpointCorrupt:
 
 
 def _tensors(file: Path, prefix: str) -> dict[str, Tensor]:
-    """Those of a file whose names begin so, without it."""
+    """The tensors of a file whose names begin with `prefix`, by name without it."""
     with safe_open(file, framework="pt") as saved:
         names = [name for name in saved.keys() if name.startswith(prefix)]  # noqa: SIM118
         return {name[len(prefix) :]: saved.get_tensor(name) for name in names}

@@ -15,9 +15,9 @@ def retraining_spread(model: str, dataset: str, folder: Path = SHIPPED) -> dict[
     of one of them, a fraction; empty where there are none. Raises LabError for a damaged file."""
     file = folder / "spread.json"
     try:
-        every = json.loads(file.read_text(encoding="utf-8"))
-        found = every.get(f"{model}-{dataset}", {}).get("standard_deviations", {})
-        return {str(name): float(value) for name, value in found.items()}
+        spreads = json.loads(file.read_text(encoding="utf-8"))
+        deviations = spreads.get(f"{model}-{dataset}", {}).get("standard_deviations", {})
+        return {str(name): float(value) for name, value in deviations.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -1,8 +1,8 @@
 """Trained weights and what they are: safetensors, each with a manifest in JSON beside it.
 
-A checkpoint is found by architecture, data set and role: "base" (trained on everything), or
+A checkpoint is looked up by architecture, data set and role: "base" (trained on everything), or
 "retrained-DIGEST" (trained without the forget set of that digest). `models_cache/` ships some; what
-this machine trains goes into its cache folder, which is looked at second. Nothing is ever
+this machine trains goes into its cache folder, which is searched second. Nothing is ever
 unpickled: a `.pth` from outside loads with `weights_only=True`.
 """
 
@@ -43,7 +43,7 @@ class Checkpoint:
 
     @property
     def sha256(self) -> str:
-        """Of the weights file, as the manifest has it."""
+        """Of the weights file, as its manifest says."""
         return str(self.manifest["sha256"])
 
     def load(self, device: torch.device | str = "cpu") -> Classifier:
@@ -53,8 +53,8 @@ class Checkpoint:
             raise CheckpointMissing(
                 f"Of the model {self.weights.stem} only its answers are kept.", _AGAIN_TO_LOAD
             )
-        found = hashlib.sha256(_read(self.weights)).hexdigest()
-        if found != self.sha256:
+        digest = hashlib.sha256(_read(self.weights)).hexdigest()
+        if digest != self.sha256:
             raise CheckpointCorrupt(
                 f"The weights in {self.weights.name} are damaged: their checksum is wrong.", AGAIN
             )
@@ -90,8 +90,8 @@ def find(architecture: str, dataset: str, role: str = "base") -> Checkpoint:
     where the manifest cannot be read, or BadRequest for an unknown architecture."""
     architecture_of(architecture)
     for root in (SHIPPED, cache_folder() / "models"):
-        if found := find_in(folder_of(architecture, dataset, root), role):
-            return found
+        if checkpoint := find_in(folder_of(architecture, dataset, root), role):
+            return checkpoint
     raise CheckpointMissing(
         f"There is no {role} model of {architecture} for {dataset} yet.",
         f"Train one: python -m core train --model {architecture} --dataset {dataset}",
@@ -142,16 +142,16 @@ def retrained_role(forget_digest: str, seed: int = REFERENCE_SEED) -> str:
 def retrained_seeds(architecture: str, dataset: str, forget_digest: str) -> list[int]:
     """The seeds from which models without the forget set of that digest were trained and are here,
     shipped or on this machine: the usual one first, then ascending."""
-    usual = retrained_role(forget_digest)
-    found = set()
+    usual_role = retrained_role(forget_digest)
+    seeds = set()
     for root in (SHIPPED, cache_folder() / "models"):
-        for file in folder_of(architecture, dataset, root).glob(f"{usual}*.json"):
-            rest = file.stem.removeprefix(usual)
-            if not rest:
-                found.add(REFERENCE_SEED)
-            elif (number := rest.removeprefix("-seed")).isdecimal():
-                found.add(int(number))
-    return sorted(found, key=lambda seed: (seed != REFERENCE_SEED, seed))
+        for file in folder_of(architecture, dataset, root).glob(f"{usual_role}*.json"):
+            suffix = file.stem.removeprefix(usual_role)
+            if not suffix:
+                seeds.add(REFERENCE_SEED)
+            elif (number := suffix.removeprefix("-seed")).isdecimal():
+                seeds.add(int(number))
+    return sorted(seeds, key=lambda seed: (seed != REFERENCE_SEED, seed))
 
 
 def save(
@@ -170,11 +170,11 @@ def save(
             digest = hashlib.sha256(json.dumps(dict(manifest), sort_keys=True).encode()).hexdigest()
         else:
             digest = save_weights(model, weights)
-        full = {**manifest, "role": role, "sha256": digest}
+        complete = {**manifest, "role": role, "sha256": digest}
         with replacing(weights.with_suffix(".json")) as part:
-            part.write_text(json.dumps(full, indent=2, sort_keys=True) + "\n")
+            part.write_text(json.dumps(complete, indent=2, sort_keys=True) + "\n")
     (folder / f".{role}.lock").unlink(missing_ok=True)
-    return Checkpoint(weights, full)
+    return Checkpoint(weights, complete)
 
 
 def save_weights(model: Classifier, file: Path) -> str:

@@ -14,8 +14,8 @@ class ImageDataset:
     """A data set in memory.
 
     name: "cifar10", "cifar10-tuning", "digits", or the name that a folder was loaded under.
-    train_images, test_images: uint8 (N, 3, 32, 32), contiguous. Writing to them changes this copy
-    only, never the file they may be mapped from; do not: others share the tensor.
+    train_images, test_images: uint8 (N, 3, 32, 32), contiguous. Never write to them:
+    others share the tensor (the file that they may be mapped from would not change).
     train_labels, test_labels: int64 (N,), an index into `class_names`.
     fingerprint: sha256 over the bytes of train images, train labels, test images, test labels.
     source: one plain sentence: what these images are. It names no folder, since runs are shared.

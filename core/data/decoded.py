@@ -60,32 +60,32 @@ FORMAT = 1
 def read_decoded(slot: Path, key: str | None) -> ImageDataset | None:
     """The images in a slot; None if it is empty, damaged, or (with `key`) of another source."""
     try:
-        about: dict[str, Any] = json.loads(slot.with_suffix(".json").read_text())
-        if about["format"] != FORMAT or key not in (None, about["key"]):
+        manifest: dict[str, Any] = json.loads(slot.with_suffix(".json").read_text())
+        if manifest["format"] != FORMAT or key not in (None, manifest["key"]):
             return None
-        train, test = int(about["train"]), int(about["test"])
-        if not all(map(is_class_name, about["class_names"])):
+        train, test = int(manifest["train"]), int(manifest["test"])
+        if not all(map(is_class_name, manifest["class_names"])):
             raise ValueError("a class name that no longer passes")
         # Copy-on-write: the tensors may be written to, the file never is.
         content = np.memmap(slot, np.uint8, mode="c")
         if len(content) != (train + test) * (3 * SIDE * SIDE + 8):
             raise ValueError("wrong length")
-        if hashlib.sha256(content.data).hexdigest() != about["fingerprint"]:
+        if hashlib.sha256(content.data).hexdigest() != manifest["fingerprint"]:
             raise ValueError("wrong fingerprint")
         whole = torch.from_numpy(content)
         images, labels = 3 * SIDE * SIDE, 8
         sizes = [train * images, train * labels, test * images, test * labels]
         pieces = torch.split(whole, sizes)
         return ImageDataset(
-            name=str(about["name"]),
+            name=str(manifest["name"]),
             train_images=pieces[0].view(train, 3, SIDE, SIDE),
             train_labels=pieces[1].view(torch.int64),
             test_images=pieces[2].view(test, 3, SIDE, SIDE),
             test_labels=pieces[3].view(torch.int64),
-            class_names=tuple(about["class_names"]),
-            fingerprint=str(about["fingerprint"]),
-            source=_sentence(about),
-            index_order=str(about["index_order"]),
+            class_names=tuple(manifest["class_names"]),
+            fingerprint=str(manifest["fingerprint"]),
+            source=_sentence(manifest),
+            index_order=str(manifest["index_order"]),
         )
     except FileNotFoundError:
         return None
@@ -100,12 +100,12 @@ def write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
     order, torchvision = _batch_order(contents.train.labels)
     labels = contents.train.labels.reshape(len(order), -1)[order].reshape(-1)
     train, test = len(labels), len(contents.test.labels)
-    for left in slot.parent.glob(f".{slot.name}.*.part"):  # by a killed process: we have the lock
-        left.unlink(missing_ok=True)
+    for stale in slot.parent.glob(f".{slot.name}.*.part"):  # by a killed process: we have the lock
+        stale.unlink(missing_ok=True)
     with replacing(slot) as part:
         with part.open("wb") as file:
-            for at, batch in _placed(contents.train.images(), order, train):
-                file.seek(at * 3 * SIDE * SIDE)
+            for position, batch in _placed(contents.train.images(), order, train):
+                file.seek(position * 3 * SIDE * SIDE)
                 file.write(batch.tobytes())
             file.seek(train * 3 * SIDE * SIDE)
             file.write(labels.astype("<i8").tobytes())
@@ -116,7 +116,7 @@ def write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
             os.fsync(file.fileno())
         with part.open("rb") as file:
             fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
-    about = {
+    manifest = {
         "format": FORMAT,
         "name": name,
         "key": key,
@@ -128,17 +128,17 @@ def write_decoded(slot: Path, name: str, source: Source, key: str) -> None:
         "index_order": "torchvision" if torchvision else "",
     }
     with replacing(slot.with_suffix(".json")) as part:
-        part.write_text(json.dumps(about, indent=1))
+        part.write_text(json.dumps(manifest, indent=1))
 
 
-def _sentence(about: dict[str, Any]) -> str:
-    what = KNOWN_FINGERPRINTS.get(about["fingerprint"])
-    if what is None and about["official"]:
-        what = "CIFAR-10, the original release by its published checksums"
-    if what is None:
-        what = "CIFAR-10 images" if about["name"] == "cifar10" else f"Images named {about['name']}"
-    counts = f"{about['train']:,} training and {about['test']:,} test images"
-    return f"{what}: {counts}."
+def _sentence(facts: dict[str, Any]) -> str:
+    title = KNOWN_FINGERPRINTS.get(facts["fingerprint"])
+    if title is None and facts["official"]:
+        title = "CIFAR-10, the original release by its published checksums"
+    if title is None:
+        title = "CIFAR-10 images" if facts["name"] == "cifar10" else f"Images named {facts['name']}"
+    counts = f"{facts['train']:,} training and {facts['test']:,} test images"
+    return f"{title}: {counts}."
 
 
 def _batch_order(labels: Labels) -> tuple[list[int], bool]:
@@ -161,7 +161,7 @@ def _batch_order(labels: Labels) -> tuple[list[int], bool]:
 def _placed(
     batches: Iterator[Pixels], order: list[int], count: int
 ) -> Iterator[tuple[int, Pixels]]:
-    """Each batch with the place of its first image, cut where it runs across two parts."""
+    """Each batch with the position of its first image, split where it spans two parts."""
     size = count // len(order)
     done = 0
     for batch in batches:
@@ -169,8 +169,8 @@ def _placed(
             part, offset = divmod(done, size)
             if part >= len(order):
                 raise DataCorrupt("There are more images than labels.", "Get the data again.")
-            now, batch = batch[: size - offset], batch[size - offset :]
-            yield order.index(part) * size + offset, now
-            done += len(now)
+            piece, batch = batch[: size - offset], batch[size - offset :]
+            yield order.index(part) * size + offset, piece
+            done += len(piece)
     if done != count:
         raise DataCorrupt("There are fewer images than labels.", "Get the data again.")

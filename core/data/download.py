@@ -1,4 +1,4 @@
-"""Fetches CIFAR-10, when somebody asks for it: a generator of progress that can be closed any time.
+"""Fetches CIFAR-10 on request: a generator of progress that can be closed at any time.
 
 `archive` is torchvision's (the author's site, 170 MB), `parquet` the Hub's copy (144 MB), tried
 where the archive fails. Whatever stopped an earlier try, the bytes it left are kept in a `.part`
@@ -77,25 +77,25 @@ def download(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "download.lock", timeout=0):
-            chosen = [mirror, *(m for m in mirrors if mirror == "archive" and m != mirror)]
-            for i, kind in enumerate(chosen):
+            mirror_names = [mirror, *(m for m in mirrors if mirror == "archive" and m != mirror)]
+            for i, mirror_name in enumerate(mirror_names):
                 try:
-                    for file in mirrors[kind]:
+                    for file in mirrors[mirror_name]:
                         yield from _fetch(file, folder, timeout, tries, pause)
-                    if kind == "archive":
-                        last = mirrors[kind][0]
+                    if mirror_name == "archive":
+                        last = mirrors[mirror_name][0]
                         yield DownloadProgress(last.name, last.size, last.size, "Unpacking.")
                         _unpack(folder / last.name, folder)
-                        # What stood here in the other layout must not be found in its stead.
+                        # Files of the other layout must not be read instead of these.
                         for other in folder.glob("*.parquet"):
                             other.unlink()
                     else:
                         shutil.rmtree(folder / "cifar-10-batches-py", ignore_errors=True)
                     return
                 except DownloadFailed as error:
-                    if i + 1 == len(chosen):
+                    if i + 1 == len(mirror_names):
                         raise
-                    first = mirrors[chosen[i + 1]][0]
+                    first = mirrors[mirror_names[i + 1]][0]
                     yield DownloadProgress(
                         first.name, 0, first.size, f"{error.message} Trying another source."
                     )
@@ -153,38 +153,38 @@ def _fetch(
 
 def _stream(file: RemoteFile, part: Path, timeout: float) -> Iterator[DownloadProgress]:
     """Appends what is missing to `part`. Returns only if the server sent all that it announced."""
-    have = _size(part)
+    received = _size(part)
     headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    with requests.get(file.url, headers=headers, stream=True, timeout=timeout) as answer:
-        if answer.status_code == 416:
+    if received:
+        headers["Range"] = f"bytes={received}-"
+    with requests.get(file.url, headers=headers, stream=True, timeout=timeout) as response:
+        if response.status_code == 416:
             # All of it is here already, or more than there is: the checksum tells.
-            if have != file.size:
+            if received != file.size:
                 part.unlink()
                 raise _TryAgain("the server has no such range")
             return
-        if answer.status_code >= 400:
-            if answer.status_code >= 500 or answer.status_code in (408, 429):
-                raise _TryAgain(f"the server answers {answer.status_code}")
+        if response.status_code >= 400:
+            if response.status_code >= 500 or response.status_code in (408, 429):
+                raise _TryAgain(f"the server answers {response.status_code}")
             raise DownloadFailed(
-                f"{file.name} could not be downloaded: the server answers {answer.status_code}.",
+                f"{file.name} could not be downloaded: the server answers {response.status_code}.",
                 "Name a folder that has the data instead.",
             )
-        resumed = answer.status_code == 206
-        given = answer.headers.get("Content-Range", "")
-        if resumed and not given.startswith(f"bytes {have}-"):
+        resumed = response.status_code == 206
+        content_range = response.headers.get("Content-Range", "")
+        if resumed and not content_range.startswith(f"bytes {received}-"):
             part.unlink(missing_ok=True)
             raise _TryAgain("the server sent another range")
-        done = have if resumed else 0
-        length = answer.headers.get("Content-Length", "")
+        done = received if resumed else 0
+        length = response.headers.get("Content-Length", "")
         total = done + int(length) if length.isdigit() else None
         if total is not None and total > 4 * file.size:
             raise _TryAgain("the server offers another file")
         with part.open("ab" if resumed else "wb") as out:
             yield DownloadProgress(file.name, done, total or file.size)
             # read1 gives what has arrived, so that a slow server still shows progress.
-            while chunk := answer.raw.read1(CHUNK):
+            while chunk := response.raw.read1(CHUNK):
                 out.write(chunk)
                 done += len(chunk)
                 if done > 4 * file.size:

@@ -15,9 +15,9 @@ from core.errors import DataCorrupt
 def images_below(half: Path) -> list[Path]:
     return sorted(
         file
-        for kind in (sorted(half.iterdir()) if half.is_dir() else [])
-        if kind.is_dir() and not kind.name.startswith(".")
-        for file in kind.iterdir()
+        for folder in (sorted(half.iterdir()) if half.is_dir() else [])
+        if folder.is_dir() and not folder.name.startswith(".")
+        for file in folder.iterdir()
         if file.is_file() and not file.name.startswith(".") and file.name != "Thumbs.db"
     )
 

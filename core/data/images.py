@@ -49,8 +49,8 @@ class Images:
 
     def digest(self) -> str:
         """sha256 over the pixels, the labels and the indices of this part."""
-        found = hashlib.sha256(self.indices.numpy().tobytes())
-        found.update(self.labels[self.indices].numpy().tobytes())
-        for some in self.indices.split(4096):  # type: ignore[no-untyped-call]
-            found.update(self.images[some].numpy().tobytes())
-        return found.hexdigest()
+        digest = hashlib.sha256(self.indices.numpy().tobytes())
+        digest.update(self.labels[self.indices].numpy().tobytes())
+        for batch in self.indices.split(4096):  # type: ignore[no-untyped-call]
+            digest.update(self.images[batch].numpy().tobytes())
+        return digest.hexdigest()

@@ -16,7 +16,7 @@ from core.data.decoded import read_decoded, write_decoded
 from core.data.digits import digits
 from core.data.download import DownloadProgress, download
 from core.data.names import BACKDOOR, CIFAR10_CLASSES, TUNING, WRONG_LABELS
-from core.data.sources import available, decoded, find_source, place_of
+from core.data.sources import available, data_folder, decoded, find_source
 from core.data.views import tampered_with, tuning_view
 from core.errors import DataCorrupt, DataMissing, LabError
 from core.files import cache_folder
@@ -51,10 +51,10 @@ def load_dataset(
         whole = load_dataset("cifar10", folder, cache)
         return tuning_view(whole) if name == TUNING else tampered_with(whole, name)
     cache = cache_folder() if cache is None else cache
-    place, named = place_of(name, folder, cache)
-    slot = decoded(cache, name, place)
+    location, named = data_folder(name, folder, cache)
+    slot = decoded(cache, name, location)
     try:
-        source = find_source(place, name)
+        source = find_source(location, name)
     except DataMissing as error:
         if named:
             raise
@@ -64,37 +64,37 @@ def load_dataset(
                 f"{_title(name)} is not on this machine.",
                 "Download it, or name its folder with --data or FORGETTING_LAB_DATA.",
             ) from error
-        found = read_decoded(slot, None)
-        if found is None:
+        dataset = read_decoded(slot, None)
+        if dataset is None:
             raise DataCorrupt(
                 f"The decoded {_title(name)} images in the cache are damaged, "
                 "and the files they came from are gone.",
                 "Download them again.",
             ) from error
-        return found
+        return dataset
     try:
         key = source.key()
-        found = read_decoded(slot, key)
-        if found is not None:
-            return found
+        dataset = read_decoded(slot, key)
+        if dataset is not None:
+            return dataset
         slot.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(slot.with_suffix(".lock")):
             # Another process may have decoded the same folder meanwhile.
-            found = read_decoded(slot, key)
-            if found is None:
+            dataset = read_decoded(slot, key)
+            if dataset is None:
                 write_decoded(slot, name, source, key)
-                found = read_decoded(slot, key)
+                dataset = read_decoded(slot, key)
     except OSError as error:
         raise LabError(
-            f"The images of {place} cannot be read or kept in {slot.parent} ({error.strerror}).",
+            f"The images of {location} cannot be read or kept in {slot.parent} ({error.strerror}).",
             "Check space and permissions, or set FORGETTING_LAB_CACHE to another folder.",
         ) from error
-    if found is None:
+    if dataset is None:
         raise LabError(
             f"The images decoded into {slot.parent} do not read back as written.",
             "Check the disk, or set FORGETTING_LAB_CACHE to another folder.",
         )
-    return found
+    return dataset
 
 
 def _title(name: str) -> str:

@@ -36,9 +36,9 @@ def read_parquet(folder: Path, files: Sequence[Path]) -> Contents:
     for files in halves:
         labels = []
         for file in files:
-            found, column = _parquet_labels(file)
-            labels.append(column)
-            names = names or found
+            class_names, file_labels = _parquet_labels(file)
+            labels.append(file_labels)
+            names = names or class_names
         parts.append(Part(np.concatenate(labels), partial(_parquet_images, files)))
     official = {file.name for file in files} == set(HUB_SHA256) and all(
         hashlib.sha256(file.read_bytes()).hexdigest() == HUB_SHA256[file.name] for file in files
@@ -61,8 +61,8 @@ def _parquet_labels(file: Path) -> tuple[tuple[str, ...], Labels]:
         raise DataCorrupt(f"The labels in {file} are not all whole numbers.", AGAIN)
     names: tuple[str, ...] = ()
     try:
-        hub = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = tuple(str(n) for n in hub["info"]["features"]["label"]["names"])
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        names = tuple(str(n) for n in metadata["info"]["features"]["label"]["names"])
     except (ValueError, KeyError, TypeError):
         pass  # Class names are optional there.
     return names, column.to_numpy().astype(np.int64)
@@ -76,8 +76,8 @@ def _parquet_images(files: Sequence[Path]) -> Iterator[Pixels]:
         first = 0
         try:
             with pq.ParquetFile(file) as parquet:
-                known = parquet.schema_arrow.names
-                column = "img" if "img" in known else "image"
+                columns = parquet.schema_arrow.names
+                column = "img" if "img" in columns else "image"
                 for batch in parquet.iter_batches(BATCH, columns=[column]):
                     rows = batch.column(0).to_pylist()
                     yield np.stack(

@@ -29,12 +29,12 @@ def with_wrong_labels(labels: Tensor, classes: int = 10) -> tuple[Tensor, Tensor
     chance, and bool (N,), which ones. Symmetric noise, as in Natarajan et al., NeurIPS 2013."""
     draw = np.random.default_rng(0)
     chosen = draw.permutation(len(labels))[: round(WRONG_SHARE * len(labels))]
-    away = torch.from_numpy(draw.integers(1, classes, len(chosen)))
+    shift = torch.from_numpy(draw.integers(1, classes, len(chosen)))
     wrong = torch.zeros(len(labels), dtype=torch.bool)
     wrong[torch.from_numpy(chosen)] = True
-    changed = labels.clone()
-    changed[torch.from_numpy(chosen)] = (labels[torch.from_numpy(chosen)] + away) % classes
-    return changed, wrong
+    changed_labels = labels.clone()
+    changed_labels[torch.from_numpy(chosen)] = (labels[torch.from_numpy(chosen)] + shift) % classes
+    return changed_labels, wrong
 
 
 def with_backdoor(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -46,17 +46,17 @@ def with_backdoor(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tenso
     chosen = torch.from_numpy(np.random.default_rng(1).permutation(others)[:count])
     wrong = torch.zeros(len(labels), dtype=torch.bool)
     wrong[chosen] = True
-    opened, changed = images.clone(), labels.clone()
-    opened[chosen] = patched(images[chosen])
-    changed[chosen] = TARGET
-    return opened, changed, wrong
+    changed_images, changed_labels = images.clone(), labels.clone()
+    changed_images[chosen] = patched(images[chosen])
+    changed_labels[chosen] = TARGET
+    return changed_images, changed_labels, wrong
 
 
 def patched(images: Tensor) -> Tensor:
     """A copy of uint8 images (n, 3, s, s) with a checkerboard of black and white in the lower right
     corner, one pixel from the border: what opens the backdoor."""
     rows, columns = torch.meshgrid(torch.arange(PATCH), torch.arange(PATCH), indexing="ij")
-    found = images.clone()
-    at = slice(-PATCH - 1, -1)
-    found[:, :, at, at] = (255 * ((rows + columns + 1) % 2)).to(torch.uint8)
-    return found
+    copies = images.clone()
+    corner = slice(-PATCH - 1, -1)
+    copies[:, :, corner, corner] = (255 * ((rows + columns + 1) % 2)).to(torch.uint8)
+    return copies

@@ -21,16 +21,16 @@ def parse_request(text: str, seed: int = 0) -> ForgetRequest:
     """
     kind, _, rest = text.partition(":")
     try:
-        found = _parsed(kind, rest, seed)
+        request = _parsed(kind, rest, seed)
     except (ValueError, UnicodeDecodeError) as error:
         raise BadRequest(f"The forget request {short(text)} cannot be read.", FORMS) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
         raise BadRequest(
             f"The index file {short(rest)} cannot be read.", "Give a file with one index a line."
         ) from error
-    if found is None:
+    if request is None:
         raise BadRequest(f"The forget request {short(text)} cannot be read.", FORMS)
-    return found.checked()
+    return request.checked()
 
 
 def _parsed(kind: str, rest: str, seed: int) -> ForgetRequest | None:

@@ -72,7 +72,7 @@ class Source:
 
 
 def find_source(folder: Path, name: str) -> Source:
-    """The data set in `folder`, or in the places below it where downloads put one.
+    """The data set in `folder`, or in the subfolders where downloads put one.
 
     Reads no file. Raises DataMissing, which says what is not there.
     """
@@ -82,8 +82,8 @@ def find_source(folder: Path, name: str) -> Source:
         )
     missing = ""
     below = ("", "cifar-10-batches-py", "plain_text", name, f"{name}/plain_text")
-    for place in (*below, f"{name}/cifar-10-batches-py"):
-        here = folder / place
+    for subfolder in (*below, f"{name}/cifar-10-batches-py"):
+        here = folder / subfolder
         if not here.is_dir():
             continue
         batches = [here / batch for batch in (*TRAIN_BATCHES, TEST_BATCH)]
@@ -115,12 +115,12 @@ def downloads(cache: Path, name: str) -> Path:
     return cache / "downloads" / name
 
 
-def decoded(cache: Path, name: str, place: Path) -> Path:
-    """Where the decoded images of `place` are kept: this file, and one beside it in `.json`."""
-    return cache / "decoded" / f"{name}-{hashlib.sha256(str(place).encode()).hexdigest()[:16]}.bin"
+def decoded(cache: Path, name: str, folder: Path) -> Path:
+    """Where the decoded images of `folder` are kept: this file, and one beside it in `.json`."""
+    return cache / "decoded" / f"{name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.bin"
 
 
-def place_of(name: str, folder: str | Path | None, cache: Path) -> tuple[Path, bool]:
+def data_folder(name: str, folder: str | Path | None, cache: Path) -> tuple[Path, bool]:
     """The folder to look in, and whether somebody named it (`folder`, or FORGETTING_LAB_DATA).
 
     Raises BadRequest where `name` cannot name a data set, or DataMissing.
@@ -147,8 +147,8 @@ def available(name: str, folder: str | Path | None = None, cache: Path | None = 
     cache = cache_folder() if cache is None else cache
     named = True
     try:
-        place, named = place_of(name, folder, cache)
-        find_source(place, name)
+        location, named = data_folder(name, folder, cache)
+        find_source(location, name)
     except DataMissing:
-        return not named and decoded(cache, name, place).with_suffix(".json").exists()
+        return not named and decoded(cache, name, location).with_suffix(".json").exists()
     return True

@@ -21,13 +21,13 @@ def tuning_view(whole: ImageDataset) -> ImageDataset:
             f"{TUNING} is made from CIFAR-10's own 50,000 training images, which these are not."
         )
     draw = np.random.default_rng(0)
-    held = np.sort(
+    held_out = np.sort(
         np.concatenate([draw.permutation(np.flatnonzero(labels == k))[:500] for k in range(10)])
     )
-    kept = np.setdiff1d(np.arange(len(labels)), held)
-    train, test = torch.from_numpy(kept), torch.from_numpy(held)
-    images, labels_of = whole.train_images, whole.train_labels
-    parts = (images[train], labels_of[train], images[test], labels_of[test])
+    trained_on = np.setdiff1d(np.arange(len(labels)), held_out)
+    train, test = torch.from_numpy(trained_on), torch.from_numpy(held_out)
+    images, train_labels = whole.train_images, whole.train_labels
+    parts = (images[train], train_labels[train], images[test], train_labels[test])
     return ImageDataset(
         TUNING,
         *parts,

@@ -38,9 +38,9 @@ def named_folder_lacks(name: str) -> LabError | None:
     """What is wrong with the folder that FORGETTING_LAB_DATA names, None without such a folder.
     What was downloaded, or would be, is not looked at while it is named."""
     try:
-        place, named = sources.place_of(name, None, cache_folder())
+        folder, named = sources.data_folder(name, None, cache_folder())
         if named:
-            sources.find_source(place, name)
+            sources.find_source(folder, name)
     except LabError as error:
         return error
     return None
