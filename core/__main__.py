@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def info(data: Data = None, json: Json = "") -> None:
     from core.runs.shell.inventory import inventory, inventory_lines
 
-    found = inventory(data, (SHIPPED, cache_folder() / "models"))
-    _answer(found, inventory_lines(found), json)
+    facts = inventory(data, (SHIPPED, cache_folder() / "models"))
+    _answer(facts, inventory_lines(facts), json)
 
 
 @app.command(help="train a base model or a retrained reference")
@@ -161,8 +161,8 @@ def sweep(
         for item in sweeps.sweep(plans, store, folder=data, processes=processes, dask=dask):
             show(progress.of_sweep(item))
             failed += item.run.status == "failed"
-    there = len(plans) - len(sweeps.to_do(plans, store))
-    print(f"{there} of {len(plans)} runs are in the store.")
+    finished = len(plans) - len(sweeps.to_do(plans, store))
+    print(f"{finished} of {len(plans)} runs are in the store.")
     return 1 if failed else 0
 
 
@@ -171,8 +171,8 @@ def methods(json: Json = "") -> None:
     from core.runs.measured import measured_methods
     from core.runs.shell.method_list import method_lines, methods_with_costs
 
-    found = methods_with_costs(measured_methods())
-    _answer(found, method_lines(found), json)
+    entries = methods_with_costs(measured_methods())
+    _answer(entries, method_lines(entries), json)
 
 
 @app.command(help="finished runs")
@@ -185,10 +185,10 @@ def runs(id: Annotated[str | None, Argument(help="show this one")] = None, json:
         _show(store.load(id), json)
     elif json:
         write_json(json, run_reports(store))
-    elif (found := store.summaries()) and (console := progress.terminal(sys.stdout)):
-        console.print(run_table(found))
+    elif (summaries := store.summaries()) and (console := progress.terminal(sys.stdout)):
+        console.print(run_table(summaries))
     else:
-        _print(run_lines(found))
+        _print(run_lines(summaries))
 
 
 @app.command(help="fetch CIFAR-10 for this machine")
@@ -201,8 +201,8 @@ def download() -> None:
             "Unset it first.",
         )
     with progress.progress(every=2) as show:
-        for stand in progress.of_download(download("cifar10")):
-            show(stand)
+        for status in progress.of_download(download("cifar10")):
+            show(status)
     print("CIFAR-10 is here.")
 
 

@@ -37,7 +37,7 @@ ROLLING_SECONDS = 1.0
 
 
 class Watcher:
-    """Looks at a model while a method changes it, on the clock of its own."""
+    """Looks at a model while a method changes it, on a clock of its own."""
 
     def __init__(self, dataset: ImageDataset, parts: Split, seed: int, matched: bool) -> None:
         self.measuring = 0.0
@@ -80,8 +80,8 @@ class Watcher:
 
     def known(self, step: Step, seconds: float, train: Outcome, test: Outcome) -> Snapshot:
         """A snapshot with a probe taken from a full evaluation: nothing is computed again."""
-        some = train.at(self._forget), test.at(self._test), test.at(self._useful)
-        return self._keep(step, seconds, None if step.total == 0 else 0.0, self._probe(*some))
+        samples = train.at(self._forget), test.at(self._test), test.at(self._useful)
+        return self._keep(step, seconds, None if step.total == 0 else 0.0, self._probe(*samples))
 
     def look(
         self,
@@ -94,21 +94,21 @@ class Watcher:
     ) -> Snapshot:
         """A snapshot of this moment, with a probe or a rolling sample if asked for."""
         clock = time.perf_counter()
-        found = None
-        small: tuple[Losses | None, Losses | None] = (None, None)
+        measured = None
+        rolling_losses: tuple[Losses | None, Losses | None] = (None, None)
         if probe:
-            found = self._probe(*self._outcomes(model, self._forget, self._test, self._useful))
+            measured = self._probe(*self._outcomes(model, self._forget, self._test, self._useful))
         if rolling:
             self._last_rolling = seconds
-            picked = self._pick(self._forget), self._pick(self._test)
-            forget, test, _ = self._outcomes(model, *picked, self._useful[:0])
-            small = forget.losses, test.losses
+            sampled = self._pick(self._forget), self._pick(self._test)
+            forget, test, _ = self._outcomes(model, *sampled, self._useful[:0])
+            rolling_losses = forget.losses, test.losses
         cost = time.perf_counter() - clock
         self.measuring += cost
         self.watching += cost
         if probe:
             self._last_probe_cost = cost
-        return self._keep(step, seconds, remaining, found, *small)
+        return self._keep(step, seconds, remaining, measured, *rolling_losses)
 
     def _keep(
         self,
@@ -152,14 +152,14 @@ class Watcher:
     def _outcomes(
         self, model: Classifier, forget: Indices, test: Indices, useful: Indices
     ) -> tuple[Outcome, Outcome, Outcome]:
-        """All in one pass, in training precision: what a live view shows needs no more digits."""
+        """All three outcomes in one pass, in training precision: a live view needs no more."""
         dataset = self._dataset
-        again = useful if self._matched else useful[:0]  # else they are the test sample itself
-        chosen, others = torch.from_numpy(forget), torch.from_numpy(np.concatenate([test, again]))
+        extra = useful if self._matched else useful[:0]  # else they are the test sample itself
+        chosen, others = torch.from_numpy(forget), torch.from_numpy(np.concatenate([test, extra]))
         images = torch.cat([dataset.train_images[chosen], dataset.test_images[others]])
         labels = torch.cat([dataset.train_labels[chosen], dataset.test_labels[others]])
         with training_precision(next(model.parameters()).device):
-            every = per_image(model, images, labels)
+            pooled = per_image(model, images, labels)
         n, m = len(forget), len(forget) + len(test)
-        seen = every.at(slice(n, m))
-        return every.at(slice(n)), seen, every.at(slice(m, None)) if self._matched else seen
+        tested = pooled.at(slice(n, m))
+        return pooled.at(slice(n)), tested, pooled.at(slice(m, None)) if self._matched else tested

@@ -23,8 +23,8 @@ def case_of(dataset: ImageDataset, parts: Split) -> str:
     if dataset.name == "digits":
         return "digits"
     labels = dataset.train_labels.numpy()
-    gone = set(np.unique(labels[parts.forget])) - set(np.unique(labels[parts.retain]))
-    return "class" if gone else "random"
+    whole_classes = set(np.unique(labels[parts.forget])) - set(np.unique(labels[parts.retain]))
+    return "class" if whole_classes else "random"
 
 
 def offered_data(
@@ -35,12 +35,12 @@ def offered_data(
     records: Mapping[Need, Callable[..., Any]] | None = None,
 ) -> UnlearningData:
     """The parts of the training data that a method declared, and how the base was trained."""
-    every: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
+    indices_by_need: dict[Need, Indices] = {"retain": parts.retain, "forget": parts.forget}
     architecture = str(base.manifest["architecture"])
     return UnlearningData(
         parts={
             name: Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
-            for name, indices in every.items()
+            for name, indices in indices_by_need.items()
             if name in needs
         },
         architecture=architecture,
@@ -54,7 +54,7 @@ def offered_data(
 def forgotten_classes(dataset: ImageDataset, parts: Split) -> tuple[int, ...]:
     """The classes to forget where the forget set is exactly all images of these, else empty."""
     labels = dataset.train_labels.numpy()
-    gone = np.unique(labels[parts.forget])
-    if np.isin(gone, labels[parts.retain]).any():
+    classes = np.unique(labels[parts.forget])
+    if np.isin(classes, labels[parts.retain]).any():
         return ()
-    return tuple(gone.tolist())
+    return tuple(classes.tolist())

@@ -1,4 +1,4 @@
-"""One queue for the whole process: submit a plan, watch it, cancel it, see its place.
+"""One queue for the whole process: submit a plan, watch it, cancel it, see its position.
 
 One thread runs one job at a time, first come, first served: two at once on the same cores would
 each take longer than one after the other. A job belongs to nobody's session: whoever has its id may
@@ -71,10 +71,10 @@ class JobQueue:
         job.folder = folder
         with self._changed:
             self._expire()
-            mine = sum(hmac.compare_digest(other.owner, job.owner) for other in self._waiting)
-            if mine >= self._waiting_each:
+            waiting = sum(hmac.compare_digest(other.owner, job.owner) for other in self._waiting)
+            if waiting >= self._waiting_each:
                 raise QueueFull(
-                    f"You have {mine} runs waiting already, which is as many as one may have.",
+                    f"You have {waiting} runs waiting already, which is as many as one may have.",
                     "Wait until one starts, or stop one.",
                 )
             job.watched = self._clock()
@@ -103,8 +103,8 @@ class JobQueue:
             job._add(snapshot)
         return job
 
-    def place(self, id: str) -> int | None:
-        """0 while it runs, 1 for the next, and so on; None once it has ended."""
+    def queue_position(self, id: str) -> int | None:
+        """0 while the job runs, 1 for the next one, and so on; None once it has ended."""
         with self._changed:
             self._expire()
             job = self._jobs.get(id)
@@ -183,8 +183,8 @@ class JobQueue:
 
     def _forget_old(self) -> None:
         """With the lock held: drops the oldest ended jobs from memory."""
-        only_here = [job for job in self._jobs.values() if job.unsaved and job.state != "failed"]
-        ended = [job.id for job in self._jobs.values() if not job.alive and job not in only_here]
+        unsaved = [job for job in self._jobs.values() if job.unsaved and job.state != "failed"]
+        ended = [job.id for job in self._jobs.values() if not job.alive and job not in unsaved]
         for id in ended[: max(0, len(ended) - self._kept)]:
             del self._jobs[id]
 
@@ -200,7 +200,7 @@ class JobQueue:
                 self._changed.notify_all()
             run, unsaved = self._recorded(job)
             with self._changed:
-                # The state last: who sees that it has ended finds everything else in place.
+                # The state last: who sees that it has ended finds all the rest set.
                 job.run, job.unsaved = run, unsaved
                 job.error = run.error or (
                     f"This run is done but could not be saved. {unsaved}" if unsaved else ""

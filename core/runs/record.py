@@ -67,7 +67,7 @@ def record(
     why_stopped: Callable[[], str] = lambda: "",
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Snapshot | Run]:
-    """Runs a plan and keeps the run; yields snapshots, the run as "running", and it as it was kept.
+    """Runs a plan and keeps the run; yields snapshots, the run as "running", and then as kept.
 
     Its row is there from the start, so that a later process knows what was lost. What raises is
     kept as a failed run with what is known from its snapshots, yielded, and raised again.
@@ -132,7 +132,7 @@ class _Seen:
                 log.warning("the progress of run %s is not noted: %s", self._id, error)
 
     def cut_short(self, run: Run, status: Literal["partial", "failed"], reason: str) -> Run:
-        """The record of a run that has not given one."""
+        """The record of a run that ended without giving one."""
         run = dataclasses.replace(run, status=status, error=reason)
         if self._latest is None:
             return run

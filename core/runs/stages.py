@@ -26,18 +26,18 @@ STAGE = 2_000
 def in_stages(
     model: nn.Module, dataset: ImageDataset, parts: Split
 ) -> Iterator[tuple[Outcome, Outcome, float]]:
-    """Outcomes on all training and all test images, as far as they are measured, and which share
-    of them that is: first the forget set and the test images, then more and more of those to keep.
-    What is not measured yet has a loss that is no number and the prediction -1."""
+    """Outcomes on all training and all test images as far as they are measured, and the share
+    measured: first the forget set and the test images, then more and more of those to keep. An
+    image not measured yet has the loss NaN and the prediction -1."""
     labels = dataset.train_labels
     test = per_image(model, dataset.test_images, dataset.test_labels)
     train = Outcome.blank(len(labels), like=test)
     done, total = len(test.losses), len(test.losses) + len(labels)
     cuts = range(STAGE, len(parts.retain), STAGE)
     for chosen in (parts.forget, *np.split(parts.retain, cuts)):
-        which = torch.from_numpy(chosen)
-        found = per_image(model, dataset.train_images[which], labels[which])
-        train.put(chosen, found)
+        indices = torch.from_numpy(chosen)
+        outcome = per_image(model, dataset.train_images[indices], labels[indices])
+        train.put(chosen, outcome)
         done += len(chosen)
         yield train, test, done / total
 

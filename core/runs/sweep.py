@@ -76,27 +76,27 @@ def read_sweep(file: Path) -> list[Plan]:
     settings = grid.get("settings", {})
     if not isinstance(settings, dict) or not all(isinstance(v, dict) for v in settings.values()):
         raise BadRequest("The settings of a sweep stand under the name of their method.")
-    if left := sorted(set(settings) - set(lists["methods"])):
-        raise BadRequest(f"There are settings for {short(left[0])}, which is no method here.")
+    if unused := sorted(set(settings) - set(lists["methods"])):
+        raise BadRequest(f"There are settings for {short(unused[0])}, which is no method here.")
     plans = [
         Plan(
             model=str(grid.get("model", "compact")),
             dataset=str(grid.get("dataset", "cifar10")),
             request=parse_request(request, forget_seed),
             method=method,
-            settings=chosen,
+            settings=combination,
             seed=seed,
         )
         for method, request, forget_seed in itertools.product(
             lists["methods"], lists["requests"], lists["forget_seeds"]
         )
-        for chosen in _every(settings.get(method, {}))
+        for combination in _combinations(settings.get(method, {}))
         for seed in lists["seeds"]
     ]
     return list({run_id(plan): plan for plan in plans}.values())
 
 
-def _every(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _combinations(settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each combination of the values that stand in lists."""
     values = [v if isinstance(v, list) else [v] for v in settings.values()]
     for combination in itertools.product(*values):
@@ -132,20 +132,22 @@ def sweep(
     of a worker that dies are run again. Raises BadRequest where Dask is not installed, LabError
     where workers keep dying.
     """
-    left, started, lost = to_do(plans, store), time.monotonic(), 0
-    total, at_first = len(plans), len(left)
-    while left:
-        before = len(left)
+    pending, started, losses = to_do(plans, store), time.monotonic(), 0
+    total, planned = len(plans), len(pending)
+    while pending:
+        before = len(pending)
         try:
-            for run in _computed(left, folder, processes, dask, work or compute):
-                kept = _kept(run, store)
-                left = [plan for plan in left if run_id(plan) != run.id]
+            for run in _computed(pending, folder, processes, dask, work or compute):
+                recorded = _recorded(run, store)
+                pending = [plan for plan in pending if run_id(plan) != run.id]
                 seconds = time.monotonic() - started
-                pace = seconds / (at_first - len(left))
-                yield SweepProgress(kept, total - len(left), total, seconds, pace * len(left))
+                pace = seconds / (planned - len(pending))
+                yield SweepProgress(
+                    recorded, total - len(pending), total, seconds, pace * len(pending)
+                )
         except TerminatedWorkerError as error:
-            lost = lost + 1 if len(left) == before else 0
-            if lost >= RESTARTS:
+            losses = losses + 1 if len(pending) == before else 0
+            if losses >= RESTARTS:
                 raise LabError(
                     "The processes of this sweep keep dying.",
                     "They may need more memory: use fewer with --processes.",
@@ -184,11 +186,11 @@ def _computed(
             threads = max(1, cores // processes)
             stack.enter_context(joblib.parallel_config("loky", inner_max_num_threads=threads))
             parallel = joblib.Parallel(processes, return_as="generator_unordered")
-        yield from parallel(joblib.delayed(_alone)(work, plan, folder) for plan in plans)
+        yield from parallel(joblib.delayed(_sequentially)(work, plan, folder) for plan in plans)
 
 
-def _alone(work: Callable[[Plan, Path | None], Run], plan: Plan, folder: Path | None) -> Run:
-    """In a worker, whose own libraries must not share their work out to other workers."""
+def _sequentially(work: Callable[[Plan, Path | None], Run], plan: Plan, folder: Path | None) -> Run:
+    """In a worker, whose libraries must not hand work on to other workers."""
     with joblib.parallel_config("sequential"):
         return work(plan, folder)
 
@@ -210,8 +212,8 @@ def _cluster(address: str) -> Iterator[None]:
         yield
 
 
-def _kept(run: Run, store: Store) -> Run:
-    """Keeps a run that a worker has computed, by the way that every run is kept."""
+def _recorded(run: Run, store: Store) -> Run:
+    """Records a run that a worker has computed, as every run is recorded."""
     *_, last = record(run.plan, store, id=run.id, runner=lambda plan, **_: iter([run]))
     assert isinstance(last, Run)
     return last

@@ -78,15 +78,15 @@ class Task:
         watcher = Watcher(dataset, parts, plan.seed, plan.request.class_matched)
 
         started_measuring = time.perf_counter()
-        measured = outcomes(self.base, model, dataset)
+        base_outcomes = outcomes(self.base, model, dataset)
         labels = dataset.train_labels, dataset.test_labels
-        before = evaluate(*measured, *labels, parts, sample_features(model, dataset, parts))
+        before = evaluate(*base_outcomes, *labels, parts, sample_features(model, dataset, parts))
         retrained = self.ideal.evaluate(dataset, parts) if self.ideal else None
         watcher.measuring += time.perf_counter() - started_measuring
-        yield watcher.known(Step(0, 0), 0.0, *measured)
+        yield watcher.known(Step(0, 0), 0.0, *base_outcomes)
 
         with method.own_precision():
-            made_with = versions(self.device)
+            run_versions = versions(self.device)
         record = Run(
             id=run_id or new_run_id(),
             plan=plan,
@@ -94,7 +94,7 @@ class Task:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             settings=method.settings(),
             seconds={"unlearning": 0.0, "measuring": round(watcher.measuring, 3)},
-            versions=made_with,
+            versions=run_versions,
             data=describe_data(dataset, parts, self.base),
             before=before,
             retrained=retrained,
@@ -108,12 +108,12 @@ class Task:
         steps = method.run(model, data, generator)
         while True:
             clock = time.perf_counter()
-            following = next(steps, None)
+            next_step = next(steps, None)
             _synchronise(self.device)
             unlearning += time.perf_counter() - clock
-            if following is None:
+            if next_step is None:
                 break
-            step = following
+            step = next_step
             stopping = stop() and step.done < step.total
             snapshot = watcher.after(model, step, unlearning)
             if snapshot is not None:
@@ -178,8 +178,8 @@ def prepare(
     _check_data(base, dataset)
     _check_model(base, method)
     # A retraining is judged like any other method, by a model that is not itself.
-    own_seed = plan.seed if plan.method == "retrain" else None
-    ideal = find_ideal(plan.model, dataset, parts, other_than=own_seed)
+    excluded_seed = plan.seed if plan.method == "retrain" else None
+    ideal = find_ideal(plan.model, dataset, parts, other_than=excluded_seed)
     return Task(plan, dataset, parts, method, base, ideal, device)
 
 

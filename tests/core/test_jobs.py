@@ -143,22 +143,22 @@ def test_two_at_once_one_runs_and_one_waits(queue: JobQueue, steps: Steps) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    first, second = sorted(jobs, key=lambda job: queue.place(job.id) == 2)
+    first, second = sorted(jobs, key=lambda job: queue.queue_position(job.id) == 2)
     with queue._changed:
         assert queue._changed.wait_for(lambda: queue._running is not None, WAIT)
         running = queue._running
     first, second = (first, second) if first is running else (second, first)
     steps.reached(first, 0)
     assert (first.state, second.state) == ("running", "waiting")
-    assert (queue.place(first.id), queue.place(second.id)) == (0, 1)
+    assert (queue.queue_position(first.id), queue.queue_position(second.id)) == (0, 1)
     third = queue.submit(PLAN, "three")
-    assert queue.place(third.id) == 2
+    assert queue.queue_position(third.id) == 2
 
     steps.let(10)
     steps.reached(second, 0)
     assert first.state == "finished"
-    assert queue.place(first.id) is None
-    assert (queue.place(second.id), queue.place(third.id)) == (0, 1)
+    assert queue.queue_position(first.id) is None
+    assert (queue.queue_position(second.id), queue.queue_position(third.id)) == (0, 1)
     steps.let(20)
     assert queue.join(WAIT)
     assert [job.state for job in (first, second, third)] == ["finished"] * 3
@@ -230,8 +230,8 @@ def test_a_waiting_job_can_be_cancelled(queue: JobQueue, steps: Steps) -> None:
     queue.cancel(second.id, "two")
     assert second.state == "failed"
     assert "before it began" in second.error
-    assert queue.place(second.id) is None
-    assert queue.place(third.id) == 1
+    assert queue.queue_position(second.id) is None
+    assert queue.queue_position(third.id) == 1
     steps.let(20)
     assert queue.join(WAIT)
     assert second.id not in steps.seen
@@ -263,7 +263,7 @@ def test_an_unwatched_waiting_job_is_cancelled(queue: JobQueue, steps: Steps, cl
     clock.now = 100
     queue.watch(first.id)
     clock.now = 150
-    assert queue.place(second.id) is None
+    assert queue.queue_position(second.id) is None
     assert second.state == "failed"
     assert "nobody" in second.error
     assert first.state == "running"
@@ -276,9 +276,9 @@ def test_one_owner_cannot_fill_the_queue(queue: JobQueue, steps: Steps) -> None:
     waiting = [queue.submit(PLAN, "me") for _ in range(3)]
     with pytest.raises(QueueFull, match="3 runs waiting"):
         queue.submit(PLAN, "me")
-    assert queue.place(queue.submit(PLAN, "you").id) == 4
+    assert queue.queue_position(queue.submit(PLAN, "you").id) == 4
     queue.cancel(waiting[0].id, "me")
-    assert queue.place(queue.submit(PLAN, "me").id) == 4
+    assert queue.queue_position(queue.submit(PLAN, "me").id) == 4
     queue_ids = [job.id for job in queue._waiting]
     assert queue_ids[:2] == [job.id for job in waiting[1:]]
     for job in list(queue._waiting):
@@ -382,7 +382,7 @@ def test_old_jobs_come_from_the_store(store: Store, clock: Clock) -> None:
     assert old.run is not None
     assert old.plan == PLAN
     assert len(old.snapshots) == 3
-    assert queue.place(jobs[0].id) is None
+    assert queue.queue_position(jobs[0].id) is None
     with pytest.raises(RunMissing):
         queue.get("unknown")
 

@@ -60,9 +60,9 @@ def watch(id: str) -> None:
     queue().watch(id)
 
 
-def place(id: str) -> int | None:
+def queue_position(id: str) -> int | None:
     """0 while it runs, 1 for the next, None where this process has no such job under way."""
-    return queue().place(id)
+    return queue().queue_position(id)
 
 
 def cancel(id: str, owner: str) -> None:

@@ -43,7 +43,7 @@ def _watch_view(shown: str | None) -> None:
         jobs.watch(job.id)
         latest = job.latest
         if job.state == "waiting":
-            st.info(f"Your run is waiting, {numbers.place(jobs.place(job.id) or 1)}.")
+            st.info(f"Your run is waiting, {numbers.place(jobs.queue_position(job.id) or 1)}.")
         elif latest is not None and latest.total_steps:
             share = min(1.0, latest.step / latest.total_steps)
             st.progress(share, f"Your run: step {latest.step:,} of {latest.total_steps:,}")

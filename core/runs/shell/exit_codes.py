@@ -18,7 +18,7 @@ CANCELLED = 130
 
 
 def run_command(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
-    """Its exit code: what the command returns, 0 where it returns nothing, else by its error.
+    """Runs a command and returns its exit code: its result, 0 without one, else by its error.
 
     Not `app()`, which answers a bad request in boxes, a closed pipe with 1, and hides Ctrl-C.
     """
@@ -27,8 +27,8 @@ def run_command(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
             code: int | None = context.command.invoke(context)
         print(end="", flush=True)
         return code or 0
-    except typer.Exit as left:  # --help
-        return left.exit_code
+    except typer.Exit as ended:  # --help
+        return ended.exit_code
     except typer.TyperException as error:
         where = getattr(getattr(error, "ctx", None), "command_path", name)
         _say(f"error: {_one_line(error.format_message())} (see {where} --help)", error)
@@ -57,5 +57,5 @@ def _one_line(message: str) -> str:
 
 
 def _say(line: str, error: BaseException) -> None:
-    for each in (line, *getattr(error, "__notes__", ())):
-        print(each, file=sys.stderr, flush=True)
+    for text in (line, *getattr(error, "__notes__", ())):
+        print(text, file=sys.stderr, flush=True)

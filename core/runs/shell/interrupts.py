@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stopped_by_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Gives what says whether Ctrl-C was pressed. A second one raises KeyboardInterrupt."""
+    """Gives a function: was Ctrl-C pressed? A second one raises KeyboardInterrupt."""
     stop = threading.Event()
 
     def cancel(*_: object) -> None:

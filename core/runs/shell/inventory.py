@@ -21,11 +21,13 @@ def inventory(folder: Path | None, roots: Iterable[Path]) -> dict[str, Any]:
     models = {}
     for architecture in ARCHITECTURES:
         for root in roots:
-            for place in sorted(root.glob(f"{architecture}-*")):
-                for manifest in sorted(place.glob("*.json")):
-                    kept = storage.find_in(place, manifest.stem)
-                    if kept:
-                        models[f"{place.name}/{manifest.stem}"] = kept.manifest.get("accuracy", {})
+            for models_folder in sorted(root.glob(f"{architecture}-*")):
+                for manifest in sorted(models_folder.glob("*.json")):
+                    checkpoint = storage.find_in(models_folder, manifest.stem)
+                    if checkpoint:
+                        models[f"{models_folder.name}/{manifest.stem}"] = checkpoint.manifest.get(
+                            "accuracy", {}
+                        )
     return {
         "versions": versions(best_device()),
         "cache": str(cache_folder()),
@@ -35,13 +37,13 @@ def inventory(folder: Path | None, roots: Iterable[Path]) -> dict[str, Any]:
     }
 
 
-def inventory_lines(found: Mapping[str, Any]) -> list[str]:
+def inventory_lines(facts: Mapping[str, Any]) -> list[str]:
     """The same as text."""
-    machine = ", ".join(f"{key} {value}" for key, value in found["versions"].items())
-    lines = [f"machine:  {machine}", f"cache:    {found['cache']}"]
-    for name, there in found["data"].items():
-        lines.append(f"data:     {name}: {'here' if there else 'not on this machine'}")
-    for name, accuracy in found["models"].items():
+    machine = ", ".join(f"{key} {value}" for key, value in facts["versions"].items())
+    lines = [f"machine:  {machine}", f"cache:    {facts['cache']}"]
+    for name, here in facts["data"].items():
+        lines.append(f"data:     {name}: {'here' if here else 'not on this machine'}")
+    for name, accuracy in facts["models"].items():
         numbers = ", ".join(f"{part} {100 * value:.1f} %" for part, value in accuracy.items())
         lines.append(f"model:    {name}: {numbers}")
-    return [*lines, f"runs:     {found['runs']}"]
+    return [*lines, f"runs:     {facts['runs']}"]

@@ -47,6 +47,6 @@ def kept_run(
 
 
 def recovered(store: Store) -> list[str]:
-    """Sentences about runs that a killed process left unfinished; said once, they stay listed."""
+    """Sentences about runs that a killed process left unfinished, given once; they stay listed."""
     lost = [f"lost: run {run.id} ({run.plan.method}): {run.error}" for run in store.recover()]
     return lost + [f"note: {note}" for note in store.notes]

@@ -1,4 +1,4 @@
-"""How far long work is, on stderr: a bar where there is a terminal, now and then a line elsewhere.
+"""The progress of long work, on stderr: a bar on a terminal, now and then a line elsewhere.
 
 Rich is imported where there is a terminal, and only then.
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Stand:
+class Status:
     """phase: what is being done. done, total: of its steps; total 0 where nobody knows. facts: the
     step and what it showed. left: estimated seconds, None where nobody knows. line: all of that for
-    where there is no bar. told: whether that line, if it is a new one, is due at once."""
+    where there is no bar. due: whether that line, if it is new, is shown at once."""
 
     phase: str
     done: float
@@ -33,15 +33,15 @@ class Stand:
     facts: str
     left: float | None
     line: str
-    told: bool = False
+    due: bool = False
 
 
-Show = Callable[[Stand], None]
+Show = Callable[[Status], None]
 
 
 @contextmanager
 def progress(every: float) -> Iterator[Show]:
-    """Gives what shows a stand.
+    """Gives a function that shows a status.
 
     every: seconds between two lines of text, where there is no terminal on stderr and so no bar.
     """
@@ -64,15 +64,15 @@ def progress(every: float) -> Iterator[Show]:
     with bar:
         task = bar.add_task("starting", total=None, facts="", left="")
 
-        def show(stand: Stand) -> None:
+        def show(status: Status) -> None:
             bar.update(
                 task,
-                description=stand.phase,
-                completed=stand.done,
-                facts=stand.facts,
-                left="" if stand.left is None else f"{_clock(stand.left)} left",
+                description=status.phase,
+                completed=status.done,
+                facts=status.facts,
+                left="" if status.left is None else f"{_clock(status.left)} left",
             )
-            bar.tasks[0].total = stand.total or None  # `update` cannot take a total back
+            bar.tasks[0].total = status.total or None  # `update` cannot take a total back
 
         yield show
 
@@ -83,11 +83,11 @@ class _Lines:
         self._last = ""
         self._since = 0.0
 
-    def __call__(self, stand: Stand) -> None:
-        new = stand.told and stand.line != self._last
+    def __call__(self, status: Status) -> None:
+        new = status.due and status.line != self._last
         if new or not self._last or time.monotonic() - self._since >= self._every:
-            self._last, self._since = stand.line, time.monotonic()
-            print(stand.line, file=sys.stderr, flush=True)
+            self._last, self._since = status.line, time.monotonic()
+            print(status.line, file=sys.stderr, flush=True)
 
 
 def terminal(stream: TextIO | None) -> Console | None:
@@ -100,7 +100,7 @@ def terminal(stream: TextIO | None) -> Console | None:
     return None if console.is_dumb_terminal else console
 
 
-def of_training(item: TrainingProgress) -> Stand:
+def of_training(item: TrainingProgress) -> Status:
     phase = f"epoch {item.epoch + 1}"
     facts = (
         f"step {item.step} of {item.total_steps}, loss {item.loss:.3f}, "
@@ -108,48 +108,48 @@ def of_training(item: TrainingProgress) -> Stand:
     )
     line = f"{phase}, {facts}{_left(item.remaining)}"
     ended = item.step == item.total_steps
-    return Stand(phase, item.step, item.total_steps, facts, item.remaining, line, ended)
+    return Status(phase, item.step, item.total_steps, facts, item.remaining, line, ended)
 
 
-def of_unlearning(snapshot: Snapshot) -> Stand:
+def of_unlearning(snapshot: Snapshot) -> Status:
     step = f"step {snapshot.step} of {snapshot.total_steps}"
     if snapshot.phase == "measuring":
         left = snapshot.remaining or None  # 0 before the first images are measured
         line = f"measuring every image after {step}{_left(left)}"
-        return Stand("measuring every image", 0, 0, f"after {step}", left, line, left is None)
+        return Status("measuring every image", 0, 0, f"after {step}", left, line, left is None)
     facts = step
     if snapshot.training_loss is not None:
         facts += f", loss {snapshot.training_loss:.3f}"
     if snapshot.probe is not None and snapshot.probe.mia is not None:
         facts += f", attack {100 * snapshot.probe.mia:.1f} %"
     line = f"{snapshot.phase}: {facts}{_left(snapshot.remaining)}"
-    return Stand(
+    return Status(
         snapshot.phase, snapshot.step, snapshot.total_steps, facts, snapshot.remaining, line
     )
 
 
-def of_sweep(item: SweepProgress) -> Stand:
-    """Every plan that is done is told."""
+def of_sweep(item: SweepProgress) -> Status:
+    """Each finished plan is shown at once."""
     run = item.run
     facts = f"{item.done} of {item.total}"
     what = f"{run.plan.method}, {run.plan.request.describe()}, seed {run.plan.seed}: {run.status}"
     if run.error:
         what += f" ({run.error})"
     line = f"{facts}: {what}{_left(item.remaining)}"
-    return Stand(run.plan.method, item.done, item.total, facts, item.remaining, line, True)
+    return Status(run.plan.method, item.done, item.total, facts, item.remaining, line, True)
 
 
-def of_download(items: Iterable[DownloadProgress]) -> Iterator[Stand]:
+def of_download(items: Iterable[DownloadProgress]) -> Iterator[Status]:
     """The time left goes by what came since this file was begun, or gone on with."""
-    file, had, since = "", 0, 0.0
+    file, resumed_at, since = "", 0, 0.0
     for item in items:
-        if item.file != file or item.done < had:
-            file, had, since = item.file, item.done, time.monotonic()
-        spent, came = time.monotonic() - since, item.done - had
-        left = spent / came * (item.total - item.done) if came else None
+        if item.file != file or item.done < resumed_at:
+            file, resumed_at, since = item.file, item.done, time.monotonic()
+        spent, received = time.monotonic() - since, item.done - resumed_at
+        left = spent / received * (item.total - item.done) if received else None
         facts = f"{item.done / 1e6:.0f} of {item.total / 1e6:.0f} MB {item.note}".rstrip()
-        told = bool(item.note) or item.done == item.total
-        yield Stand(item.file, item.done, item.total, facts, left, f"{item.file}: {facts}", told)
+        due = bool(item.note) or item.done == item.total
+        yield Status(item.file, item.done, item.total, facts, left, f"{item.file}: {facts}", due)
 
 
 def _left(remaining: float | None) -> str:

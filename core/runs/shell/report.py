@@ -71,7 +71,9 @@ def table(run: Run) -> list[str]:
     return [*lines, ", ".join(spent)] if spent else lines
 
 
-def trained_line(kept: Checkpoint) -> str:
+def trained_line(checkpoint: Checkpoint) -> str:
     """Where a trained model lies, its accuracies as fractions, and the seconds it took."""
-    accuracy = {name: round(value, 4) for name, value in kept.manifest.get("accuracy", {}).items()}
-    return f"{kept.weights}: {accuracy}, {kept.manifest.get('seconds', '?')} s"
+    accuracy = {
+        name: round(value, 4) for name, value in checkpoint.manifest.get("accuracy", {}).items()
+    }
+    return f"{checkpoint.weights}: {accuracy}, {checkpoint.manifest.get('seconds', '?')} s"

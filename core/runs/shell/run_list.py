@@ -20,7 +20,7 @@ NONE_YET = (
 
 
 def run_reports(store: Store) -> list[dict[str, Any]]:
-    """The report of every run; of one that cannot be read, that, and why."""
+    """The report of every run; for one that cannot be read, its id and why."""
     return [_report(store, summary) for summary in store.summaries()]
 
 
@@ -50,7 +50,7 @@ def run_table(summaries: Iterable[RunSummary]) -> Table:
     for name in ("run", "created", "status", "method", "forgotten"):
         table.add_column(name, no_wrap=name in ("run", "method"))
     for item in summaries:
-        asked = item.plan.request.describe()
-        cells = (item.id, item.created, item.status, item.plan.method, asked)
+        request = item.plan.request.describe()
+        cells = (item.id, item.created, item.status, item.plan.method, request)
         table.add_row(*map(Text, cells))  # what was typed is no markup
     return table

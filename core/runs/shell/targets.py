@@ -14,7 +14,7 @@ SCREEN = "-"
 
 
 def check_targets(json: str, weights: Path | None) -> None:
-    """What cannot be written is said before the work, not after it. Raises BadRequest."""
+    """Raises BadRequest, before the work starts, where a file could not be written."""
     for file in (Path(json) if json and json != SCREEN else None, weights):
         if file is not None:
             _check(file)

@@ -45,16 +45,16 @@ def _tick(id: str) -> None:
     if not job.alive:
         st.rerun()
     jobs.watch(id)
-    place = jobs.place(id)
+    position = jobs.queue_position(id)
     if job.state == "waiting":
         st.info(
-            f"Waiting: this run is {numbers.place(place or 1)}. One run computes at a time, and "
+            f"Waiting: this run is {numbers.place(position or 1)}. One run computes at a time, and "
             "this one starts by itself.",
             icon=":material/hourglass_top:",
         )
         _stop_button(job)
         return
-    if place is None:
+    if position is None:
         st.info("This run goes on in another process; its result will show here.")
         return
     latest = job.latest
