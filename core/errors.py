@@ -24,7 +24,7 @@ def short(text: str, most: int = 60) -> str:
 
 
 class BadRequest(LabError):
-    """What was asked for cannot be done as it was asked (shell exit code 2)."""
+    """A request that cannot be carried out as it stands (shell exit code 2)."""
 
 
 class EmptyForgetSet(BadRequest):

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 FEATURE_SAMPLE = {"forget": 500, "retain": 4_500, "test": 1_000}
 """At most so many images of each set have their features measured."""
 LARGEST_HALF = 65504.0
-"""Of the numbers that float16 has."""
+"""The largest number of float16."""
 
 
 def outcome_of(logits: Tensor, labels: Tensor) -> Outcome:
-    """Of logits (N, classes) and int64 labels (N,). Losses and predictions are of the logits as
-    they are; the logits are rounded to float16, as files have them, so that what is read from them
-    is the same before and after."""
+    """Of logits (N, classes) and int64 labels (N,). Losses and predictions are of the exact logits;
+    the logits are rounded to float16, as files have them, so that what is read from them is the
+    same before and after."""
     if not len(labels):
         return Outcome(np.zeros(0, np.float32), np.zeros(0, np.int64), logits.numpy())
     losses = cross_entropy(logits, labels, reduction="none")
-    kept = logits.clamp(-LARGEST_HALF, LARGEST_HALF).half().float()
-    return Outcome(losses.numpy(), logits.argmax(1).numpy(), kept.numpy())
+    rounded = logits.clamp(-LARGEST_HALF, LARGEST_HALF).half().float()
+    return Outcome(losses.numpy(), logits.argmax(1).numpy(), rounded.numpy())
 
 
 def per_image(
@@ -68,20 +68,20 @@ def logits_of(
     a tenth faster than 256 and takes 175 MB less.
     after_batch: called after each batch; what it raises (`Cancelled`, say) ends the evaluation.
     read: what is read of a batch in place of the logits (`model.features`, say).
-    Every part of the model is in evaluation mode meanwhile, and in its own mode again afterwards.
+    The model is in evaluation mode meanwhile; afterwards each part has its former mode again.
     """
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     modes = [(module, module.training) for module in model.modules()]
-    found = []
+    outputs = []
     model.eval()
     try:
         with torch.inference_mode():
-            for some in images.split(batch_size):  # type: ignore[no-untyped-call]
-                found.append((read or model)(some.to(device)).float())
+            for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
+                outputs.append((read or model)(batch.to(device)).float())
                 if after_batch is not None:
                     after_batch()
-        return torch.cat(found).cpu()
+        return torch.cat(outputs).cpu()
     finally:
         for module, training in modes:
             module.training = training
@@ -104,12 +104,12 @@ def sample_features(model: nn.Module, dataset: ImageDataset, split: Split) -> Fe
         "retain": (dataset.train_images, split.retain),
         "test": (dataset.test_images, split.test_class_matched),
     }
-    found = {}
+    features_by_set = {}
     for name, (images, indices) in sets.items():
-        some = np.random.default_rng(0).permutation(indices)[: FEATURE_SAMPLE[name]]
-        chosen = images[torch.from_numpy(np.sort(some))]
-        found[name] = logits_of(model, chosen, read=features).numpy()
-    return found
+        sample = np.random.default_rng(0).permutation(indices)[: FEATURE_SAMPLE[name]]
+        sampled_images = images[torch.from_numpy(np.sort(sample))]
+        features_by_set[name] = logits_of(model, sampled_images, read=features).numpy()
+    return features_by_set
 
 
 def evaluate(

@@ -134,14 +134,14 @@ def find_reference(
         seeds = storage.retrained_seeds(architecture, dataset.name, parts.digest)
     else:
         seeds = [seed]
-    for each in seeds:
-        if each == other_than:
+    for candidate in seeds:
+        if candidate == other_than:
             continue
-        role = storage.retrained_role(parts.digest, each)
+        role = storage.retrained_role(parts.digest, candidate)
         try:
-            found = storage.find(architecture, dataset.name, role)
+            reference = storage.find(architecture, dataset.name, role)
         except CheckpointMissing:
             continue
-        if fits(found, dataset):
-            return found
+        if fits(reference, dataset):
+            return reference
     return None

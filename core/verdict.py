@@ -47,7 +47,7 @@ MARGINS: Mapping[str, float] = {
     "retain_accuracy": 0.01,
     "retained_test_accuracy": 0.01,
 }
-"""Differences that nobody would care about: a point of accuracy, .02 of an AUC."""
+"""Differences too small to matter: a point of accuracy, .02 of an AUC."""
 
 
 SMALLEST = 10
@@ -153,24 +153,24 @@ def judge(
     if before is None or after is None or ideal is None:
         return None
     margins = {name: max(m, 2 * (spread or {}).get(name, 0.0)) for name, m in MARGINS.items()}
-    of_forgetting: list[Signal] = []
-    of_damage: list[Signal] = []
-    for name, into in (
-        ("forget_accuracy", of_forgetting),
-        ("retain_accuracy", of_damage),
-        ("retained_test_accuracy", of_damage),
+    forget_signals: list[Signal] = []
+    damage_signals: list[Signal] = []
+    for name, group in (
+        ("forget_accuracy", forget_signals),
+        ("retain_accuracy", damage_signals),
+        ("retained_test_accuracy", damage_signals),
     ):
         if signal := _accuracy(name, before, after, ideal, margins[name]):
-            into.append(signal)
-    if spy := _loss_auc(before, after, ideal, request, margins["loss_auc"]):
-        of_forgetting.append(spy)
-    word, share, betrayed_by = decide(of_forgetting)
+            group.append(signal)
+    if attack := _loss_auc(before, after, ideal, request, margins["loss_auc"]):
+        forget_signals.append(attack)
+    word, share, betrayed_by = decide(forget_signals)
     damaged = tuple(
         s.name
-        for s in of_damage
+        for s in damage_signals
         if s.difference.value < 0 and s.place not in ("at the ideal", "cannot tell")
     )
-    return Verdict(word, share, betrayed_by, damaged, (*of_forgetting, *of_damage))
+    return Verdict(word, share, betrayed_by, damaged, (*forget_signals, *damage_signals))
 
 
 def decide(signals: list[Signal]) -> tuple[Word, float, str]:
@@ -184,17 +184,17 @@ def decide(signals: list[Signal]) -> tuple[Word, float, str]:
     share = float(np.mean([signal.share for signal in telling])) if telling else 0.0
 
     def worst(place: Place) -> str:
-        found = [signal for signal in signals if signal.place == place]
-        if not found:
+        candidates = [signal for signal in signals if signal.place == place]
+        if not candidates:
             return ""
-        return max(found, key=lambda s: abs(s.difference.value) / s.margin).name
+        return max(candidates, key=lambda s: abs(s.difference.value) / s.margin).name
 
-    if by := worst("on the way"):
-        return ("not forgotten" if share < 0.5 else "partly forgotten"), share, by
-    if by := worst("beyond"):
-        return "forgotten too much", share, by
-    if by := worst("cannot tell"):
-        return "cannot tell", share, by
+    if decisive := worst("on the way"):
+        return ("not forgotten" if share < 0.5 else "partly forgotten"), share, decisive
+    if decisive := worst("beyond"):
+        return "forgotten too much", share, decisive
+    if decisive := worst("cannot tell"):
+        return "cannot tell", share, decisive
     if not telling:
         return "cannot tell", share, ""
     return "forgotten", share, ""
@@ -204,13 +204,13 @@ def _accuracy(
     name: str, before: Evaluation, after: Evaluation, ideal: Evaluation, margin: float
 ) -> Signal | None:
     start, end, goal = (model.value(name) for model in (before, after, ideal))
-    mine, best = after[name], ideal[name]
-    if mine is None or best is None or any(map(math.isnan, (start, end, goal))):
+    unlearned, retrained = after[name], ideal[name]
+    if unlearned is None or retrained is None or any(map(math.isnan, (start, end, goal))):
         return None
-    kept = name.replace("accuracy", "correct")
-    by_image = getattr(after, kept), getattr(ideal, kept)
-    paired = all(right is not None for right in by_image) and len(by_image[0]) == len(by_image[1])
-    difference = paired_difference(*by_image) if paired else unpaired_difference(mine, best)
+    field = name.replace("accuracy", "correct")
+    hits = getattr(after, field), getattr(ideal, field)
+    paired = all(right is not None for right in hits) and len(hits[0]) == len(hits[1])
+    difference = paired_difference(*hits) if paired else unpaired_difference(unlearned, retrained)
     return Signal(name, start, end, goal, difference, margin, paired)
 
 
@@ -227,17 +227,17 @@ def _loss_auc(
     models = [(model.forget_losses, getattr(model, unseen)) for model in (before, after, ideal)]
     if any(not len(side) for model in models for side in model):
         return None
-    ranked = [auc_parts(*model) for model in models]
-    (_, mine), (_, best) = ranked[1], ranked[2]
-    values = [value for value, _ in ranked]
-    paired = all(len(a) == len(b) for a, b in zip(mine, best, strict=True))
-    if min(len(side) for side in (*mine, *best)) < SMALLEST:
+    aucs = [auc_parts(*model) for model in models]
+    (_, unlearned), (_, retrained) = aucs[1], aucs[2]
+    values = [value for value, _ in aucs]
+    paired = all(len(a) == len(b) for a, b in zip(unlearned, retrained, strict=True))
+    if min(len(side) for side in (*unlearned, *retrained)) < SMALLEST:
         variance = math.inf
     elif paired:
-        variance = sum(variance_of_mean(a - b) for a, b in zip(mine, best, strict=True))
+        variance = sum(variance_of_mean(a - b) for a, b in zip(unlearned, retrained, strict=True))
     else:
-        variance = sum(variance_of_mean(side) for side in (*mine, *best))
+        variance = sum(variance_of_mean(side) for side in (*unlearned, *retrained))
     middle, half = values[1] - values[2], Z * math.sqrt(variance)
-    n = min(len(side) for side in mine)
+    n = min(len(side) for side in unlearned)
     difference = Measure(middle, max(-1.0, middle - half), min(1.0, middle + half), n)
     return Signal("loss_auc", values[0], values[1], values[2], difference, margin, paired)

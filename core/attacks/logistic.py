@@ -1,4 +1,4 @@
-"""Logistic regressions on one feature, a thousand at once: what a bootstrap fits anew each time."""
+"""Logistic regressions on one feature, a thousand at once, for a bootstrap."""
 
 from __future__ import annotations
 

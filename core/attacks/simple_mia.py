@@ -97,7 +97,7 @@ def accuracy(
     if n < SMALLEST:
         return None
     members = np.repeat([0, 1], n)
-    found = []
+    accuracies = []
     for round_seed in range(seed, seed + _rounds(forget, test, subsamples)):
         picked = (losses[_choose(len(losses), n, round_seed)] for losses in (test, forget))
         sample = np.concatenate([*picked])
@@ -105,8 +105,8 @@ def accuracy(
             # A diverged model's losses are scaled too badly for a hundred steps; the accuracy of
             # the fit that it ends with is still the measurement.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            found.append(simple_mia(sample[:, None], members, SPLITS, round_seed).mean())
-    return float(np.mean(found))
+            accuracies.append(simple_mia(sample[:, None], members, SPLITS, round_seed).mean())
+    return float(np.mean(accuracies))
 
 
 def hits(

@@ -38,11 +38,11 @@ def auc_parts(
     difference, 1 means that each is given away. Also each image's own part in it: (forget,) and
     (unseen,), whose means are both that number."""
     # Ranks see the order alone, so losses that are no numbers or infinite only have to be large.
-    mine, others = (
+    forget_losses, unseen_losses = (
         np.nan_to_num(x.astype(np.float64), nan=np.inf, posinf=np.inf) for x in (forget, unseen)
     )
-    of_forget = 1 - _share_below(mine, np.sort(others))
-    of_unseen = _share_below(others, np.sort(mine))
+    of_forget = 1 - _share_below(forget_losses, np.sort(unseen_losses))
+    of_unseen = _share_below(unseen_losses, np.sort(forget_losses))
     return float(of_forget.mean()), (of_forget, of_unseen)
 
 

@@ -33,23 +33,23 @@ class Outcome:
 
     @classmethod
     def blank(cls, images: int, like: Outcome) -> Outcome:
-        """Of so many images that are not measured yet: a loss that is no number, the prediction
-        -1; to be filled with `put`. like: an outcome of the same model."""
+        """Outcomes of images that are not measured yet, to be filled with `put`: losses are NaN,
+        predictions -1. like: an outcome of the same model."""
         logits = None
         if like.logits is not None:
             logits = np.full((images, like.logits.shape[1]), np.nan, np.float32)
         return cls(np.full(images, np.nan, np.float32), np.full(images, -1, np.int64), logits)
 
-    def put(self, which: Indices, found: Outcome) -> None:
-        """Enters what was found of some of the images."""
-        self.losses[which], self.predictions[which] = found.losses, found.predictions
-        if self.logits is not None and found.logits is not None:
-            self.logits[which] = found.logits
+    def put(self, indices: Indices, outcome: Outcome) -> None:
+        """Writes the outcomes of the images at these indices."""
+        self.losses[indices], self.predictions[indices] = outcome.losses, outcome.predictions
+        if self.logits is not None and outcome.logits is not None:
+            self.logits[indices] = outcome.logits
 
-    def at(self, which: Indices | slice) -> Outcome:
-        """The outcomes of some of these images."""
-        logits = None if self.logits is None else self.logits[which]
-        return Outcome(self.losses[which], self.predictions[which], logits)
+    def at(self, indices: Indices | slice) -> Outcome:
+        """The outcomes of the images at these indices."""
+        logits = None if self.logits is None else self.logits[indices]
+        return Outcome(self.losses[indices], self.predictions[indices], logits)
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class Evidence:
     @property
     def forget(self) -> Seen:
         """The images to forget."""
-        which = self.split.forget
-        return Seen(self.train.at(which), self.train_labels[which])
+        indices = self.split.forget
+        return Seen(self.train.at(indices), self.train_labels[indices])
 
     def unseen(self, class_matched: bool = False) -> Seen:
         """The test images, or those of the classes of the forget set."""
-        which = self.split.test_class_matched if class_matched else self.split.test
-        return Seen(self.test.at(which), self.test_labels[which])
+        indices = self.split.test_class_matched if class_matched else self.split.test
+        return Seen(self.test.at(indices), self.test_labels[indices])

@@ -17,7 +17,7 @@ of both, and hides just the difference that an attack uses."""
 def density(losses: Losses) -> NDArray[np.float64]:
     """The share of the losses in each of `BINS` (40,), summing to 1; all zero where there are none.
 
-    What lies beyond either end belongs into the bin at that end, what is no number into the last.
+    Losses beyond either end count in the bin at that end, NaN in the last.
     """
     inside = np.clip(np.nan_to_num(losses.astype(np.float64), nan=BINS[-1]), BINS[0], BINS[-1])
     counts, _ = np.histogram(inside, bins=BINS)

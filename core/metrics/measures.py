@@ -107,8 +107,8 @@ class Evaluation:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is known image by image, by field name: losses, and which are labelled correctly."""
-        every = {name: getattr(self, name) for name in (*self.LOSSES, *self.CORRECT)}
-        return {name: values for name, values in every.items() if values is not None}
+        fields = {name: getattr(self, name) for name in (*self.LOSSES, *self.CORRECT)}
+        return {name: values for name, values in fields.items() if values is not None}
 
     @classmethod
     def build(cls, metrics: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:

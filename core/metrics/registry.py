@@ -1,4 +1,4 @@
-"""Every metric by name, found by itself: a new file in this folder with a `Metric` in it is a new
+"""Every metric by name, discovered: a new file in this folder with a `Metric` in it is a new
 metric, and an attack (`core.attacks`) is two: against all test images, and against those of the
 same classes."""
 
@@ -18,7 +18,7 @@ from core.metrics.metric import Metric
 Kind = TypeVar("Kind")
 
 
-def _found(package: ModuleType, kind: type[Kind]) -> Iterator[Kind]:
+def _declared(package: ModuleType, kind: type[Kind]) -> Iterator[Kind]:
     """What the modules of a package declare, by file name, then in the order written."""
     for module_info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{module_info.name}")
@@ -26,12 +26,12 @@ def _found(package: ModuleType, kind: type[Kind]) -> Iterator[Kind]:
             yield from (item for item in vars(module).values() if isinstance(item, kind))
 
 
-ATTACKS: dict[str, Attack] = {attack.name: attack for attack in _found(core.attacks, Attack)}
+ATTACKS: dict[str, Attack] = {attack.name: attack for attack in _declared(core.attacks, Attack)}
 """Every attack by name."""
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        *_found(core.metrics, Metric),
+        *_declared(core.metrics, Metric),
         *(metric for attack in ATTACKS.values() for metric in attack.metrics()),
     )
 }

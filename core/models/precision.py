@@ -47,7 +47,7 @@ _float32_only: ContextVar[bool] = ContextVar("float32 only", default=False)
 
 @contextlib.contextmanager
 def float32_only() -> Iterator[None]:
-    """Whatever trains in here trains in float32, also where bfloat16 is faster or asked for."""
+    """Training inside this context is in float32, even where bfloat16 is faster or asked for."""
     token = _float32_only.set(True)
     try:
         yield
@@ -59,14 +59,14 @@ def precision(device: torch.device | str) -> Precision:
     """What the forward pass of a training step computes in there, now: `FORGETTING_LAB_PRECISION`,
     which is "float32", "bfloat16" (on any CPU, no faster without the hardware) or "auto": the
     faster one. Raises BadRequest for anything else."""
-    asked = os.environ.get("FORGETTING_LAB_PRECISION") or "auto"
-    if asked not in ("auto", "float32", "bfloat16"):
+    setting = os.environ.get("FORGETTING_LAB_PRECISION") or "auto"
+    if setting not in ("auto", "float32", "bfloat16"):
         raise BadRequest(
-            f"FORGETTING_LAB_PRECISION is {asked[:40]!r}.", "It can be auto, float32 or bfloat16."
+            f"FORGETTING_LAB_PRECISION is {setting[:40]!r}.", "It can be auto, float32 or bfloat16."
         )
-    if _float32_only.get() or asked == "float32":
+    if _float32_only.get() or setting == "float32":
         return "float32"
-    fast = asked == "bfloat16" or has_fast_bfloat16(torch.device(device).type)
+    fast = setting == "bfloat16" or has_fast_bfloat16(torch.device(device).type)
     return "bfloat16" if fast else "float32"
 
 

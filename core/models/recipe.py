@@ -57,19 +57,19 @@ class Recipe:
     def from_dict(cls, fields: Any) -> Recipe:
         """The inverse of `to_dict`. Raises CheckpointCorrupt: recipes stand in manifests."""
         try:
-            found = cls(**fields)
+            recipe = cls(**fields)
             for field in dataclasses.fields(cls):
-                if not _fits(getattr(found, field.name), field):
+                if not _fits(getattr(recipe, field.name), field):
                     raise ValueError(field.name)
-            possible = found.epochs and found.batch_size and found.first_side >= SMALLEST_SIDE
-            if not (possible and 0 < found.warmup < 1):
+            possible = recipe.epochs and recipe.batch_size and recipe.first_side >= SMALLEST_SIDE
+            if not (possible and 0 < recipe.warmup < 1):
                 raise ValueError("nothing to train with")
         except (TypeError, ValueError) as error:
             raise CheckpointCorrupt(
                 "The recipe in the manifest of the weights cannot be read.",
                 "Restore the manifest, or train the model again: python -m core train",
             ) from error
-        return found
+        return recipe
 
     def course(self, step: int, total: int) -> float:
         """The learning rate of batch `step` of `total`, as a share of its peak, 0 to 1."""

@@ -56,25 +56,25 @@ def build_model(
 ) -> Classifier:
     """A new network with random weights, drawn from `generator` alone (on the CPU, so that a seed
     gives the same start on every device). Raises BadRequest for an unknown architecture."""
-    kind = architecture_of(architecture)
+    entry = architecture_of(architecture)
     seed = int(torch.randint(2**31, (), generator=generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = kind.build(classes)
+        model = entry.build(classes)
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def recipe_for(architecture: str, dataset: str, named: str = "") -> Recipe:
     """What trains an architecture on a data set; all but the digits train like CIFAR-10. named: a
     recipe of `NAMED` in place of it. Raises BadRequest for an unknown name."""
-    kind = architecture_of(architecture)
+    entry = architecture_of(architecture)
     if named:
         return recipe_named(named)
-    return kind.on_digits if dataset == "digits" else kind.recipe
+    return entry.on_digits if dataset == "digits" else entry.recipe
 
 
 def recipe_of(manifest: Mapping[str, Any], dataset: str) -> Recipe:
     """What a checkpoint of this manifest was trained with; the usual one where it does not say.
     Raises CheckpointCorrupt."""
-    kept = manifest.get("recipe")
-    return Recipe.from_dict(kept) if kept else recipe_for(str(manifest["architecture"]), dataset)
+    saved = manifest.get("recipe")
+    return Recipe.from_dict(saved) if saved else recipe_for(str(manifest["architecture"]), dataset)

@@ -29,9 +29,9 @@ def augment(
         torch.where(index < size, index.abs(), 2 * (size - 1) - index).to(images.device)
         for index in (rows, columns)
     )
-    each = torch.arange(n, device=images.device)
+    batch_index = torch.arange(n, device=images.device)
     channels_last = images.permute(0, 2, 3, 1)
-    picked = channels_last[each[:, None, None], rows[:, :, None], columns[:, None, :]]
+    picked = channels_last[batch_index[:, None, None], rows[:, :, None], columns[:, None, :]]
     return picked.permute(0, 3, 1, 2)
 
 

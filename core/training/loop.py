@@ -33,9 +33,9 @@ from core.training.state import TrainingState
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """One batch done. seconds: of training so far, those of earlier processes that this one went on
-    from included, those of the caller's in between left out. remaining: at this process's pace,
-    None before its third step. accuracy: on the batches of this epoch so far, as augmented, 0 to 1.
+    """One batch done. seconds: of training so far, with those of the processes that this one
+    resumed, without those the caller spends in between. remaining: at this process's pace, None
+    before its third step. accuracy: on the batches of this epoch so far, as augmented, 0 to 1.
     """
 
     step: int
@@ -92,8 +92,8 @@ def train(
         into.load_state_dict(model.state_dict())
         model = into
     if model.INITIALISED_ON and start is None:
-        some = torch.randperm(len(images), generator=generator)[: model.INITIALISED_ON]
-        model.initialise(images.batch(some, device)[0])
+        sample = torch.randperm(len(images), generator=generator)[: model.INITIALISED_ON]
+        model.initialise(images.batch(sample, device)[0])
     fixed = None if recipe.train_stem else model.initialised()
     optimisers = optimisers_of(model, recipe, fixed)
     mirrored = torch.zeros(0, dtype=torch.bool)
@@ -125,8 +125,8 @@ def train(
             x, y = images.batch(chosen, device)
             clean = epoch >= recipe.epochs - recipe.clean_epochs
             if not clean:
-                turned = mirrored[chosen] ^ bool(epoch % 2) if len(mirrored) else None
-                x = augment(x, recipe.crop, generator, turned)
+                flipped = mirrored[chosen] ^ bool(epoch % 2) if len(mirrored) else None
+                x = augment(x, recipe.crop, generator, flipped)
             if sides[epoch] < full:
                 x = smaller(x, sides[epoch])
             for optimiser in optimisers:
@@ -141,8 +141,8 @@ def train(
             for optimiser in optimisers:
                 optimiser.step()
             with torch.no_grad():
-                right = logits.float().softmax(1).gather(1, y[:, None])[:, 0].cpu()
-                state.learned[chosen] += right / recipe.epochs
+                confidence = logits.float().softmax(1).gather(1, y[:, None])[:, 0].cpu()
+                state.learned[chosen] += confidence / recipe.epochs
                 correct += int((logits.argmax(1) == y).sum())
                 seen += len(y)
             state.step += 1

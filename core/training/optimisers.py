@@ -43,15 +43,15 @@ def sgd(
 def optimisers_of(
     model: Classifier, recipe: Recipe, frozen: Tensor | None
 ) -> list[torch.optim.Optimizer]:
-    """What moves each weight; every group says its `peak` rate. frozen: a weight that stays."""
-    found: list[torch.optim.Optimizer] = []
+    """Optimisers of all weights; each group has its `peak` rate. frozen: a weight that stays."""
+    optimisers: list[torch.optim.Optimizer] = []
     rest = [weight for weight in model.parameters() if weight is not frozen]
     if recipe.optimiser == "muon":
         kernels = [weight for weight in rest if weight.ndim == 4]
         rest = [weight for weight in rest if weight.ndim != 4]
-        found.append(Muon(kernels, recipe.kernel_rate, recipe.kernel_momentum))
-    found.append(sgd(rest, recipe.learning_rate, recipe.momentum, recipe.weight_decay))
-    for optimiser in found:
+        optimisers.append(Muon(kernels, recipe.kernel_rate, recipe.kernel_momentum))
+    optimisers.append(sgd(rest, recipe.learning_rate, recipe.momentum, recipe.weight_decay))
+    for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]
-    return found
+    return optimisers

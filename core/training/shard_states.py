@@ -37,13 +37,13 @@ class State:
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor]) -> State:
-        """The other way round."""
+        """The inverse of `tensors`."""
         weights = {name[8:]: tensors[name] for name in tensors if name.startswith("weights.")}
         return cls(weights, tensors["learned"], float(tensors["seconds"]))
 
 
 Find = Callable[[str], State | None]
-"""The state of a name, if it is kept."""
+"""Gives the state of that name, None if there is none."""
 
 
 def read_state(folder: Path, key: str) -> State | None:

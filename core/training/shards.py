@@ -79,10 +79,10 @@ def assign(images: int, seed: int) -> Tensor:
 def shards_of(images: Images, recipe: Recipe, seed: int, classes: int) -> list[Shard]:
     """Some of the training images, dealt out. Raises BadRequest where a shard gets none."""
     assigned = assign(len(images.labels), seed)[images.indices]
-    made_by = [_per_slice(recipe).to_dict(), seed, classes, Sisa.SHARDS, Sisa.NARROWER, SLICES]
-    found = []
+    identity = [_per_slice(recipe).to_dict(), seed, classes, Sisa.SHARDS, Sisa.NARROWER, SLICES]
+    shards = []
     for number in range(Sisa.SHARDS):
-        digest = hashlib.sha256(json.dumps([*made_by, number], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps([*identity, number], sort_keys=True).encode())
         so_far, parts, keys = images.indices[:0], [], []
         for part in range(number * SLICES, (number + 1) * SLICES):
             chosen = images.indices[assigned == part]
@@ -95,8 +95,8 @@ def shards_of(images: Images, recipe: Recipe, seed: int, classes: int) -> list[S
                 f"Shard {number + 1} of the ensemble would have no image left to learn from.",
                 "Choose fewer images to forget.",
             )
-        found.append(Shard(number, tuple(parts), tuple(keys)))
-    return found
+        shards.append(Shard(number, tuple(parts), tuple(keys)))
+    return shards
 
 
 def train_shards(
@@ -107,7 +107,8 @@ def train_shards(
     find: Find,
     keep: Callable[[str, State], None] = lambda key, state: None,
 ) -> Iterator[TrainingProgress]:
-    """Trains what is not yet kept, in place; yields after each batch, counting those to do.
+    """Trains the slices that have no state yet, in place; yields after each batch, counting
+    only theirs.
 
     First every member goes back to its last state that `find` knows, or to new weights: a training
     that is broken off then leaves no member that knows more than it should. keep: gets each new
@@ -115,12 +116,12 @@ def train_shards(
     """
     members = [cast(Classifier, member) for member in model.members]
     device = next(model.parameters()).device
-    draw = torch.Generator().manual_seed(_seed(seed, "weights"))
-    new = build_model("sisa", members[0].head.out_features, draw, device)
+    generator = torch.Generator().manual_seed(_seed(seed, "weights"))
+    initial = build_model("sisa", members[0].head.out_features, generator, device)
     recipe = _per_slice(recipe)
     states, work = [], []
-    for shard, member, fresh in zip(shards, members, cast(Sisa, new).members, strict=True):
-        done, state = _last_kept(shard, find)
+    for shard, member, fresh in zip(shards, members, cast(Sisa, initial).members, strict=True):
+        done, state = _last_state(shard, find)
         member.load_state_dict(state.weights if state else fresh.state_dict())
         states.append(state or State({}))
         work += [(shard, r) for r in range(done, SLICES) if len(shard.parts[r])]
@@ -129,10 +130,10 @@ def train_shards(
     for shard, r in work:
         member, part, state = members[shard.number], shard.parts[r], states[shard.number]
         if r == 0 or not len(shard.parts[r - 1]):
-            some = torch.arange(min(len(part), member.INITIALISED_ON))
-            member.initialise(part.batch(some, device)[0])
-        draws = _seed(seed, shard.number, r)
-        for item in train("sisa", part, recipe, draws, device=device, start=member):
+            sample = torch.arange(min(len(part), member.INITIALISED_ON))
+            member.initialise(part.batch(sample, device)[0])
+        slice_seed = _seed(seed, shard.number, r)
+        for item in train("sisa", part, recipe, slice_seed, device=device, start=member):
             if isinstance(item, TrainingProgress):
                 step, seconds = before + item.step, time.perf_counter() - started
                 yield dataclasses.replace(
@@ -144,8 +145,8 @@ def train_shards(
                 )
                 continue
             weights = {name: value.clone() for name, value in member.state_dict().items()}
-            fresh_ones = torch.from_numpy(item.learned)[len(state.learned) :]
-            learned = torch.cat([state.learned, fresh_ones])
+            newly_learned = torch.from_numpy(item.learned)[len(state.learned) :]
+            learned = torch.cat([state.learned, newly_learned])
             states[shard.number] = State(weights, learned, state.seconds + item.seconds)
             keep(shard.keys[r], states[shard.number])
         before += recipe.epochs * part.steps(recipe.batch_size)
@@ -190,7 +191,7 @@ def train_sisa(
 
 
 def _per_slice(recipe: Recipe) -> Recipe:
-    """The passes of one slice: 2 e / (R + 1), rounded, of which as large a share is clean."""
+    """The recipe of one slice: 2 e / (R + 1) passes, rounded, the same share of them clean."""
     share = 2 / (SLICES + 1)
     epochs = max(1, round(share * recipe.epochs))
     return dataclasses.replace(
@@ -198,7 +199,7 @@ def _per_slice(recipe: Recipe) -> Recipe:
     )
 
 
-def _last_kept(shard: Shard, find: Find) -> tuple[int, State | None]:
+def _last_state(shard: Shard, find: Find) -> tuple[int, State | None]:
     """How many slices are done without a gap, and the state after them."""
     done, last = 0, None
     for r, key in enumerate(shard.keys):
@@ -210,6 +211,6 @@ def _last_kept(shard: Shard, find: Find) -> tuple[int, State | None]:
 
 
 def _seed(seed: int, *purpose: object) -> int:
-    """A seed of its own for one purpose."""
+    """The seed for one purpose."""
     key = "/".join(map(str, (seed, *purpose))).encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:8], "little") >> 1

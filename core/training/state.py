@@ -40,21 +40,21 @@ class TrainingState:
             "order": self.order,
             "learned": self.learned,
         }
-        about = {"identity": identity, "step": str(self.step), "seconds": str(self.seconds)}
-        plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        metadata = {"identity": identity, "step": str(self.step), "seconds": str(self.seconds)}
+        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         with replacing(file) as part:
-            save_file(plain, part, metadata=about)
+            save_file(contiguous, part, metadata=metadata)
 
     def restore(self, file: Path, identity: str) -> None:
         """Takes over what the file holds; leaves everything as it is where there is no file, it
         belongs to another training, or it cannot be read."""
         try:
             with safe_open(file, framework="pt") as saved:
-                about = saved.metadata()
-                if about.get("identity") != identity:
+                metadata = saved.metadata()
+                if metadata.get("identity") != identity:
                     return
                 tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
-                step, seconds = int(about["step"]), float(about.get("seconds", 0))
+                step, seconds = int(metadata["step"]), float(metadata.get("seconds", 0))
         except (SafetensorError, OSError, KeyError, ValueError, AttributeError):
             return
         self.step, self.seconds = step, seconds
