@@ -27,7 +27,8 @@ ROLLING_IMAGES = 32
 
 
 WATCHING_SHARE = 0.08
-"""Of unlearning time, below which probes that are not due are taken as well."""
+"""Of unlearning time, below which looks are taken that are not due: only the probes at the quarters
+come in any case."""
 
 
 SNAPSHOT_SECONDS = 0.25
@@ -59,6 +60,7 @@ class Watcher:
         self._draw = np.random.default_rng(seed)
         self._last_snapshot = 0.0
         self._last_probe_cost = 0.0
+        self._last_rolling_cost = 0.0
         self._last_rolling = 0.0
 
     def after(self, model: Classifier, step: Step, seconds: float) -> Snapshot | None:
@@ -69,13 +71,14 @@ class Watcher:
         """
         quarter = step.done in {round(step.total * k / 4) for k in (1, 2, 3)}
         twelfth = step.done in {round(step.total * k / 12) for k in range(1, 12)}
-        affordable = self.watching + self._last_probe_cost <= WATCHING_SHARE * seconds
-        probe = quarter or (twelfth and affordable)
+        left = WATCHING_SHARE * seconds - self.watching
+        probe = quarter or (twelfth and self._last_probe_cost <= left)
         if not probe and step.done > 1 and seconds - self._last_snapshot < SNAPSHOT_SECONDS:
             return None
         self._last_snapshot = seconds
         remaining = seconds / step.done * (step.total - step.done) if step.done >= 3 else None
-        rolling = not probe and seconds - self._last_rolling >= ROLLING_SECONDS
+        due = seconds - self._last_rolling >= ROLLING_SECONDS
+        rolling = due and not probe and self._last_rolling_cost <= left
         return self.look(model, step, seconds, remaining, probe, rolling)
 
     def known(self, step: Step, seconds: float, train: Outcome, test: Outcome) -> Snapshot:
@@ -108,6 +111,8 @@ class Watcher:
         self.watching += cost
         if probe:
             self._last_probe_cost = cost
+        elif rolling:
+            self._last_rolling_cost = cost
         return self._keep(step, seconds, remaining, measured, *rolling_losses)
 
     def _keep(

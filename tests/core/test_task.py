@@ -253,6 +253,7 @@ def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(live, "PROBE_IMAGES", 12)
     monkeypatch.setattr(live, "ROLLING_IMAGES", 4)
     monkeypatch.setattr(live, "ROLLING_SECONDS", 0)
+    monkeypatch.setattr(live, "WATCHING_SHARE", 10)
     monkeypatch.setattr(live, "SNAPSHOT_SECONDS", 0)
     snapshots, _ = finish()
     *steps, measuring, _rest, last = snapshots
@@ -344,6 +345,33 @@ def test_measuring_is_not_unlearning(
     assert run.seconds["watching"] == 0.5 * looks[live]
     assert run.seconds["measuring"] == 0.5 * sum(looks.values())
     assert snapshots[-1].measuring_seconds == run.seconds["measuring"]
+
+
+def test_watching_keeps_to_its_share(
+    base: Checkpoint, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond it only the probes at the quarters cost anything."""
+    plain_look, plain_run = live.per_image, unlearners.METHODS["fine_tune"].run
+    looks = []
+
+    def costly(model: Any, images: Any, *arguments: Any) -> Any:
+        looks.append(len(images))
+        clock.now += 0.02 * len(images)
+        return plain_look(model, images, *arguments)
+
+    def slow_steps(self: Any, *arguments: Any) -> Iterator[Any]:
+        for step in plain_run(self, *arguments):
+            clock.now += 4.0
+            yield step
+
+    monkeypatch.setattr(live, "per_image", costly)
+    monkeypatch.setattr(live, "ROLLING_IMAGES", 4)
+    monkeypatch.setattr(unlearners.METHODS["fine_tune"], "run", slow_steps)
+    _, run = finish()
+    probe, rolling = 0.02 * max(looks), 0.02 * 8
+    assert looks.count(8) >= 3  # it does roll, in what the quarters leave
+    allowed = live.WATCHING_SHARE * run.seconds["unlearning"] + 3 * probe
+    assert 3 * probe < run.seconds["watching"] <= allowed + rolling
 
 
 def test_the_clock_stands_still_while_a_consumer_looks(base: Checkpoint, clock: Clock) -> None:
