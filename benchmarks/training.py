@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--recipe", choices=NAMED, default="muon")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", dest="changes")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--busy", action="store_true", help="other work beside: times do not count")
     parser.add_argument("--table", action="store_true", help="write the table, train nothing")
     options = parser.parse_args()
     if not options.table:
@@ -61,7 +62,7 @@ def main() -> None:
         for seed in range(options.seeds):
             key = {"recipe": recipe.to_dict(), "seed": seed}
             if not LOG.has(key):
-                LOG.add(key | trial(dataset, recipe, seed))
+                LOG.add(key | trial(dataset, recipe, seed) | {"busy": options.busy})
     write(LOG.lines())
     print(table(LOG.lines()))
 
@@ -150,6 +151,7 @@ def curves(lines: Iterable[Mapping[str, Any]]) -> alt.Chart:
          "test accuracy": row["test"]}
         for name, trainings in by_recipe(lines).items()
         for line in trainings
+        if not line.get("busy")
         for row in line["epochs"]
     ]  # fmt: skip
     height = alt.Scale(domain=[0.6, 0.95], clamp=True)
@@ -177,27 +179,32 @@ def by_recipe(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str,
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
-    """One row a recipe, means over its seeds; times are medians."""
+    """One row a recipe, means over its seeds; times are medians of those trained on idle cores."""
     marks = [f"s to {100 * mark:.0f} %" for mark in MARKS]
     header = ["recipe", "seeds", "test", "train", "simple MIA", *marks, "s", "of the SGD recipe"]
     recipes = by_recipe(lines)
-    plain = recipes.get(short(NAMED["sgd"]))
+    plain = _seconds(recipes.get(short(NAMED["sgd"]), []))
     found = [f"| {' | '.join(header)} |", "| --- |" + " --- |" * (len(header) - 1)]
     for name, runs in recipes.items():
-        seconds = statistics.median(run["seconds"] for run in runs)
-        share = seconds / statistics.median(run["seconds"] for run in plain) if plain else None
+        seconds, timed = _seconds(runs), [run for run in runs if not run.get("busy")]
         cells = [
             name,
             str(len(runs)),
             _spread([100 * run["test"] for run in runs], 2),
             _spread([100 * run["train"] for run in runs], 2),
             _spread([run["mia"] for run in runs], 3),
-            *(_median([reached(run, mark) for run in runs]) for mark in MARKS),
-            f"{seconds:.0f}",
-            f"{share:.2f}" if share else "",
+            *(_median([reached(run, mark) for run in timed]) for mark in MARKS),
+            f"{seconds:.0f}" if seconds else "",
+            f"{seconds / plain:.2f}" if seconds and plain else "",
         ]
         found.append(f"| {' | '.join(cells)} |")
     return "\n".join(found) + "\n"
+
+
+def _seconds(runs: Iterable[Mapping[str, Any]]) -> float | None:
+    """The median of those trained on idle cores, None where there are none."""
+    timed = [run["seconds"] for run in runs if not run.get("busy")]
+    return statistics.median(timed) if timed else None
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
@@ -208,6 +215,8 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 def _median(values: Sequence[float | None]) -> str:
     times = [value for value in values if value is not None]
+    if not values:
+        return ""
     return f"{statistics.median(times):.0f}" if len(times) == len(values) else "not reached"
 
 

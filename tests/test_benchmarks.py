@@ -343,6 +343,7 @@ def test_recipes_as_a_table_and_as_curves(tmp_path: Path, monkeypatch: pytest.Mo
         line("sgd", 0, 100.0, [0.5, 0.8, 0.86, 0.88]),
         line("sgd", 1, 120.0, [0.5, 0.8, 0.84, 0.9]),
         line("muon", 0, 44.0, [0.7, 0.84]),
+        line("muon", 1, 900.0, [0.7, 0.86]) | {"busy": True},  # only its accuracies count
     ]
     monkeypatch.setattr(training, "RESULTS", tmp_path)
     training.write(lines)
@@ -353,12 +354,13 @@ def test_recipes_as_a_table_and_as_curves(tmp_path: Path, monkeypatch: pytest.Mo
         "2", "89.00 ± 1.41", "99.00 ± 0.00", "0.600 ± 0.000", "98", "110", "110", "1.00 |",
     ]  # fmt: skip
     muon = next(cells for name, cells in by_name.items() if "muon" in name)
+    assert muon[1:3] == ["2", "85.00 ± 1.41"]
     assert muon[5:] == ["not reached", "not reached", "44", "0.40 |"]
     assert "training.svg" in text
     assert "seconds of training" in (tmp_path / "training.svg").read_text()
     points = training.curves(lines).to_dict()["data"]["values"]
     assert [point["test accuracy"] for point in points] == [
-        row["test"] for each in lines for row in each["epochs"]
+        row["test"] for each in lines[:3] for row in each["epochs"]
     ]
 
 
