@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.checkpoints.memorisation import memorisation_scores
 from core.checkpoints.outcomes import outcomes
 from core.checkpoints.references import train_model
 from core.checkpoints.storage import Checkpoint
+from core.data.digits import digits
+from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import fold_of_each, split
 from core.evaluation import evaluate
@@ -141,3 +144,24 @@ def test_a_run_is_judged_by_it_and_a_retraining_takes_its_place(own_models: Path
     assert later.retrained is not None
     assert retrained.after is not None
     assert later.retrained.metrics() == retrained.after.metrics()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        *((f"class:{digit}", "retrained") for digit in range(10)),
+        ("random:0.1", "retrained"),
+        ("random:40", "folds"),
+        ("memorised:20", "folds"),
+        ("fold:7", "retrained"),
+        ("class:1,2", None),
+        ("class:4:0.5", None),
+    ],
+)
+def test_what_ships_for_the_digits(text: str, kind: str | None) -> None:
+    data = digits()
+    parts = split(data, parse_request(text), memorisation_scores(data))
+    found = find_ideal("compact", data, parts)
+    assert (found and found.kind) == kind
+    if found is not None:  # what is kept of it is enough
+        assert 0 <= found.evaluate(data, parts).value("test_accuracy") <= 1
