@@ -6,7 +6,7 @@ numpy, and every registered metric is read from that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from core.data.splits import Indices, Split
 from core.metrics.evidence import Evidence, Features, Outcome
 from core.metrics.measures import Evaluation
+from core.metrics.metric import Metric
 from core.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -119,19 +120,20 @@ def evaluate(
     test_labels: Tensor | Indices,
     split: Split,
     features: Features | None = None,
+    metrics: Collection[Metric] = tuple(METRICS.values()),
 ) -> Evaluation:
     """Every metric of `split`, from a model's outcomes on all training and all test images; None
     for one that needs what the evidence lacks.
 
     train_labels, test_labels: int64 (N,), in the order of the outcomes. features: see
-    `sample_features`.
+    `sample_features`. metrics: all by default.
     """
     labels = np.asarray(train_labels), np.asarray(test_labels)
     evidence = Evidence(train, test, *labels, split, features)
     return Evaluation(
         {
             metric.name: metric.measure(evidence) if metric.needs <= evidence.provides else None
-            for metric in METRICS.values()
+            for metric in metrics
         },
         forget_losses=evidence.forget.losses,
         test_losses=evidence.unseen().losses,

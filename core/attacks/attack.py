@@ -44,6 +44,6 @@ class Attack:
             Metric(
                 f"{self.name}_class_matched", f"class-matched {self.label}",
                 f"{self.sentence} Against new images of the same classes.",
-                matched, self.needs,
+                matched, self.needs, class_matched=True,
             ),
         )  # fmt: skip

@@ -16,7 +16,8 @@ class Metric:
     """name: its key in files and on the shell. label: the field's term. sentence: what it says, for
     somebody who hears of it for the first time. measure: None where it cannot be measured (too few
     images). needs: of "outcomes", "logits" and "features" (see `Evidence`); where a model's
-    evidence lacks one of them, the metric is not measured.
+    evidence lacks one of them, the metric is not measured. class_matched: an attack against test
+    images of the classes to forget; where no class was chosen, a first verdict does without it.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Metric:
     sentence: str
     measure: Callable[[Evidence], Measure | None]
     needs: frozenset[str] = OUTCOMES
+    class_matched: bool = False

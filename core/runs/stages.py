@@ -18,6 +18,7 @@ from core.data.splits import Split
 from core.evaluation import evaluate, per_image
 from core.metrics.evidence import Features, Outcome
 from core.metrics.measures import Evaluation
+from core.metrics.registry import METRICS
 
 STAGE = 2_000
 """Images to keep that are measured between two signs of progress."""
@@ -48,7 +49,13 @@ def evaluate_first(
     dataset: ImageDataset,
     parts: Split,
     features: Features | None = None,
+    class_matched: bool = True,
 ) -> Evaluation:
-    """All metrics that the first stage has; the accuracy on the retain set is not known."""
+    """The metrics that the first stage has; the accuracy on the retain set is not known.
+
+    class_matched: whether the request asks for attacks on the same classes; without them the
+    verdict of a random set stands a little earlier."""
     known = dataclasses.replace(parts, retain=parts.retain[:0])
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, known, features)
+    wanted = [metric for metric in METRICS.values() if class_matched or not metric.class_matched]
+    labels = dataset.train_labels, dataset.test_labels
+    return evaluate(train, test, *labels, known, features, wanted)

@@ -129,7 +129,8 @@ class Task:
         after, features = None, sample_features(model, dataset, parts)
         for train, test, share in in_stages(model, dataset, parts):
             if after is None:
-                after = evaluate_first(train, test, dataset, parts, features)
+                fair = plan.request.class_matched
+                after = evaluate_first(train, test, dataset, parts, features, fair)
                 watcher.measuring += time.perf_counter() - clock
                 yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
             else:

@@ -72,6 +72,8 @@ def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
     assert judged.after.forget_losses.tolist() == run.after.forget_losses.tolist()
     assert judged.after["test_accuracy"] == run.after["test_accuracy"]
     assert judged.after["mia"] == run.after["mia"]
+    matched = run.after["mia_class_matched"] if plan.request.class_matched else None
+    assert judged.after["mia_class_matched"] == matched
     assert math.isnan(judged.after["retain_accuracy"].value)
     assert started.status == "running"
     assert started.after is None
