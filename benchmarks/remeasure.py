@@ -92,7 +92,7 @@ def run(wanted: Plan, data: Path) -> Timed:
                 latest = time.perf_counter()
                 if item.phase == "measuring" and last_step is None:
                     last_step = latest
-            elif item.status == "running" and item.after is not None:
+            elif first is None and item.status == "running" and item.after is not None:
                 first, verdict = item, time.perf_counter()
     if item.status != "finished" or first is None:
         raise RuntimeError(f"the run ended as {item.status}: {item.error}")

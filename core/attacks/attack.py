@@ -39,11 +39,11 @@ class Attack:
         return (
             Metric(
                 self.name, self.label, f"{self.sentence} Against new images of every class.",
-                plain, self.needs,
+                plain, self.needs, slow=True,
             ),
             Metric(
                 f"{self.name}_class_matched", f"class-matched {self.label}",
                 f"{self.sentence} Against new images of the same classes.",
-                matched, self.needs, class_matched=True,
+                matched, self.needs, slow=True,
             ),
         )  # fmt: skip

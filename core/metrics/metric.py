@@ -16,8 +16,8 @@ class Metric:
     """name: its key in files and on the shell. label: the field's term. sentence: what it says, for
     somebody who hears of it for the first time. measure: None where it cannot be measured (too few
     images). needs: of "outcomes", "logits" and "features" (see `Evidence`); where a model's
-    evidence lacks one of them, the metric is not measured. class_matched: an attack against test
-    images of the classes to forget; where no class was chosen, a first verdict does without it.
+    evidence lacks one of them, the metric is not measured. slow: whether it takes so long that
+    a verdict, which does not read it, is not to wait for it.
     """
 
     name: str
@@ -25,4 +25,4 @@ class Metric:
     sentence: str
     measure: Callable[[Evidence], Measure | None]
     needs: frozenset[str] = OUTCOMES
-    class_matched: bool = False
+    slow: bool = False

@@ -49,13 +49,11 @@ def evaluate_first(
     dataset: ImageDataset,
     parts: Split,
     features: Features | None = None,
-    class_matched: bool = True,
-) -> Evaluation:
-    """The metrics that the first stage has; the accuracy on the retain set is not known.
-
-    class_matched: whether the request asks for attacks on the same classes; without them the
-    verdict of a random set stands a little earlier."""
+) -> Iterator[Evaluation]:
+    """What can be read after the first stage: at once all that the verdict is read from, then the
+    slow metrics too. The accuracy on the retain set is not known."""
     known = dataclasses.replace(parts, retain=parts.retain[:0])
-    wanted = [metric for metric in METRICS.values() if class_matched or not metric.class_matched]
     labels = dataset.train_labels, dataset.test_labels
-    return evaluate(train, test, *labels, known, features, wanted)
+    quick = [metric for metric in METRICS.values() if not metric.slow]
+    yield evaluate(train, test, *labels, known, features, quick)
+    yield evaluate(train, test, *labels, known, features)

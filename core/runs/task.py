@@ -59,9 +59,10 @@ class Task:
         run_id: str | None = None,
         weights_file: Path | None = None,
     ) -> Iterator[Snapshot | Run]:
-        """Unlearns on a copy of the base and measures; yields snapshots and three times the `Run`:
+        """Unlearns on a copy of the base and measures; yields snapshots and four times the `Run`:
         as "running" once the models before and retrained are measured and, after the last step,
-        once the verdict can be read (see `core.runs.stages`), and as the last item.
+        once the verdict can be read and again with the attacks (see `core.runs.stages`), and as the
+        last item.
 
         The run's seconds: "unlearning", "measuring" (all of it), and of that "watching", the live
         view while the method ran.
@@ -126,17 +127,18 @@ class Task:
         measuring = Step(step.done, step.total, step.loss, "measuring")
         yield watcher.look(model, measuring, unlearning, 0.0)
         clock = started_measuring = time.perf_counter()
-        after, features = None, sample_features(model, dataset, parts)
+        features, judged = sample_features(model, dataset, parts), False
         for train, test, share in in_stages(model, dataset, parts):
-            if after is None:
-                fair = plan.request.class_matched
-                after = evaluate_first(train, test, dataset, parts, features, fair)
-                watcher.measuring += time.perf_counter() - clock
-                yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
-            else:
-                watcher.measuring += time.perf_counter() - clock
-                spent = time.perf_counter() - started_measuring
-                yield watcher.look(model, measuring, unlearning, spent / share * (1 - share))
+            if not judged:
+                for after in evaluate_first(train, test, dataset, parts, features):
+                    watcher.measuring += time.perf_counter() - clock
+                    yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
+                    clock = time.perf_counter()
+                judged = True
+                continue
+            watcher.measuring += time.perf_counter() - clock
+            spent = time.perf_counter() - started_measuring
+            yield watcher.look(model, measuring, unlearning, spent / share * (1 - share))
             clock = time.perf_counter()
         after = evaluate(train, test, *labels, parts, features)
         watcher.measuring += time.perf_counter() - clock

@@ -129,6 +129,21 @@ def test_the_verdict_stands_before_the_images_to_keep_are_measured(open_page: Op
     assert spy[1] == "50.6 %"  # of all images, not of a sample
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_verdict_stands_before_the_attacks(open_page: Open, runner, known: bool) -> None:
+    """Their numbers are said to be on the way, and not to be of too few images."""
+    done = fakes.run()
+    ideal = done.retrained if known else None
+    measures = {name: x for name, x in done.after.measures.items() if not name.startswith("mia")}
+    first = replace(done.after, measures=measures)
+    runner.measured = {"before": done.before, "after": first, "retrained": ideal}
+    at = start(open_page, runner)
+    assert f"#### {verdicts.headline(replace(done, retrained=ideal))}" in texts(at)
+    spy = [m.value for m in at.metric if m.label.startswith("Spy")]
+    assert spy[1] == "measuring"
+    assert "too few" not in texts(at)
+
+
 def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, runner) -> None:
     ideal = fakes.evaluation(0.0, 0.87, 0.96, 0.50, direction="forget higher")
     runner.measured = {"before": fakes.evaluation(), "retrained": ideal}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from core.data.requests import ForgetRequest
 from core.metrics.measures import Evaluation, Losses, Measure, wilson
 from core.runs.run import MODELS, Probe, Run
-from ui.wording.attack import fair_spy
+from ui.wording.attack import fair_metric
 
 UNSCORED = Measure(math.nan, 0.0, 1.0, 0)
 """An attack on too few images."""
@@ -44,8 +44,8 @@ class Column:
             evaluation.forget_losses,
             evaluation.class_matched_losses if matched else evaluation.test_losses,
             matched,
-            fair_spy(evaluation, request) or UNSCORED,
-            evaluation["mia"] or UNSCORED,
+            _attack(evaluation, fair_metric(request)),
+            _attack(evaluation, "mia"),
             evaluation["forget_accuracy"],
             evaluation["retained_test_accuracy"],
         )
@@ -66,6 +66,14 @@ class Column:
             wilson(probe.test_accuracy * m, m),
             rough=True,
         )
+
+
+def _attack(evaluation: Evaluation, name: str) -> Measure | None:
+    """An attack's score; `UNSCORED` where it found too few images, None where it is still to come
+    (a first verdict stands before the attacks)."""
+    if name not in evaluation.measures:
+        return None
+    return evaluation[name] or UNSCORED
 
 
 def columns_of(run: Run, fair: bool = True) -> dict[str, Column]:

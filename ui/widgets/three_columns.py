@@ -16,6 +16,7 @@ from ui.charts.palette import HEIGHT
 from ui.widgets.columns import Column, losses_of
 from ui.widgets.figures import table
 from ui.wording import numbers, terms
+from ui.wording.attack import fair_metric
 
 NO_BREAK = "&nbsp;"
 NOT_MEASURED = ("not measured", "Not measured.")
@@ -78,8 +79,7 @@ def _histogram(
 def _numbers(model: str, column: Column, ideal: Column, request: ForgetRequest, said: str) -> None:
     fair = request.class_matched
     label, help = (terms.SPY_FAIR, terms.SPY_FAIR_HELP) if fair else (terms.SPY, terms.SPY_HELP)
-    spy = "mia_class_matched" if fair else "mia"
-    _number(spy, label, column.spy, ideal.spy, model, said, help, pairs=True)
+    _number(fair_metric(request), label, column.spy, ideal.spy, model, said, help, pairs=True)
     _number(
         "forget_accuracy", terms.FORGET, column.forget, ideal.forget, model, said, terms.FORGET_HELP
     )

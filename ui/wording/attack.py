@@ -7,9 +7,14 @@ from core.metrics.measures import Evaluation, Measure
 from ui.wording.numbers import known, percent
 
 
+def fair_metric(request: ForgetRequest) -> str:
+    """The name of the attack that asks a fair question for this request."""
+    return "mia_class_matched" if request.class_matched else "mia"
+
+
 def fair_spy(evaluation: Evaluation, request: ForgetRequest) -> Measure | None:
-    """The attack that asks a fair question for this request."""
-    return evaluation["mia_class_matched" if request.class_matched else "mia"]
+    """Its score."""
+    return evaluation[fair_metric(request)]
 
 
 def direction(measure: Measure | None, ideal: Measure | None = None) -> str:

@@ -7,7 +7,7 @@ from core.metrics.measures import Evaluation
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
 from core.verdict import SMALLEST, Verdict
-from ui.wording.attack import fair_spy
+from ui.wording.attack import fair_metric, fair_spy
 from ui.wording.numbers import known, percent, points, value
 
 
@@ -55,11 +55,11 @@ def reasons(run: Run) -> str:
     found = verdict_of(run)
     if found is None:
         start, end = fair_spy(before, run.plan.request), fair_spy(after, run.plan.request)
-        spy = (
-            f"The spy's score went from {value(start)} to {value(end)}. "
-            if known(start) and known(end)
-            else "There are too few images to forget for the spy to be scored (it takes ten). "
-        )
+        spy = ""
+        if known(start) and known(end):
+            spy = f"The spy's score went from {value(start)} to {value(end)}. "
+        elif fair_metric(run.plan.request) in after.measures:  # else it is still to come
+            spy = "There are too few images to forget for the spy to be scored (it takes ten). "
         return spy + _cost(before, after, ideal)
     parts = []
     if signal := found.signal("forget_accuracy"):
