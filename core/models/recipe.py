@@ -115,7 +115,7 @@ def _fits(value: Any, field: dataclasses.Field[Any]) -> bool:
 NAMED: dict[str, Recipe] = {
     "sgd": Recipe(),
     "muon": Recipe(
-        epochs=7,
+        epochs=8,
         clean_epochs=2,
         batch_size=500,
         learning_rate=0.1,
@@ -123,7 +123,9 @@ NAMED: dict[str, Recipe] = {
         optimiser="muon",
         kernel_rate=0.06,
         kernel_momentum=0.8,
+        label_smoothing=0.1,
         train_stem=False,
+        growing=4,
     ),
 }
 """Recipes for `compact` on CIFAR-10 by name; `benchmarks.training` compares them."""
