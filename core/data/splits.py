@@ -33,7 +33,9 @@ class Split:
 
     test: all of them. test_class_matched: the class mix of the forget set, as many of each class
     as the forget set has, or as the test set affords in the same proportions. test_retained: the
-    classes of which some training image is retained.
+    classes of which some training image is retained. by_class: whether the request is for classes
+    or single images, beside which only test images of the same classes are a fair comparison.
+    whole_classes: those of which no training image is retained.
     """
 
     forget: Indices
@@ -41,6 +43,13 @@ class Split:
     test: Indices
     test_class_matched: Indices
     test_retained: Indices
+    by_class: bool = False
+    whole_classes: tuple[int, ...] = ()
+
+    @property
+    def test_fair(self) -> Indices:
+        """The test images that the forget set is compared with."""
+        return self.test_class_matched if self.by_class else self.test
 
     @property
     def digest(self) -> str:
@@ -74,6 +83,8 @@ def split(
         test=np.arange(len(test_labels)),
         test_class_matched=_class_matched(labels[forget], test_labels, request.seed),
         test_retained=np.flatnonzero(np.isin(test_labels, np.unique(labels[retain]))),
+        by_class=request.class_matched,
+        whole_classes=tuple(np.setdiff1d(labels[forget], labels[retain]).tolist()),
     )
 
 

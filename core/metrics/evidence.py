@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,7 @@ from core.data.splits import Indices, Split
 from core.metrics.measures import Correct, Losses
 
 Logits = NDArray[np.float32]
-Features = Mapping[str, NDArray[np.float32]]
-"""Of a fixed sample of images, float32 (n, d) each: "forget" and "retain" of the training images,
-"test" of the classes that suit the request."""
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Seen:
-    """Some images as an attacker sees them: their labels, and what a model makes of them."""
+    """Some images as an attacker sees them: their labels, and what a model makes of them.
+
+    reference: what a model that never saw them makes of them (of training images each one's own);
+    None where there is no such model.
+    """
 
     outcome: Outcome
     labels: Indices = field(repr=False)
+    reference: Outcome | None = None
 
     @property
     def losses(self) -> Losses:
@@ -69,13 +73,35 @@ class Seen:
         assert self.outcome.logits is not None
         return self.outcome.logits
 
+    @property
+    def by_reference(self) -> Seen:
+        """The same images as the reference sees them, for an attack that needs "references"."""
+        assert self.reference is not None
+        return Seen(self.reference, self.labels)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A fixed sample of one set of images: labels int64 (n,), penultimate features float32 (n, d),
+    and some of the images mirrored, None where nobody asked."""
+
+    labels: Indices = field(repr=False)
+    features: NDArray[np.float32] = field(repr=False)
+    mirrored: Seen | None = field(default=None, repr=False)
+
+
+Samples = Mapping[str, Sample]
+"""By set: "forget" and "retain" of the training images, "test" of those that suit the request,
+"test_retained" of the classes that are kept."""
+
 
 @dataclass(frozen=True)
 class Evidence:
     """What a model makes of every training and every test image, and the split it is judged by.
 
-    train_labels, test_labels: int64 (N,), in the order of the outcomes. features: None where none
-    were measured.
+    train_labels, test_labels: int64 (N,), in the order of the outcomes. samples: None where nobody
+    looked inside. references: of every training and every test image, what a model makes of it that
+    never saw it. ideal: the evidence of the ideal that this model is compared with.
     """
 
     train: Outcome
@@ -83,14 +109,34 @@ class Evidence:
     train_labels: Indices = field(repr=False)
     test_labels: Indices = field(repr=False)
     split: Split
-    features: Features | None = field(default=None, repr=False)
+    samples: Samples | None = field(default=None, repr=False)
+    references: tuple[Outcome, Outcome] | None = field(default=None, repr=False)
+    ideal: Evidence | None = field(default=None, repr=False)
+    _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """What several metrics are read from, made by the first of them."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: Made = self._made[name]
+        return made
 
     @cached_property
     def provides(self) -> frozenset[str]:
-        """What a metric may need of it: "outcomes" always, "logits" and "features" where known."""
-        logits = self.train.logits is not None and self.test.logits is not None
-        also = (["logits"] if logits else []) + (["features"] if self.features is not None else [])
-        return frozenset({"outcomes", *also})
+        """What a metric may need of it: "outcomes" and "retained" (of the images to keep) always;
+        "logits", "features" and "mirrored" (of the samples), "references" and "ideal" where
+        known."""
+        known = {
+            "outcomes": True,
+            "retained": True,
+            "logits": self.train.logits is not None and self.test.logits is not None,
+            "features": self.samples is not None,
+            "mirrored": self.samples is not None
+            and all(self.samples[name].mirrored is not None for name in ("forget", "test")),
+            "references": self.references is not None,
+            "ideal": self.ideal is not None,
+        }
+        return frozenset(name for name, there in known.items() if there)
 
     @cached_property
     def right(self) -> Correct:
@@ -102,13 +148,32 @@ class Evidence:
         """bool (N,): which test images are labelled correctly."""
         return np.asarray(self.test.predictions == self.test_labels)
 
-    @property
+    @cached_property
     def forget(self) -> Seen:
         """The images to forget."""
         indices = self.split.forget
-        return Seen(self.train.at(indices), self.train_labels[indices])
+        reference = self.references[0].at(indices) if self.references else None
+        return Seen(self.train.at(indices), self.train_labels[indices], reference)
 
     def unseen(self, class_matched: bool = False) -> Seen:
         """The test images, or those of the classes of the forget set."""
-        indices = self.split.test_class_matched if class_matched else self.split.test
-        return Seen(self.test.at(indices), self.test_labels[indices])
+        return self._tested(self.split.test_class_matched if class_matched else self.split.test)
+
+    @cached_property
+    def fair_unseen(self) -> Seen:
+        """The test images that the forget set is compared with."""
+        return self._tested(self.split.test_fair)
+
+    @cached_property
+    def kept_unseen(self) -> Seen:
+        """The test images of the classes that are kept: what a model's confidence is known by."""
+        return self._tested(self.split.test_retained)
+
+    def _tested(self, indices: Indices) -> Seen:
+        reference = self.references[1].at(indices) if self.references else None
+        return Seen(self.test.at(indices), self.test_labels[indices], reference)
+
+    def sample(self, name: str) -> Sample:
+        """A set of the samples, for a metric that needs "features"."""
+        assert self.samples is not None
+        return self.samples[name]

@@ -17,21 +17,33 @@ Losses = NDArray[np.float32]
 Correct = NDArray[np.bool_]
 
 
+Each = tuple[NDArray[Any], ...]
+"""What each image adds to a number, an array a set of images: the number is the sum of their means.
+bool or float32; two models measured on the same images are compared by it image by image."""
+
+
+Z = 1.959963984540054
+"""Of a 95 % interval."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A number with its 95 % interval and the number of images behind it. Fractions, 0 to 1.
 
-    low, high: not numbers where no interval is known.
+    low, high: not numbers where no interval is known. each: see `Each`; empty where the number is
+    no such sum.
     """
 
     value: float
     low: float
     high: float
     n: int
+    each: Each = field(default=(), repr=False, compare=False, kw_only=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: what is not a number becomes None."""
-        fields = dataclasses.asdict(self)
+        """The numbers, JSON-ready: what is not a number becomes None."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del fields["each"]
         unknown = [key for key, x in fields.items() if isinstance(x, float) and math.isnan(x)]
         return {**fields, **dict.fromkeys(unknown)}
 
@@ -44,6 +56,27 @@ class Measure:
         return AttackMeasure(**known) if "direction" in known else Measure(**known)
 
 
+def of_images(*each: NDArray[Any], low: float = 0.0, high: float = 1.0) -> Measure:
+    """The sum of the means, with a normal 95 % interval cut at `low` and `high`, the ends of the
+    scale. each: see `Each`."""
+    value = sum(float(part.mean(dtype=np.float64)) for part in each)
+    half = Z * math.sqrt(sum(variance_of_mean(part) for part in each))
+    n = min(len(part) for part in each)
+    return Measure(value, max(low, value - half), min(high, value + half), n, each=each)
+
+
+def variance_of_mean(values: NDArray[Any]) -> float:
+    """Of so many independent values; infinite for fewer than two."""
+    if len(values) < 2:
+        return math.inf
+    return float(values.var(ddof=1, dtype=np.float64)) / len(values)
+
+
+def share_of(right: Correct) -> Measure:
+    """How many are true, as a fraction, with Wilson's interval."""
+    return dataclasses.replace(wilson(int(right.sum()), len(right)), each=(right,))
+
+
 def wilson(hits: float, n: int) -> Measure:
     """`hits` of `n` as a fraction, with Wilson's 95 % interval (Wilson 1927).
 
@@ -51,7 +84,7 @@ def wilson(hits: float, n: int) -> Measure:
     """
     if not n:
         return Measure(math.nan, 0.0, 1.0, 0)
-    z2 = 1.959963984540054**2
+    z2 = Z**2
     share = hits / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
@@ -75,7 +108,7 @@ class AttackMeasure(Measure):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every number for one model and one split, and what they are made of, image by image.
+    """Every number for one model and one split, and the losses behind the histograms.
 
     measures: by the name of the metric; `evaluation["mia"]` is None for one that is not there. A
     set without images has the value nan and n = 0 (null in JSON). None: could not be measured, as
@@ -86,12 +119,8 @@ class Evaluation:
     forget_losses: Losses = field(repr=False)
     test_losses: Losses = field(repr=False)
     class_matched_losses: Losses = field(repr=False)
-    forget_correct: Correct | None = field(default=None, repr=False)
-    retain_correct: Correct | None = field(default=None, repr=False)
-    retained_test_correct: Correct | None = field(default=None, repr=False)
 
     LOSSES = ("forget_losses", "test_losses", "class_matched_losses")
-    CORRECT = ("forget_correct", "retain_correct", "retained_test_correct")
 
     def __getitem__(self, metric: str) -> Measure | None:
         return self.measures.get(metric)
@@ -106,17 +135,39 @@ class Evaluation:
         return {name: measure and measure.to_dict() for name, measure in self.measures.items()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What is known image by image, by field name: losses, and which are labelled correctly."""
-        fields = {name: getattr(self, name) for name in (*self.LOSSES, *self.CORRECT)}
-        return {name: values for name, values in fields.items() if values is not None}
+        """What is known image by image: the losses by field name, and of each measure
+        "METRIC.0", "METRIC.1" and so on, its `each`."""
+        found = {name: getattr(self, name) for name in self.LOSSES}
+        for name, measure in self.measures.items():
+            for i, part in enumerate(measure.each if measure else ()):
+                found[f"{name}.{i}"] = part
+        return found
 
     @classmethod
     def build(cls, metrics: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
         """The inverse of `metrics` and `arrays`. Raises KeyError where losses are missing."""
-        measures = {
-            name: None if fields is None else Measure.from_dict(fields)
-            for name, fields in metrics.items()
-        }
-        known = {name: np.asarray(arrays[name]) for name in cls.LOSSES}
-        known |= {name: np.asarray(arrays[name]) for name in cls.CORRECT if name in arrays}
-        return cls(measures, **known)
+        measures: dict[str, Measure | None] = {}
+        for name, fields in metrics.items():
+            if fields is None:
+                measures[name] = None
+                continue
+            older = _OLDER.get(name, "")
+            each = (arrays[older],) if older in arrays else _numbered(name, arrays)
+            measures[name] = dataclasses.replace(Measure.from_dict(fields), each=each)
+        return cls(measures, **{name: np.asarray(arrays[name]) for name in cls.LOSSES})
+
+
+_OLDER = {
+    "forget_accuracy": "forget_correct",
+    "retain_accuracy": "retain_correct",
+    "retained_test_accuracy": "retained_test_correct",
+}
+"""What the arrays of these metrics were called in runs before version 0.2."""
+
+
+def _numbered(name: str, arrays: Mapping[str, NDArray[Any]]) -> Each:
+    """NAME.0, NAME.1, ..."""
+    found: list[NDArray[Any]] = []
+    while (key := f"{name}.{len(found)}") in arrays:
+        found.append(np.asarray(arrays[key]))
+    return tuple(found)

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as npst
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest
 from core.metrics.histogram import BINS, density, overlap
-from core.metrics.measures import AttackMeasure, Evaluation, Measure, wilson
+from core.metrics.measures import AttackMeasure, Evaluation, Measure, share_of, wilson
 from core.runs.plan import Plan
 
 loss_arrays = npst.arrays(
@@ -75,12 +75,13 @@ def test_wilson_of_nothing():
 
 
 def test_an_evaluation_survives_json_and_arrays():
-    some = Measure(0.5, 0.4, 0.6, 10)
+    right = np.array([True, False, True])
+    parts = np.arange(3, dtype=np.float32), np.arange(2, dtype=np.float32)
     arrays = {name: np.arange(3, dtype=np.float32) for name in Evaluation.LOSSES}
-    arrays["forget_correct"] = np.array([True, False, True])
     evaluation = Evaluation(
         {
-            "forget_accuracy": some,
+            "forget_accuracy": share_of(right),
+            "margin_auc": Measure(0.5, 0.4, 0.6, 2, each=parts),
             "retained_test_accuracy": wilson(0, 0),
             "mia": AttackMeasure(0.6, 0.55, 0.65, 100, "forget lower"),
             "mia_class_matched": None,
@@ -93,8 +94,11 @@ def test_an_evaluation_survives_json_and_arrays():
     assert again.metrics() == evaluation.metrics()
     assert again["mia"] == evaluation["mia"]
     assert again["mia_class_matched"] is None
-    assert again.arrays().keys() == arrays.keys()
-    assert again.retain_correct is None
+    assert again.arrays().keys() == arrays.keys() | {
+        "forget_accuracy.0", "margin_auc.0", "margin_auc.1",
+    }  # fmt: skip
+    for found, expected in zip(again["margin_auc"].each, parts, strict=True):
+        np.testing.assert_array_equal(found, expected)
     assert json.loads(text)["mia_class_matched"] is None
     assert json.loads(text)["retained_test_accuracy"]["value"] is None
     assert math.isnan(again.value("retained_test_accuracy"))
@@ -102,8 +106,11 @@ def test_an_evaluation_survives_json_and_arrays():
     # A metric that came later is not known, and a number alone is how older records have it.
     assert again["of later"] is None
     assert math.isnan(again.value("of later"))
-    older = Evaluation.build({"overlap": 0.25}, evaluation.arrays())
+    older = Evaluation.build(
+        {"overlap": 0.25, "forget_accuracy": 2 / 3}, {**arrays, "forget_correct": right}
+    )
     assert older.value("overlap") == 0.25
+    assert older["forget_accuracy"].each[0].tolist() == right.tolist()
 
 
 def test_a_plan_survives_json():
