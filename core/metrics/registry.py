@@ -1,6 +1,5 @@
-"""Every metric by name, discovered: a new file in this folder with a `Metric` in it is a new
-metric, and an attack (`core.attacks`) is two: against all test images, and against those of the
-same classes."""
+"""Every metric by name, discovered: a new file in this folder or in `core/attacks` with a `Metric`
+in it is a new metric; an attack is several."""
 
 from __future__ import annotations
 
@@ -8,31 +7,27 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
-from typing import TypeVar
 
 import core.attacks
 import core.metrics
-from core.attacks.attack import Attack
+from core.attacks.attack import Attack, ThresholdAttack
 from core.metrics.metric import Metric
 
-Kind = TypeVar("Kind")
 
-
-def _declared(package: ModuleType, kind: type[Kind]) -> Iterator[Kind]:
+def _declared(package: ModuleType) -> Iterator[Metric]:
     """What the modules of a package declare, by file name, then in the order written."""
     for module_info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{module_info.name}")
-        if module.__name__ != __name__:
-            yield from (item for item in vars(module).values() if isinstance(item, kind))
+        if module.__name__ == __name__:
+            continue
+        for item in vars(module).values():
+            if isinstance(item, Metric):
+                yield item
+            elif isinstance(item, Attack | ThresholdAttack):
+                yield from item.metrics()
 
 
-ATTACKS: dict[str, Attack] = {attack.name: attack for attack in _declared(core.attacks, Attack)}
-"""Every attack by name."""
 METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        *_declared(core.metrics, Metric),
-        *(metric for attack in ATTACKS.values() for metric in attack.metrics()),
-    )
+    metric.name: metric for package in (core.metrics, core.attacks) for metric in _declared(package)
 }
 """Every metric by name, in the order of tables."""
