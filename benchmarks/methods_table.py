@@ -1,9 +1,9 @@
 """The table of all methods, from the lines of their runs and of the controls.
 
-A gap has a 95 % interval (`benchmarks.gap`). A run's is paired over the images and stands in its
-line; of the lines from before that was so, only the numbers are left, and each is drawn from a
-binomial of its own count, which makes the interval wider. Methods whose difference from the
-nearest one has an interval that holds 0 are called tied with it.
+A gap has a 95 % interval (`core.metrics.average_gap`). A run's is paired over the images and
+stands in its line; of the lines from before that was so, only the numbers are left, and each is
+drawn from a binomial of its own count, which makes the interval wider. Methods whose difference
+from the nearest one has an interval that holds 0 are called tied with it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 from benchmarks import CLASS
 from benchmarks.controls import AGAIN, CASES, CONTROLS
-from benchmarks.gap import Gap, mean_gap, nearer, unpaired
 from benchmarks.log import Line
 from benchmarks.sweeps import numbers
 from core.data.request_text import parse_request
 from core.errors import LabError
+from core.metrics.average_gap import Gap, mean_gap, nearer, unpaired
 from core.unlearners import METHODS
 
 COLUMNS = {
@@ -143,8 +143,8 @@ def table(lines: Sequence[Line], controls: Sequence[Line]) -> str:
         "of retraining, since not all runs were made on one machine. Retrained again: from another "
         "seed. Nearest first.",
         "",
-        "95 %: the interval of the gap, from a bootstrap over images (`benchmarks/gap.py`): paired "
-        "for "
+        "95 %: the interval of the gap, from a bootstrap over images "
+        "(`core/metrics/average_gap.py`): paired for "
         "the controls, the second retraining and runs that were logged with theirs; for the others "
         "(marked ~) each number is drawn by itself, which makes it wider. Tied: the interval of "
         "the difference from the nearest method holds 0. Controls forget nothing, and a gap sees "

@@ -23,7 +23,10 @@ from numpy.typing import NDArray
 from core.attacks.attack import ROUNDS
 from core.attacks.simple_mia import hits
 from core.errors import BadRequest
-from core.metrics.measures import Evaluation
+from core.metrics.accuracies import FORGET, RETAIN, RETAINED_TEST
+from core.metrics.evidence import Evidence
+from core.metrics.measures import Evaluation, Measure
+from core.metrics.metric import OUTCOMES, Metric
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +41,10 @@ TERMS = {
     True: ("forget_accuracy", "retain_accuracy", "retained_test_accuracy", "mia_class_matched"),
 }
 """The four numbers, by whether whole classes are forgotten. All are fractions, 0 to 1."""
+
+
+COUNTED = ("forget_accuracy", "retain_accuracy", "retained_test_accuracy")
+"""The accuracies whose images are drawn anew: all that the gap is made of but the attack."""
 
 
 REPLICATES = 2000
@@ -70,8 +77,13 @@ def shares(model: Evaluation, by_class: bool) -> Shares:
     spied = hits(model.forget_losses, unseen, subsamples=rounds)
     if spied is None:
         raise BadRequest("There are too few images for the attack, and so for a gap.")
-    right = (model.forget_correct, model.retain_correct, model.retained_test_correct)
-    forgotten, retained, test = (np.asarray(each, np.float64) for each in right)
+    if any((found := model[name]) is None or not found.n for name in COUNTED):
+        raise BadRequest("There are too few images for a gap.")
+    forgotten, retained, test = (
+        np.asarray(found.each[0], np.float64)
+        for name in COUNTED
+        if (found := model[name]) is not None
+    )
     forget = _columns(len(forgotten), {0: forgotten, 3: spied[0] / 2})
     retain = _columns(len(retained), {1: retained})
     if by_class:  # other test images: those of the classes it keeps
@@ -147,3 +159,41 @@ def _gap(differences: Any, strayed: Floats) -> Gap:
     value = 100 * float(np.abs(differences).mean())
     width = 100 * float(np.quantile(np.abs(strayed).mean(axis=1), 0.95))
     return Gap(value, max(0.0, value - width), value + width)
+
+
+def _measure(evidence: Evidence) -> Measure | None:
+    if evidence.ideal is None:
+        return None
+    try:
+        found = paired(_shares(evidence), _shares(evidence.ideal))
+    except BadRequest:
+        return None
+    n = min(len(evidence.forget.labels), len(evidence.fair_unseen.labels))
+    return Measure(found.value / 100, found.low / 100, found.high / 100, n)
+
+
+def _shares(evidence: Evidence) -> Shares:
+    def made() -> Shares:
+        terms = {
+            metric.name: metric.measure(evidence) for metric in (FORGET, RETAIN, RETAINED_TEST)
+        }
+        model = Evaluation(
+            terms,
+            forget_losses=evidence.forget.losses,
+            test_losses=evidence.unseen().losses,
+            class_matched_losses=evidence.unseen(class_matched=True).losses,
+        )
+        return shares(model, evidence.split.by_class)
+
+    return evidence.once("average gap", made)
+
+
+AVERAGE = Metric(
+    "average_gap",
+    "average gap",
+    "The mean distance to the retrained network in four numbers: the accuracy on forgotten, kept "
+    "and new images and the simple attack's. It sees outputs only: a masked answer pleases it.",
+    _measure,
+    OUTCOMES | {"ideal", "retained"},
+    slow=True,
+)

@@ -7,7 +7,13 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.gap import (
+from core.attacks.simple_mia import accuracy, hits
+from core.data.request_text import parse_request
+from core.data.requests import ForgetRequest
+from core.data.splits import Split, split
+from core.errors import BadRequest
+from core.evaluation import evaluate
+from core.metrics.average_gap import (
     TERMS,
     Gap,
     attack_count,
@@ -18,12 +24,6 @@ from benchmarks.gap import (
     shares,
     unpaired,
 )
-from core.attacks.simple_mia import accuracy, hits
-from core.data.request_text import parse_request
-from core.data.requests import ForgetRequest
-from core.data.splits import Split, split
-from core.errors import BadRequest
-from core.evaluation import evaluate
 from core.metrics.evidence import Outcome
 from core.metrics.measures import Evaluation
 from tests import tiny

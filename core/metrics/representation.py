@@ -1,0 +1,147 @@
+"""What a network still knows inside, whatever it answers: a fresh read-out of its features, an
+attack on them, and how alike they are to the ideal's.
+
+A network may silence an answer and keep all that led to it. So a new head, a logistic regression,
+is fitted on its frozen features, or features of forgotten images are told from those of new ones.
+scikit-learn is imported in the functions, as in `core.attacks.simple_mia`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.attacks.attack import AREA
+from core.attacks.curve import auc
+from core.data.splits import Indices
+from core.metrics.evidence import Evidence
+from core.metrics.measures import Measure, of_images
+from core.metrics.metric import OUTCOMES, Metric
+
+FEATURES = OUTCOMES | {"features"}
+KNOWN_OF_FORGOTTEN = 500
+"""Images to forget that a read-out learns from where a whole class is forgotten."""
+READ_OUT_MARGIN = 0.03
+"""A read-out is fitted anew on other features, which moves it by a point or two."""
+FEWEST = 50
+"""Images a side below which a read-out or an attack on features is luck."""
+
+
+def read_out(features: NDArray[np.float32], labels: Indices) -> Any:
+    """A logistic regression on standardised features: `predict` of (n, d) gives int64 (n,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200, tol=1e-3))
+    return model.fit(_finite(features), labels)
+
+
+def excess_of_forgotten(evidence: Evidence) -> Measure | None:
+    """How much better a fresh read-out knows what is to be forgotten than what it is compared with.
+
+    Of whole classes: its recall of them on test images, less its accuracy on the other classes; it
+    is fitted on retained images and on `KNOWN_OF_FORGOTTEN` of the forgotten. Of other sets: its
+    accuracy on the images to forget less that on test images, fitted on retained images alone.
+    """
+    forget, retain = evidence.sample("forget"), evidence.sample("retain")
+    test, kept = evidence.sample("test"), evidence.sample("test_retained")
+    if min(len(s.labels) for s in (forget, retain, test, kept)) < FEWEST:
+        return None
+    if evidence.split.whole_classes:
+        known = slice(KNOWN_OF_FORGOTTEN)
+        fitted = read_out(
+            np.concatenate([forget.features[known], retain.features]),
+            np.concatenate([forget.labels[known], retain.labels]),
+        )
+        sides = test, kept
+    else:
+        fitted = read_out(retain.features, retain.labels)
+        sides = forget, test
+    right = [fitted.predict(_finite(side.features)) == side.labels for side in sides]
+    return of_images(right[0].astype(np.float32), -right[1].astype(np.float32), low=-1.0)
+
+
+def feature_attack(evidence: Evidence) -> Measure | None:
+    """The AUC of a logistic regression that tells features of images to forget from those of new
+    ones, each judged by a fit on other images (five folds)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    forget, test = evidence.sample("forget").features, evidence.sample("test").features
+    n = min(len(forget), len(test))
+    if n < FEWEST:
+        return None
+    members = np.repeat([1, 0], n)
+    scores = cross_val_predict(
+        make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200, tol=1e-3)),
+        _finite(np.concatenate([forget[:n], test[:n]])),
+        members,
+        cv=StratifiedKFold(5, shuffle=True, random_state=0),
+        method="decision_function",
+    )
+    return auc(scores[members == 1], scores[members == 0])
+
+
+def cka(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Linear centred kernel alignment of two networks' features of the same images, 0 to 1
+    (Kornblith et al. 2019, arXiv 1905.00414). first: (n, d), second: (n, e). Not a number where
+    either is constant."""
+    a, b = (x.astype(np.float64) - x.mean(axis=0, dtype=np.float64) for x in (first, second))
+    sizes = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(np.linalg.norm(a.T @ b) ** 2 / sizes) if sizes else float("nan")
+
+
+def _alike(name: str, label: str, sentence: str, sample: str) -> Metric:
+    def measure(evidence: Evidence) -> Measure | None:
+        ideal = evidence.ideal
+        if ideal is None or ideal.samples is None:
+            return None
+        ours, others = evidence.sample(sample).features, ideal.sample(sample).features
+        if len(ours) < FEWEST:
+            return None
+        return Measure(cka(_finite(ours), _finite(others)), np.nan, np.nan, len(ours))
+
+    return Metric(name, label, sentence, measure, FEATURES | {"ideal"}, slow=True)
+
+
+def _finite(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.nan_to_num(features, nan=0.0, posinf=1e4, neginf=-1e4)
+
+
+RE_HEAD = Metric(
+    "re_head",
+    "re-head excess",
+    "How much better a fresh last layer, put on the network as it is inside, knows what was to be "
+    "forgotten than what it can be compared with.",
+    excess_of_forgotten,
+    FEATURES,
+    slow=True,
+    signal="inside",
+    margin=READ_OUT_MARGIN,
+)
+FEATURE_ATTACK = Metric(
+    "feature_auc",
+    "attack on features, AUC",
+    "How often what goes on inside tells a forgotten image from a new one, of all pairs.",
+    feature_attack,
+    FEATURES,
+    slow=True,
+    margin=AREA,
+)
+CKA_FORGET = _alike(
+    "cka_forget",
+    "CKA to the ideal, forget set",
+    "How alike the network and the ideal are inside, on the images to forget; 1 is the same.",
+    "forget",
+)
+CKA_RETAIN = _alike(
+    "cka_retain",
+    "CKA to the ideal, retain set",
+    "How alike the network and the ideal are inside, on the images to keep; 1 is the same.",
+    "retain",
+)
