@@ -1,69 +1,66 @@
 """Did it forget? A model is judged against one retrained without the forget set: the ideal.
 
-Each signal is the difference of the unlearned model to the ideal, paired image by image, with its
-95 % interval. It counts as none within a margin, the larger of a practical one and twice the
-standard deviation between retrainings, and as a difference where its whole interval lies outside
-the margin; between the two, and where the interval is wider than the margin, nobody can tell. So
-three images of five hundred decide nothing. Which way it lies is read from the model before to the
-ideal, never from 50 %.
+Which numbers are read says the registry of metrics: each of them that is a signal. Of the forget
+set there are three kinds: the answers on it, what spies make of the outputs, and what is still
+known inside. A fourth says what was damaged.
 
-Two signals are of the forget set: how many of its images are labelled correctly, and how often an
-image of it surprises the model less than a test image (the AUC of an attack on the loss, Mann and
-Whitney's statistic; Yeom et al. 2018). Two more say what was damaged. Both signals see outputs
-only: a network that has silenced an answer and kept its features passes them. numpy only, so that
-the front page can judge.
+Each signal is the difference of the unlearned model to the ideal, paired image by image, with its
+95 % interval. It counts as none within a margin, the larger of the metric's own and of what two
+retrainings differ by, and as a difference where its whole interval lies outside the margin; between
+the two, and where the interval is wider than the margin, nobody can tell. So three images of five
+hundred decide nothing. Which way it lies is read from the model before to the ideal, never from
+50 %. Nothing here imports torch or scikit-learn, so that the front page can judge.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from core.attacks.curve import SMALLEST, auc
 from core.data.requests import ForgetRequest
-from core.metrics.differences import (
-    Z,
-    auc_parts,
-    paired_difference,
-    unpaired_difference,
-    variance_of_mean,
-)
+from core.metrics.differences import difference
 from core.metrics.measures import Evaluation, Measure
+from core.metrics.metric import Signal as Kind
+from core.metrics.registry import METRICS
 
 Word = Literal[
-    "not forgotten", "partly forgotten", "forgotten", "forgotten too much", "cannot tell"
+    "not forgotten",
+    "partly forgotten",
+    "only silenced",
+    "forgotten",
+    "forgotten too much",
+    "cannot tell",
 ]
 
 
 Place = Literal["at the ideal", "on the way", "beyond", "cannot tell"]
 
 
-MARGINS: Mapping[str, float] = {
-    "forget_accuracy": 0.01,
-    "loss_auc": 0.02,
-    "retain_accuracy": 0.01,
-    "retained_test_accuracy": 0.01,
-}
-"""Differences too small to matter: a point of accuracy, .02 of an AUC."""
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind)
+"""Of signals, in the order in which a verdict has them."""
 
 
-SMALLEST = 10
-"""Images on a side: fewer say nothing about how much their mean strays."""
+LOSS_AUC = "loss_auc"
+"""What stands for the spies of the outputs in a run of which only the losses were kept."""
 
 
 @dataclass(frozen=True)
 class Signal:
     """One number of three models, and how far the unlearned one lies from the ideal.
 
+    kind: "answers", "outputs" or "inside" of the forget set, or "damage".
     before, after, ideal: 0 to 1. difference: after - ideal; low and high are its 95 % interval, n
     the images on the smaller side. margin: up to which a difference counts as none. paired: whether
     the two models were compared image by image; the interval is wider where not.
     """
 
     name: str
+    kind: Kind
     before: float
     after: float
     ideal: float
@@ -74,6 +71,8 @@ class Signal:
     @property
     def place(self) -> Place:
         """Where `after` lies on the way from `before` to the ideal."""
+        if self.difference.n < SMALLEST:
+            return "cannot tell"
         away = self.difference.value
         low, high = self.difference.low, self.difference.high
         if abs(away) <= self.margin and (high - low) / 2 <= self.margin:
@@ -98,6 +97,7 @@ class Signal:
         """JSON-ready."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "before": self.before,
             "after": self.after,
             "ideal": self.ideal,
@@ -152,36 +152,37 @@ def judge(
     """
     if before is None or after is None or ideal is None:
         return None
-    margins = {name: max(m, 2 * (spread or {}).get(name, 0.0)) for name, m in MARGINS.items()}
-    forget_signals: list[Signal] = []
-    damage_signals: list[Signal] = []
-    for name, group in (
-        ("forget_accuracy", forget_signals),
-        ("retain_accuracy", damage_signals),
-        ("retained_test_accuracy", damage_signals),
-    ):
-        if signal := _accuracy(name, before, after, ideal, margins[name]):
-            group.append(signal)
-    if attack := _loss_auc(before, after, ideal, request, margins["loss_auc"]):
-        forget_signals.append(attack)
-    word, share, betrayed_by = decide(forget_signals)
+    models, spread = (before, after, ideal), spread or {}
+    signals = []
+    for kind in KINDS:
+        names = [metric.name for metric in METRICS.values() if metric.signal == kind]
+        found = [_signal(n, kind, [model[n] for model in models], spread) for n in names]
+        if kind == "outputs" and not any(found):
+            measures = [_loss_auc(model, request) for model in models]
+            found = [_signal(LOSS_AUC, kind, measures, spread)]
+        signals += [signal for signal in found if signal]
+    of_forget = [signal for signal in signals if signal.kind != "damage"]
+    word, share, betrayed_by = decide(of_forget)
     damaged = tuple(
-        s.name
-        for s in damage_signals
-        if s.difference.value < 0 and s.place not in ("at the ideal", "cannot tell")
+        signal.name
+        for signal in signals
+        if signal.kind == "damage"
+        and signal.difference.value < 0
+        and signal.place not in ("at the ideal", "cannot tell")
     )
-    return Verdict(word, share, betrayed_by, damaged, (*forget_signals, *damage_signals))
+    return Verdict(word, share, betrayed_by, damaged, tuple(signals))
 
 
-def decide(signals: list[Signal]) -> tuple[Word, float, str]:
+def decide(signals: Sequence[Signal]) -> tuple[Word, float, str]:
     """The word for the signals of a forget set, the share of the way, and the signal that decides.
 
     A signal still on the way outweighs one beyond the ideal, and both outweigh one that cannot
-    tell. Nearer to before than to the ideal, on average, is not forgotten. Where no signal had a
-    way to go, nothing could be seen.
+    tell. Where only what is inside is still on the way, and all that can be seen from outside is at
+    the ideal, an answer was silenced. Nearer to before than to the ideal, on average over the kinds
+    of signals, is not forgotten. Where no signal had a way to go, nothing could be seen.
     """
     telling = [signal for signal in signals if signal.telling]
-    share = float(np.mean([signal.share for signal in telling])) if telling else 0.0
+    share = _share(telling)
 
     def worst(place: Place) -> str:
         candidates = [signal for signal in signals if signal.place == place]
@@ -190,6 +191,9 @@ def decide(signals: list[Signal]) -> tuple[Word, float, str]:
         return max(candidates, key=lambda s: abs(s.difference.value) / s.margin).name
 
     if decisive := worst("on the way"):
+        outside = [signal for signal in signals if signal.kind != "inside"]
+        if outside and all(signal.place == "at the ideal" for signal in outside):
+            return "only silenced", share, decisive
         return ("not forgotten" if share < 0.5 else "partly forgotten"), share, decisive
     if decisive := worst("beyond"):
         return "forgotten too much", share, decisive
@@ -200,44 +204,28 @@ def decide(signals: list[Signal]) -> tuple[Word, float, str]:
     return "forgotten", share, ""
 
 
-def _accuracy(
-    name: str, before: Evaluation, after: Evaluation, ideal: Evaluation, margin: float
-) -> Signal | None:
-    start, end, goal = (model.value(name) for model in (before, after, ideal))
-    unlearned, retrained = after[name], ideal[name]
-    if unlearned is None or retrained is None or any(map(math.isnan, (start, end, goal))):
-        return None
-    field = name.replace("accuracy", "correct")
-    hits = getattr(after, field), getattr(ideal, field)
-    paired = all(right is not None for right in hits) and len(hits[0]) == len(hits[1])
-    difference = paired_difference(*hits) if paired else unpaired_difference(unlearned, retrained)
-    return Signal(name, start, end, goal, difference, margin, paired)
+def _share(telling: Sequence[Signal]) -> float:
+    """Of the way from before to the ideal, 0 to 1: the mean over the kinds of signals, so that
+    another spy of a kind does not weigh more."""
+    kinds = {signal.kind for signal in telling}
+    means = [np.mean([s.share for s in telling if s.kind == kind]) for kind in sorted(kinds)]
+    return float(np.mean(means)) if means else 0.0
 
 
-def _loss_auc(
-    before: Evaluation,
-    after: Evaluation,
-    ideal: Evaluation,
-    request: ForgetRequest,
-    margin: float,
+def _signal(
+    name: str, kind: Kind, measures: Sequence[Measure | None], spread: Mapping[str, float]
 ) -> Signal | None:
-    """The AUC of the fair attack, an attack on the loss against the test images that suit the
-    request; paired by DeLong, DeLong and Clarke-Pearson 1988."""
-    unseen = "class_matched_losses" if request.class_matched else "test_losses"
-    models = [(model.forget_losses, getattr(model, unseen)) for model in (before, after, ideal)]
-    if any(not len(side) for model in models for side in model):
+    """measures: before, after and of the ideal. None where one of them was not measured."""
+    known = [x for x in measures if x is not None and not math.isnan(x.value)]
+    if len(known) < len(measures):
         return None
-    aucs = [auc_parts(*model) for model in models]
-    (_, unlearned), (_, retrained) = aucs[1], aucs[2]
-    values = [value for value, _ in aucs]
-    paired = all(len(a) == len(b) for a, b in zip(unlearned, retrained, strict=True))
-    if min(len(side) for side in (*unlearned, *retrained)) < SMALLEST:
-        variance = math.inf
-    elif paired:
-        variance = sum(variance_of_mean(a - b) for a, b in zip(unlearned, retrained, strict=True))
-    else:
-        variance = sum(variance_of_mean(side) for side in (*unlearned, *retrained))
-    middle, half = values[1] - values[2], Z * math.sqrt(variance)
-    n = min(len(side) for side in unlearned)
-    difference = Measure(middle, max(-1.0, middle - half), min(1.0, middle + half), n)
-    return Signal("loss_auc", values[0], values[1], values[2], difference, margin, paired)
+    apart, paired = difference(known[1], known[2])
+    margin = max(METRICS[name].margin, 2 * spread.get(name, 0.0))
+    start, end, goal = (x.value for x in known)
+    return Signal(name, kind, start, end, goal, apart, margin, paired)
+
+
+def _loss_auc(model: Evaluation, request: ForgetRequest) -> Measure | None:
+    """The attack on the loss, from the losses themselves."""
+    unseen = model.class_matched_losses if request.class_matched else model.test_losses
+    return auc(*(-losses.astype(np.float64) for losses in (model.forget_losses, unseen)))

@@ -6,17 +6,19 @@ import io
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest
+from core.metrics.measures import Measure
 from core.runs.run import Run
 from tests.app import fakes
 from ui import links, report
 from ui.links import Draft
 from ui.widgets.columns import UNSCORED
 from ui.widgets.setting import log_scale
-from ui.wording import attack, numbers, terms, traps, verdicts
+from ui.wording import aim, attack, numbers, terms, traps, verdicts
 
 REQUESTS = (
     ForgetRequest.random(0.1),
@@ -60,6 +62,41 @@ def test_unreadable_requests_become_a_sentence(text: str) -> None:
     assert len(problems) == 1
 
 
+def test_the_aim_in_words() -> None:
+    known = {
+        "forget_accuracy": Measure(0.882, 0.87, 0.89, 5000),
+        "retained_test_accuracy": Measure(0.879, 0.87, 0.89, 9000),
+        "margin_auc": Measure(0.503, 0.49, 0.51, 5000),
+    }
+    text = aim.aim("retrained", known)
+    for part in ("retrained without exactly these images labels 88.2 %", "87.9 %", "50.3 %"):
+        assert part in text
+    few = aim.aim("folds", known | {"margin_auc": None})
+    assert "Ten networks" in few
+    assert " label 88.2 % of them" in few
+    assert "spy" not in few
+    assert "21 min" in aim.unknown(1252)
+    assert "took" not in aim.unknown(None)
+
+
+def test_the_words_for_what_is_seen_inside() -> None:
+    """A verdict of an answer that was silenced, from numbers alone."""
+    done = fakes.run()
+
+    def inside(model: str, value: float) -> Run:
+        evaluation = getattr(done, model)
+        each = tuple(np.full(1000, part, np.float32) for part in (value, 0.0))
+        found = Measure(value, value - 0.01, value + 0.01, 1000, each=each)
+        return replace(evaluation, measures={**evaluation.measures, "re_head": found})
+
+    values = {"before": 0.11, "after": 0.1, "retrained": 0.005}
+    run = replace(done, **{model: inside(model, value) for model, value in values.items()})
+    assert verdicts.headline(done).startswith("Forgotten")
+    assert verdicts.headline(run).startswith("Only silenced: ")
+    assert "Inside, beside new images, a fresh last layer knows" in verdicts.reasons(run)
+    assert "+10.0 points (+11.0 points before; the retrained network +0.5 points)" in said(run)
+
+
 def said(run: Run) -> str:
     return f"{verdicts.headline(run)} {verdicts.reasons(run)}"
 
@@ -68,7 +105,7 @@ def test_the_verdict_follows_the_numbers() -> None:
     def told(**after: object) -> str:
         return said(fakes.run(after=after))
 
-    assert told().startswith("Forgotten, as far as this spy can see.")
+    assert told().startswith("Forgotten, as far as these spies can see.")
     assert "-0.4 points against before" in told()
     assert told(forget=0.90).startswith("Partly forgotten: ")
     assert told(forget=0.985).startswith("Not forgotten: it is nearer to the network before")

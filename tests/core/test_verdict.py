@@ -11,21 +11,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.attacks.curve import auc
 from core.data.requests import ForgetRequest
 from core.data.splits import Split
 from core.evaluation import evaluate
-from core.metrics.differences import auc_parts, paired_difference, unpaired_difference
+from core.metrics.differences import difference
 from core.metrics.evidence import Outcome
-from core.metrics.measures import Evaluation, Measure, wilson
+from core.metrics.measures import Evaluation, Measure, share_of, wilson
+from core.metrics.metric import Signal as Kind
 from core.runs.run_files import run_from_files, shipped_runs
 from core.runs.verdicts import verdict_of
-from core.verdict import MARGINS, Signal, decide, judge
+from core.verdict import Signal, decide, judge
 
 
-def signal(before: float, after: float, ideal: float, half: float = 0.008) -> Signal:
+def signal(
+    before: float, after: float, ideal: float, half: float = 0.008, kind: Kind = "outputs"
+) -> Signal:
     away = after - ideal
     return Signal(
-        "loss_auc", before, after, ideal, Measure(away, away - half, away + half, 999), 0.02, True
+        "margin_auc",
+        kind,
+        before,
+        after,
+        ideal,
+        Measure(away, away - half, away + half, 999),
+        0.02,
+        True,
     )
 
 
@@ -99,13 +110,33 @@ def test_a_few_images_of_500_decide_nothing(known: int) -> None:
     one seed or precision to the next, which used to change the word."""
     ideal, mine = np.zeros(500, bool), np.zeros(500, bool)
     ideal[:3], mine[3 : 3 + known] = True, True
-    away = paired_difference(mine, ideal)
-    found = Signal("forget_accuracy", 0.952, known / 500, 0.006, away, 0.01, True)
+    away, paired = difference(share_of(mine), share_of(ideal))
+    assert paired
+    found = Signal("forget_accuracy", "answers", 0.952, known / 500, 0.006, away, 0.01, True)
     assert found.place == "cannot tell"
 
 
+def test_silenced_is_what_only_the_inside_betrays() -> None:
+    gone, kept = signal(1.0, 0.0, 0.0, 0.0, "answers"), signal(0.10, 0.10, -0.03, kind="inside")
+    halfway, unsure = signal(0.10, 0.02, -0.03, kind="inside"), signal(0.6, 0.51, 0.5, 0.05)
+    outputs = signal(0.6, 0.5, 0.5)
+    assert decide([gone, outputs, kept]) == ("only silenced", pytest.approx(2 / 3), "margin_auc")
+    assert decide([gone, outputs, halfway])[0] == "only silenced"
+    # Where a spy of the outputs still sees it, or cannot tell, it is not silence that was reached.
+    assert decide([gone, signal(0.6, 0.57, 0.5), kept])[0] == "not forgotten"
+    assert decide([gone, unsure, halfway])[0] == "partly forgotten"
+    # Features that became worse for everything are not a difference of the excess.
+    assert decide([gone, outputs, signal(0.10, -0.03, -0.03, kind="inside")])[0] == "forgotten"
+    assert decide([kept])[0] == "not forgotten"
+
+
+def test_one_more_spy_of_a_kind_does_not_weigh_more() -> None:
+    answers, spy = signal(1.0, 0.0, 0.0, 0.0, "answers"), signal(0.6, 0.6, 0.5)
+    assert decide([answers, spy])[1] == decide([answers, spy, spy, spy])[1] == 0.5
+
+
 def test_all_signals_count() -> None:
-    gone, left = signal(1.0, 0.0, 0.0, 0.0), signal(0.6, 0.57, 0.5)
+    gone, left = signal(1.0, 0.0, 0.0, 0.0, "answers"), signal(0.6, 0.57, 0.5)
     beyond, unsure = signal(0.6, 0.4, 0.5), signal(0.6, 0.51, 0.5, 0.05)
     assert decide([gone, left])[0] == "partly forgotten"
     assert decide([gone, left])[1] == pytest.approx((1 + 0.3) / 2)
@@ -119,50 +150,40 @@ def test_all_signals_count() -> None:
 # What the signals are made of
 
 
-@given(
-    st.lists(st.integers(0, 8), min_size=1, max_size=30),
-    st.lists(st.integers(0, 8), min_size=1, max_size=30),
-)
-def test_auc_counts_pairs(forget: list[int], unseen: list[int]) -> None:
-    mine, others = np.array(forget, np.float32), np.array(unseen, np.float32)
-    lower = (mine[:, None] < others).sum() + (mine[:, None] == others).sum() / 2
-    value, (of_forget, of_unseen) = auc_parts(mine, others)
-    assert value == pytest.approx(lower / (len(mine) * len(others)))
-    assert of_forget.mean() == pytest.approx(value)
-    assert of_unseen.mean() == pytest.approx(value)
-
-
-def test_auc_of_two_known_gaussians() -> None:
-    """P(X < Y) for X ~ N(0, 1) and Y ~ N(1, 1) is Phi(1 / sqrt 2) = .7602."""
-    draw = np.random.default_rng(0)
-    value, _ = auc_parts(
-        draw.normal(0, 1, 40_000).astype(np.float32), draw.normal(1, 1, 40_000).astype(np.float32)
-    )
-    assert value == pytest.approx(0.7602, abs=0.006)
-
-
-def test_auc_does_not_know_the_scale_and_bears_divergence() -> None:
-    draw = np.random.default_rng(1)
-    mine, others = draw.exponential(1, 50), draw.exponential(2, 60)
-    value = auc_parts(mine.astype(np.float32), others.astype(np.float32))[0]
-    assert auc_parts(20 * mine.astype(np.float32), 20 * others.astype(np.float32))[0] == value
-    bad = np.full(50, math.nan, np.float32)
-    assert auc_parts(bad, others.astype(np.float32))[0] == 0
-    assert auc_parts(bad, bad)[0] == 0.5
-
-
 def test_paired_and_unpaired_differences_by_hand() -> None:
     first = np.array([1, 1, 1, 0, 0, 1, 1, 1, 1, 1], bool)
     second = np.array([1, 1, 0, 0, 1, 1, 1, 1, 1, 0], bool)
-    found = paired_difference(first, second)
+    found, paired = difference(share_of(first), share_of(second))
+    assert paired
     assert found.value == pytest.approx(0.1)
-    # Two for, one against of ten: variance .3 - .01.
-    assert found.high - found.value == pytest.approx(1.96 * math.sqrt(0.29 / 10), abs=1e-3)
-    assert paired_difference(first, first) == Measure(0, 0, 0, 10)
+    # Agresti and Min: 2.5 for, 1.5 against of twelve.
+    half = 1.96 * math.sqrt(4 - 1 / 12) / 12
+    assert found.high - found.value == pytest.approx(half, abs=1e-4)
+    # A dozen images on which both agree prove little, 5,000 much.
+    for n, width in ((12, 0.14), (5000, 0.0004)):
+        agreed = share_of(np.ones(n, bool))
+        assert difference(agreed, agreed)[0].high == pytest.approx(width, abs=1e-3)
     # Newcombe 1998, table II (a): 56/70 - 48/80 = .2, .0524 to .3339.
-    a, b = wilson(56, 70), wilson(48, 80)
-    wide = unpaired_difference(a, b)
+    wide, paired = difference(wilson(56, 70), wilson(48, 80))
+    assert not paired
     assert (wide.value, wide.low, wide.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+
+
+def test_an_auc_is_compared_pair_by_pair() -> None:
+    """Of the same images in another order of difficulty: nearer than two draws of images would be,
+    and no width where the order is the same."""
+    draw = np.random.default_rng(3)
+    members, others = draw.normal(0.3, 1, 400), draw.normal(0, 1, 600)
+    once = auc(members, others)
+    again = auc(2 * members + 1, 2 * others + 1)
+    nearly = auc(members + draw.normal(0, 0.2, 400), others + draw.normal(0, 0.2, 600))
+    assert once is not None
+    assert again is not None
+    assert nearly is not None
+    same, paired = difference(once, again)
+    assert (same.value, same.low, same.high, paired) == (0, 0, 0, True)
+    near, _ = difference(once, nearly)
+    assert 0 < near.high - near.low < (once.high - once.low) / 2
 
 
 # Models
@@ -198,7 +219,9 @@ def test_a_second_retraining_is_forgotten_and_undamaged() -> None:
     assert found is not None
     assert (found.word, found.damaged, found.betrayed_by) == ("forgotten", (), "")
     assert all(s.paired for s in found.signals)
-    assert [s.name for s in found.signals] == list(MARGINS)[:2] + list(MARGINS)[2:]
+    assert [s.name for s in found.signals] == [
+        "forget_accuracy", "loss_auc", "retain_accuracy", "retained_test_accuracy",
+    ]  # fmt: skip
 
 
 def test_nothing_done_half_done_and_overdone() -> None:
@@ -236,8 +259,12 @@ def test_dividing_the_logits_does_not_please_it() -> None:
 
 
 def test_runs_without_images_of_their_own_are_compared_unpaired() -> None:
-    bare = dict.fromkeys(Evaluation.CORRECT)
-    old = dataclasses.replace(model(3, 0.88, 0.88), **bare)
+    full = model(3, 0.88, 0.88)
+    bare = {
+        name: measure and dataclasses.replace(measure, each=())
+        for name, measure in full.measures.items()
+    }
+    old = dataclasses.replace(full, measures=bare)
     found = judge(BEFORE, old, IDEAL, REQUEST)
     assert found is not None
     forget = found.signal("forget_accuracy")

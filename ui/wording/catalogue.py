@@ -44,6 +44,7 @@ def method_name(name: str) -> str:
         .capitalize()
         .replace("Neg grad plus", "NegGrad+")
         .replace("Neg grad", "NegGrad")
+        .replace("Brought", "Weights from outside")
     )
 
 

@@ -51,10 +51,11 @@ USEFUL_HELP = (
     "Higher is better: this is what forgetting must not cost."
 )
 LIMITS = (
-    "What this spy cannot see: it looks at one number per image, the loss, and judges all images "
-    "alike. A network that has only silenced an answer, and still recognises the images inside, "
-    "looks the same to it; and an attack that is stronger, or aimed at a single image, may still "
-    "find traces. A score near the ideal is evidence of forgetting, never a proof of deletion."
+    "What these spies cannot see: the one whose score is drawn here looks at one number per image, "
+    "the loss, and judges all images alike; the verdict also hears some that look at all answers, "
+    "that know how hard each image is, or that look inside, where a network that has only silenced "
+    "an answer is found out. An attack that is stronger, or aimed at a single image, may still "
+    "find traces. Numbers near the ideal's are evidence of forgetting, never a proof of deletion."
 )
 TOO_FEW = "too few images"
 MEASURING = "measuring"

@@ -3,10 +3,11 @@ claims that deletion is proven."""
 
 from __future__ import annotations
 
+from core.attacks.curve import SMALLEST
 from core.metrics.measures import Evaluation
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
-from core.verdict import SMALLEST, Verdict
+from core.verdict import Signal, Verdict
 from ui.wording.attack import fair_metric, fair_spy
 from ui.wording.numbers import known, percent, points, value
 
@@ -23,7 +24,9 @@ def headline(run: Run) -> str:
         )
     way = f"{100 * min(found.share, 0.99):.0f} % of the way from before to the retrained network"
     text = {
-        "forgotten": "Forgotten, as far as this spy can see.",
+        "forgotten": "Forgotten, as far as these spies can see.",
+        "only silenced": "Only silenced: from outside it looks like the retrained network, and "
+        "inside it still knows.",
         "partly forgotten": f"Partly forgotten: {way}.",
         "not forgotten": "Not forgotten: it is nearer to the network before than to the retrained "
         f"one ({way}).",
@@ -34,17 +37,15 @@ def headline(run: Run) -> str:
 
 
 def _cannot_tell(found: Verdict, way: str) -> str:
-    few = found.signal("loss_auc")
-    if few is None or few.difference.n < SMALLEST:
+    few = min((s.difference.n for s in found.signals if s.kind != "damage"), default=0)
+    if few < SMALLEST:
         return f"Cannot tell: fewer than {SMALLEST} images to forget are too few to judge."
     if not found.betrayed_by:
         return (
             "Cannot tell: these numbers were those of the retrained network before unlearning "
             "already, so they cannot show forgetting here."
         )
-    return (
-        f"Cannot tell: {few.difference.n:,} images measure this too coarsely. It looks like {way}."
-    )
+    return f"Cannot tell: {few:,} images measure this too coarsely. It looks like {way}."
 
 
 def reasons(run: Run) -> str:
@@ -67,13 +68,19 @@ def reasons(run: Run) -> str:
             f"Of the images to forget it labels {percent(signal.after)} correctly "
             f"({percent(signal.before)} before; the retrained network {percent(signal.ideal)})."
         )
-    if signal := found.signal("loss_auc"):
-        new = "a new one of the same class" if run.plan.request.class_matched else "a new one"
-        parts.append(
-            f"Beside {new}, a forgotten image surprises it less in {percent(signal.after)} of all "
-            f"pairs ({percent(signal.before)} before; the retrained network "
-            f"{percent(signal.ideal)})."
-        )
+    new = "a new one of the same class" if run.plan.request.class_matched else "a new one"
+    others = "the other classes" if run.plan.request.kind == "classes" else "new images"
+    sentences = {
+        "outputs": f"Beside {new}, a spy that sees its answers finds a forgotten image the more "
+        "familiar in {} of all pairs ({} before; the retrained network {}).",
+        "inside": f"Inside, beside {others}, a fresh last layer knows what was to be forgotten by "
+        "{} ({} before; the retrained network {}).",
+    }
+    for kind, sentence in sentences.items():
+        if signal := _loudest(found, kind):
+            values = signal.after, signal.before, signal.ideal
+            shown = points if kind == "inside" else percent
+            parts.append(sentence.format(*map(shown, values)))
     if found.damaged:
         names = {
             "retain_accuracy": "on {} of the images it was to keep (retrained {})",
@@ -87,6 +94,12 @@ def reasons(run: Run) -> str:
     else:
         parts.append(_cost(before, after, ideal))
     return " ".join(parts)
+
+
+def _loudest(found: Verdict, kind: str) -> Signal | None:
+    """Of the signals of a kind the one that lies furthest from the ideal."""
+    of_kind = [signal for signal in found.signals if signal.kind == kind]
+    return max(of_kind, key=lambda s: abs(s.difference.value) / s.margin, default=None)
 
 
 def _cost(before: Evaluation, after: Evaluation, ideal: Evaluation | None) -> str:
