@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument, Option, Typer
 
@@ -18,14 +18,11 @@ from core.data.request_text import parse_request
 from core.errors import BadRequest, StoreCorrupt
 from core.files import SHIPPED, cache_folder
 from core.runs.shell import progress, typed
-from core.runs.shell.exit_codes import CANCELLED, run_command
-from core.runs.shell.interrupts import stopped_by_ctrl_c
-from core.runs.shell.report import report, table, trained_line
-from core.runs.shell.targets import SCREEN, check_targets, write_json
+from core.runs.shell.exit_codes import run_command
+from core.runs.shell.output import answer, put, run_kept, say, show_run
+from core.runs.shell.report import trained_line
+from core.runs.shell.targets import check_targets, write_json
 from core.runs.shell.typed import Data, Dataset, ForgetSeed, Json, Keep, Model, Seed
-
-if TYPE_CHECKING:
-    from core.runs.run import Run
 
 app = Typer(
     help="Forgetting Lab from a shell.",
@@ -45,7 +42,7 @@ def info(data: Data = None, json: Json = "") -> None:
     from core.runs.shell.inventory import inventory, inventory_lines
 
     facts = inventory(data, (SHIPPED, cache_folder() / "models"))
-    _answer(facts, inventory_lines(facts), json)
+    answer(facts, inventory_lines(facts), json)
 
 
 @app.command(help="train a base model or a retrained reference")
@@ -87,7 +84,7 @@ def train(
                 lines.append(trained_line(item))
             else:
                 show(progress.of_training(item))
-    _print(lines)
+    put(lines)
 
 
 @app.command(help="unlearn and measure")
@@ -117,7 +114,6 @@ def unlearn(
 ) -> int:
     from core.data.load import load_dataset
     from core.runs.plan import Plan
-    from core.runs.shell.kept import kept_run, recovered
     from core.runs.store.store import Store
     from core.runs.task import prepare
 
@@ -125,21 +121,34 @@ def unlearn(
     plan = Plan(model, dataset, request, method, dict(settings or ()), seed)
     images = load_dataset(dataset, data)
     check_targets(json, weights)
-    task = prepare(plan, dataset=images)
-    store = Store()
-    _say(*recovered(store))
-    with stopped_by_ctrl_c() as stop, progress.progress(every=2) as show:
-        run, unsaved = kept_run(
-            task,
-            store,
-            stop=stop,
-            weights_file=weights,
-            show=lambda snapshot: show(progress.of_unlearning(snapshot)),
-        )
-    _show(run, json)
-    if unsaved is not None:
-        raise unsaved
-    return CANCELLED if run.status == "partial" else 0
+    return run_kept(prepare(plan, dataset=images), Store(), json, weights)
+
+
+@app.command(help="judge weights that were unlearned elsewhere, by whatever method")
+def judge(
+    weights: Annotated[
+        Path,
+        Option(parser=typed.file, metavar="FILE", help=".safetensors, or a .pth state dict"),
+    ],
+    forget: Annotated[str, Option(help="what they should have forgotten; as in unlearn")],
+    model: Model = "compact",
+    dataset: Dataset = "cifar10",
+    data: Data = None,
+    forget_seed: ForgetSeed = 0,
+    json: Json = "",
+) -> int:
+    from core.data.load import load_dataset
+    from core.runs import brought
+    from core.runs.plan import Plan
+    from core.runs.store.store import Store
+    from core.runs.task import prepare
+
+    request = parse_request(forget, forget_seed)
+    images = load_dataset(dataset, data)
+    check_targets(json, None)
+    settings = {"weights": brought.keep(weights)}
+    plan = Plan(model, dataset, request, brought.NAME, settings)
+    return run_kept(prepare(plan, dataset=images), Store(), json, None)
 
 
 @app.command(help="run a grid of plans, several at a time; goes on where it was broken off")
@@ -155,7 +164,7 @@ def sweep(
 
     plans = sweeps.read_sweep(file)
     store = Store()
-    _say(*recovered(store))
+    say(*recovered(store))
     failed = 0
     with progress.progress(every=2) as show:
         for item in sweeps.sweep(plans, store, folder=data, processes=processes, dask=dask):
@@ -172,7 +181,7 @@ def methods(json: Json = "") -> None:
     from core.runs.shell.method_list import method_lines, methods_with_costs
 
     entries = methods_with_costs(measured_methods())
-    _answer(entries, method_lines(entries), json)
+    answer(entries, method_lines(entries), json)
 
 
 @app.command(help="finished runs")
@@ -182,13 +191,13 @@ def runs(id: Annotated[str | None, Argument(help="show this one")] = None, json:
 
     store = Store()
     if id:
-        _show(store.load(id), json)
+        show_run(store.load(id), json)
     elif json:
         write_json(json, run_reports(store))
     elif (summaries := store.summaries()) and (console := progress.terminal(sys.stdout)):
         console.print(run_table(summaries))
     else:
-        _print(run_lines(summaries))
+        put(run_lines(summaries))
 
 
 @app.command(help="fetch CIFAR-10 for this machine")
@@ -214,36 +223,13 @@ def repair() -> None:
     try:
         store = Store()
     except StoreCorrupt as error:
-        _say(str(error))
+        say(str(error))
         store = reset_aside()
         print(f"The damaged database was set aside. The new one has {store.count()} runs.")
-        _print(store.notes)
+        put(store.notes)
     else:
         print("The database of runs is not damaged, so nothing was changed.")
     store.close()
-
-
-def _show(run: Run, json: str) -> None:
-    """The table on the screen, unless JSON goes there."""
-    if json != SCREEN:
-        _print(table(run))
-    if json:
-        write_json(json, report(run))
-
-
-def _answer(content: Any, lines: Iterable[str], json: str) -> None:
-    if json:
-        write_json(json, content)
-    else:
-        _print(lines)
-
-
-def _print(lines: Iterable[str]) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def _say(*lines: str) -> None:
-    sys.stderr.writelines(f"{line}\n" for line in lines)
 
 
 if __name__ == "__main__":

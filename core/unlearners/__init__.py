@@ -32,12 +32,16 @@ def _discover() -> dict[str, type[Unlearner]]:
         "weight-editing",
         "teacher-student",
         "second-order",
+        "control",
     )
     return dict(sorted(methods.items(), key=lambda pair: (order.index(pair[1].group), pair[0])))
 
 
-METHODS: dict[str, type[Unlearner]] = _discover()
+_ALL = _discover()
+METHODS = {name: method for name, method in _ALL.items() if method.group != "control"}
 """Every registered method by name, grouped."""
+CONTROLS = {name: method for name, method in _ALL.items() if method.group == "control"}
+"""What forgets nothing, by name: in every table, and not among the methods to use."""
 
 
 def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "random") -> Unlearner:
@@ -46,9 +50,9 @@ def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "rand
     case: "random", "class" or "digits". Values may be text, as a shell or a link gives them. Raises
     UnknownMethod or BadSetting.
     """
-    if name not in METHODS:
+    if name not in _ALL:
         raise UnknownMethod(f"There is no method {name!r}.", f"There are {', '.join(METHODS)}.")
-    method = METHODS[name]
+    method = _ALL[name]
     fields = {field.name: field for field in dataclasses.fields(method)}
     if unknown := set(settings or {}) - set(fields):
         raise BadSetting(
@@ -68,7 +72,7 @@ def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "rand
     return method(**values)
 
 
-def describe() -> list[dict[str, Any]]:
+def describe(methods: Mapping[str, type[Unlearner]] = METHODS) -> list[dict[str, Any]]:
     """Every method with its parameters, ranges and defaults, JSON-ready; what screens, the shell
     and the docs are drawn from."""
     return [
@@ -96,5 +100,5 @@ def describe() -> list[dict[str, Any]]:
                 for field in dataclasses.fields(method)
             ],
         }
-        for method in METHODS.values()
+        for method in methods.values()
     ]

@@ -29,7 +29,13 @@ Need = Literal["retain", "forget", "features", "importance", "shards"]
 """The images to keep; those to forget; and what is stored for each model: the features of all
 training images, the importance of each weight, and the shards of a SISA ensemble."""
 Group = Literal[
-    "exact", "retrain-like", "forget-only", "weight-editing", "teacher-student", "second-order"
+    "exact",
+    "retrain-like",
+    "forget-only",
+    "weight-editing",
+    "teacher-student",
+    "second-order",
+    "control",
 ]
 Suits = Literal["samples", "classes", "both"]
 

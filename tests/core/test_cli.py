@@ -29,6 +29,7 @@ from core.errors import Diverged
 from core.files import cache_folder
 from core.runs.run import Snapshot
 from core.runs.shell import progress
+from core.runs.shell.exit_codes import CANCELLED
 from core.runs.shell.interrupts import stopped_by_ctrl_c
 from core.runs.store import array_files
 from core.runs.store.store import Store
@@ -274,7 +275,7 @@ def test_the_reason_of_a_failure_is_kept(
 
     monkeypatch.setattr(METHODS["fine_tune"], "run", fail)
     with contextlib.suppress(ValueError):
-        assert unlearn(birds, *FINE_TUNE) in (1, cli.CANCELLED)
+        assert unlearn(birds, *FINE_TUNE) in (1, CANCELLED)
     (summary,) = store.summaries()
     assert (summary.status, summary.error) == ("failed", kept)
 

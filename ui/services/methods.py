@@ -24,6 +24,16 @@ def _described() -> list[dict[str, Any]]:
     return list(describe())
 
 
+@st.cache_data(show_spinner=False)
+def _names() -> dict[str, str]:
+    """The labels of all that can be run, the controls too."""
+    from core.runs import brought
+    from core.unlearners import CONTROLS, METHODS
+
+    every = {name: method.label for name, method in (METHODS | CONTROLS).items()}
+    return {**every, brought.NAME: brought.LABEL}
+
+
 def labels() -> dict[str, str]:
     """The methods' labels by name."""
     return {name: method["label"] for name, method in descriptions().items()}
@@ -32,8 +42,8 @@ def labels() -> dict[str, str]:
 def label(name: str) -> str:
     """A method's name on a screen. Before anything has imported the methods (and torch with them)
     it is made from the registry's key."""
-    if "core.unlearners" in sys.modules and name in (known := descriptions()):
-        return str(known[name]["label"])
+    if "core.unlearners" in sys.modules and name in (known := _names()):
+        return known[name]
     return method_name(name)
 
 

@@ -67,6 +67,12 @@ def table(run: Run) -> list[str]:
         values = (numbers[name][metric] for name in columns)
         cells = (f"{100 * v:>10.1f} %" if v is not None else f"{'-':>12}" for v in values)
         lines.append(f"{metric:26}" + "".join(cells))
+    if verdict := numbers["verdict"]:
+        way = f"{100 * verdict['share']:.0f} % of the way to the ideal"
+        by = f", betrayed by {verdict['betrayed_by']}" if verdict["betrayed_by"] else ""
+        lines.append(f"verdict: {verdict['word']}{by}; {way}")
+        if verdict["damaged"]:
+            lines.append(f"damaged: {', '.join(verdict['damaged'])}")
     spent = [f"{s:.1f} s {name}" for name, s in numbers["seconds"].items() if s is not None]
     return [*lines, ", ".join(spent)] if spent else lines
 
