@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
 STEP = "Step "
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
-DONE = "What this spy cannot see"
+DONE = "What these spies cannot see"
 WATCH = """async () => {
   const seen = [];
   let last = "";

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import CLASS, RANDOM
-from benchmarks.gap import TERMS, attack_count, gap, shares
 from benchmarks.log import Log
 from benchmarks.sweeps import numbers
 from core.checkpoints import memorisation, storage
@@ -28,6 +27,7 @@ from core.data.request_text import parse_request
 from core.data.splits import Split, split
 from core.evaluation import evaluate_model
 from core.ideal import find_reference
+from core.metrics.average_gap import TERMS, attack_count, gap, shares
 from core.metrics.measures import Evaluation
 from core.models.precision import best_device
 from core.runs.offered_data import forgotten_classes

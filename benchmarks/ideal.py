@@ -28,6 +28,7 @@ from core.data.load import load_dataset
 from core.data.request_text import parse_request
 from core.data.splits import split
 from core.errors import CheckpointMissing
+from core.evaluation import measure
 from core.ideal import fold_ideal
 from core.metrics.measures import Evaluation
 from core.models.precision import best_device
@@ -35,7 +36,7 @@ from core.models.registry import recipe_of
 
 LOG = Log("ideal.jsonl")
 SEEDS = (1, 2)
-COMPARED = ("forget_accuracy", "mia", "mia_class_matched", "retained_test_accuracy")
+COMPARED = ("forget_accuracy", "mia", "margin_auc", "retained_test_accuracy")
 REQUESTS = {
     "digits": [("random:30", 1), ("random:30", 2), ("random:90", 3), ("random:90", 4),
                ("memorised:30", 0), ("memorised:50", 0)],
@@ -81,7 +82,7 @@ def measured(dataset: ImageDataset, request: str, forget_seed: int) -> Line:
         print(request, forget_seed, seed, retrained[-1], flush=True)
     return {
         "images": len(parts.forget),
-        "folds": _numbers(ideal.evaluate(dataset, parts)),
+        "folds": _numbers(measure(ideal.evidence(dataset, parts))),
         "retrained": retrained,
     }
 

@@ -18,7 +18,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks import CLASS, MEMORISED, RANDOM, RESULTS
 from benchmarks.models import OTHER_SEEDS, TWICE
@@ -34,8 +33,6 @@ from core.data.splits import split
 from core.evaluation import evaluate
 from core.files import SHIPPED
 from core.ideal import find_reference
-from core.metrics.differences import auc_parts
-from core.metrics.evidence import Logits
 from core.metrics.measures import Evaluation
 from core.models.recipe import NAMED
 from core.verdict import judge
@@ -150,30 +147,14 @@ def _numbers(kept: Checkpoint, dataset: ImageDataset, request: ForgetRequest) ->
     assert measured is not None
     every_label = dataset.train_labels, dataset.test_labels
     whole = evaluate(*measured, *every_label, parts)
-    train, test = (
-        _margins(outcome.logits, labels.numpy())
-        for outcome, labels in zip(measured, every_label, strict=True)
-    )
-    unseen = parts.test_class_matched if request.class_matched else parts.test
     return {
         "UA": 100 * (1 - whole.value("forget_accuracy")),
         "RA": 100 * whole.value("retain_accuracy"),
         "TA": 100 * whole.value("test_accuracy"),
         "simple MIA": whole.value("mia"),
         "fair MIA": whole.value("mia_class_matched" if request.class_matched else "mia"),
-        "margin AUC": 1 - auc_parts(train[parts.forget], test[unseen])[0],
+        "margin AUC": whole.value("margin_auc"),
     }
-
-
-def _margins(logits: Logits | None, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The label's logit less the largest other: (n, classes) and (n,) to (n,)."""
-    assert logits is not None
-    values = logits.copy()
-    rows = np.arange(len(labels))
-    mine = values[rows, labels]
-    values[rows, labels] = -np.inf
-    found: NDArray[np.float32] = mine - values.max(1)
-    return found
 
 
 def _mean_and_deviation(values: list[float]) -> str:

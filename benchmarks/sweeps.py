@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gap import gap
 from benchmarks.log import Line, Log
 from core.data.dataset import ImageDataset
 from core.data.request_text import parse_request
 from core.errors import LabError
 from core.files import cache_folder
+from core.metrics.average_gap import gap
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 from core.runs.run_files import fields_of

@@ -1,7 +1,7 @@
 """A model and a split in, every number out.
 
-The model meets each image once, without augmentation; what it leaves behind (`Evidence`) is kept in
-numpy, and every registered metric is read from that.
+The model meets each image once, without augmentation, and a fixed sample of them mirrored; what it
+leaves behind (`Evidence`) is kept in numpy, and every registered metric is read from that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from core.data.splits import Indices, Split
-from core.metrics.evidence import Evidence, Features, Outcome
+from core.metrics.evidence import Evidence, Outcome, Sample, Samples, Seen
 from core.metrics.measures import Evaluation
 from core.metrics.metric import Metric
 from core.metrics.registry import METRICS
@@ -23,8 +23,10 @@ from core.metrics.registry import METRICS
 if TYPE_CHECKING:
     from core.data.dataset import ImageDataset
 
-FEATURE_SAMPLE = {"forget": 500, "retain": 4_500, "test": 1_000}
-"""At most so many images of each set have their features measured."""
+SAMPLED = {"forget": 1_000, "retain": 4_500, "test": 1_000, "test_retained": 1_000}
+"""At most so many images of each set are looked at inside the network."""
+MIRRORED = {"forget": 500, "test": 500}
+"""Of so many of these the network is asked for the mirror images as well."""
 LARGEST_HALF = 65504.0
 """The largest number of float16."""
 
@@ -88,29 +90,39 @@ def logits_of(
             module.training = training
 
 
-def features_wanted() -> bool:
-    """Whether a registered metric needs features."""
-    return any("features" in metric.needs for metric in METRICS.values())
-
-
-def sample_features(model: nn.Module, dataset: ImageDataset, split: Split) -> Features | None:
-    """The penultimate features of a fixed sample of each set: the same images for each model that
-    is judged by this split. None where no registered metric needs them."""
-    single = hasattr(model, "head")  # neither an ensemble nor a network in a wrapper
-    if not (single and features_wanted()):
+def look_inside(model: nn.Module, dataset: ImageDataset, split: Split) -> Samples | None:
+    """The penultimate features of a fixed sample of each set, and the outcomes of mirror images:
+    the same images for each model that is judged by this split. None of an ensemble, which has no
+    single head."""
+    if not hasattr(model, "head"):
         return None
     features = cast(Callable[[Tensor], Tensor], model.features)
-    sets = {
-        "forget": (dataset.train_images, split.forget),
-        "retain": (dataset.train_images, split.retain),
-        "test": (dataset.test_images, split.test_class_matched),
-    }
-    features_by_set = {}
-    for name, (images, indices) in sets.items():
-        sample = np.random.default_rng(0).permutation(indices)[: FEATURE_SAMPLE[name]]
-        sampled_images = images[torch.from_numpy(np.sort(sample))]
-        features_by_set[name] = logits_of(model, sampled_images, read=features).numpy()
-    return features_by_set
+    train = dataset.train_images, dataset.train_labels
+    test = dataset.test_images, dataset.test_labels
+    samples = {}
+    for (images, labels), sets in (
+        (train, {"forget": split.forget, "retain": split.retain}),
+        (test, {"test": split.test_fair, "test_retained": split.test_retained}),
+    ):
+        chosen = {name: _drawn(indices, SAMPLED[name]) for name, indices in sets.items()}
+        # An image that is in both sets is looked at once.
+        every = np.unique(np.concatenate(list(chosen.values())))
+        inside = logits_of(model, images[torch.from_numpy(every)], read=features).numpy()
+        for name, indices in chosen.items():
+            mirrored = None
+            if name in MIRRORED:
+                some = torch.from_numpy(indices[_drawn(np.arange(len(indices)), MIRRORED[name])])
+                mirrored = Seen(
+                    per_image(model, images[some].flip(-1), labels[some]), labels[some].numpy()
+                )
+            said = labels[torch.from_numpy(indices)].numpy()
+            samples[name] = Sample(said, inside[np.searchsorted(every, indices)], mirrored)
+    return samples
+
+
+def _drawn(indices: Indices, most: int) -> Indices:
+    """At most so many of them, the same each time, in order."""
+    return np.sort(np.random.default_rng(0).permutation(indices)[:most])
 
 
 def evaluate(
@@ -119,17 +131,21 @@ def evaluate(
     train_labels: Tensor | Indices,
     test_labels: Tensor | Indices,
     split: Split,
-    features: Features | None = None,
+    samples: Samples | None = None,
     metrics: Collection[Metric] = tuple(METRICS.values()),
 ) -> Evaluation:
-    """Every metric of `split`, from a model's outcomes on all training and all test images; None
-    for one that needs what the evidence lacks.
+    """The metrics of a model by its outcomes on all training and all test images.
 
-    train_labels, test_labels: int64 (N,), in the order of the outcomes. features: see
-    `sample_features`. metrics: all by default.
+    train_labels, test_labels: int64 (N,), in the order of the outcomes. samples: see `look_inside`.
     """
     labels = np.asarray(train_labels), np.asarray(test_labels)
-    evidence = Evidence(train, test, *labels, split, features)
+    return measure(Evidence(train, test, *labels, split, samples), metrics)
+
+
+def measure(
+    evidence: Evidence, metrics: Collection[Metric] = tuple(METRICS.values())
+) -> Evaluation:
+    """Every metric, all of them by default; None for one that needs what the evidence lacks."""
     return Evaluation(
         {
             metric.name: metric.measure(evidence) if metric.needs <= evidence.provides else None
@@ -138,9 +154,6 @@ def evaluate(
         forget_losses=evidence.forget.losses,
         test_losses=evidence.unseen().losses,
         class_matched_losses=evidence.unseen(class_matched=True).losses,
-        forget_correct=evidence.right[split.forget],
-        retain_correct=evidence.right[split.retain],
-        retained_test_correct=evidence.test_right[split.test_retained],
     )
 
 
@@ -153,5 +166,5 @@ def evaluate_model(
     """All metrics of `model` on `split`: one pass over all training and all test images."""
     train = per_image(model, dataset.train_images, dataset.train_labels, after_batch=after_batch)
     test = per_image(model, dataset.test_images, dataset.test_labels, after_batch=after_batch)
-    features = sample_features(model, dataset, split)
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, split, features)
+    samples = look_inside(model, dataset, split)
+    return evaluate(train, test, dataset.train_labels, dataset.test_labels, split, samples)

@@ -15,16 +15,14 @@ from typing import Literal
 import numpy as np
 
 from core.checkpoints import storage
-from core.checkpoints.outcomes import evaluate_outcomes, outcomes
+from core.checkpoints.outcomes import evidence_of, outcomes, samples_of
 from core.checkpoints.references import fits
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import Indices, Split, fold_of_each, split
 from core.errors import CheckpointMissing
-from core.evaluation import evaluate
-from core.metrics.evidence import Outcome
-from core.metrics.measures import Evaluation
+from core.metrics.evidence import Evidence, Outcome, Samples
 
 LARGEST_SHARE = 0.2
 """Of a class, that may be forgotten for the folds to be an ideal: what is left of the class in a
@@ -49,32 +47,61 @@ class Ideal:
         together = "".join(model.sha256 for model in self.models)
         return f"folds-{hashlib.sha256(together.encode()).hexdigest()}"
 
-    def evaluate(self, dataset: ImageDataset, parts: Split) -> Evaluation:
-        """Every metric that can be read from it."""
+    def evidence(
+        self,
+        dataset: ImageDataset,
+        parts: Split,
+        references: tuple[Outcome, Outcome] | None = None,
+        inside: bool = True,
+    ) -> Evidence:
+        """All that it leaves behind. references, inside: as for `evidence_of`."""
         if self.kind == "retrained":
-            return evaluate_outcomes(self.models[0], None, dataset, parts)
-        measured = [outcomes(model, None, dataset) for model in self.models]
-        train, test = put_together(measured, parts)
-        return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts)
+            model = self.models[0]
+            return evidence_of(model, None, dataset, parts, references, inside=inside)
+        train, test = put_together(self._measured(dataset), *judges_of(dataset, parts))
+        labels = dataset.train_labels.numpy(), dataset.test_labels.numpy()
+        return Evidence(train, test, *labels, parts, None, references)
+
+    def samples(self, dataset: ImageDataset, parts: Split) -> Samples | None:
+        """What a look inside a retrained model shows; None of several models, whose features are
+        not comparable."""
+        if self.kind == "folds":
+            return None
+        return samples_of(self.models[0], None, dataset, parts)
+
+    def _measured(self, dataset: ImageDataset) -> list[tuple[Outcome, Outcome]]:
+        return [outcomes(model, None, dataset) for model in self.models]
+
+    def references(self, dataset: ImageDataset, parts: Split) -> tuple[Outcome, Outcome]:
+        """Of every training image what the model of its own fold makes of it, which never saw it,
+        and of each test image what its judge does (see `judges_of`)."""
+        own = fold_of_each(len(dataset.train_labels))
+        return put_together(self._measured(dataset), own, judges_of(dataset, parts)[1])
+
+
+def judges_of(dataset: ImageDataset, parts: Split) -> tuple[Indices, Indices]:
+    """The fold whose model judges each training and each test image in the ideal.
+
+    An image to forget is judged by the model of its own fold, which never saw it; one to keep by
+    one of the others, and a test image by that of some image to forget, so that both sides have the
+    same judges; these are drawn at random and always the same. (An average over models would be
+    surer than any single one, and betray the forget set by that.)
+    """
+    own = fold_of_each(len(dataset.train_labels))
+    draw = np.random.default_rng(0)
+    judges = (own + draw.integers(1, FOLDS, len(own))) % FOLDS
+    judges[parts.forget] = own[parts.forget]
+    return judges, draw.choice(own[parts.forget], len(dataset.test_labels))
 
 
 def put_together(
-    measured: Sequence[tuple[Outcome, Outcome]], parts: Split
+    measured: Sequence[tuple[Outcome, Outcome]], of_train: Indices, of_test: Indices
 ) -> tuple[Outcome, Outcome]:
-    """One outcome an image, from the training and test outcomes of the models of all folds.
-
-    An image to forget is judged by the model of its own fold, which never saw it; one to keep by
-    one of the others, and a test image by any, both drawn at random and always the same. (An
-    average over models would be surer than any single one, and betray the forget set by that.)
-    """
-    n_train, n_test = (len(outcome.losses) for outcome in measured[0])
-    draw = np.random.default_rng(0)
-    judges = (fold_of_each(n_train) + draw.integers(1, FOLDS, n_train)) % FOLDS
-    judges[parts.forget] = fold_of_each(n_train)[parts.forget]
-    test_judges = draw.integers(0, FOLDS, n_test)
+    """One outcome an image, from the training and test outcomes of the models of all folds, each
+    from the fold that is named for it."""
     return (
-        _chosen([train for train, _ in measured], judges),
-        _chosen([test for _, test in measured], test_judges),
+        _chosen([train for train, _ in measured], of_train),
+        _chosen([test for _, test in measured], of_test),
     )
 
 
@@ -104,16 +131,25 @@ def fold_ideal(architecture: str, dataset: ImageDataset, parts: Split) -> Ideal 
     forgotten = np.bincount(labels[parts.forget], minlength=classes)
     if (forgotten > LARGEST_SHARE * np.bincount(labels, minlength=classes)).any():
         return None
+    folds = fold_models(architecture, dataset)
+    if folds is not None and parts.digest in [_without(dataset, f).digest for f in range(FOLDS)]:
+        return None  # the one that never saw it is the only one, and is not to judge itself
+    return folds
+
+
+def fold_models(architecture: str, dataset: ImageDataset) -> Ideal | None:
+    """The models of all folds, None unless each is there."""
     models = []
     for fold in range(FOLDS):
-        without = split(dataset, ForgetRequest.of_fold(fold))
-        if without.digest == parts.digest:
-            return None  # the one that never saw it is the only one, and is not to judge itself
-        model = find_reference(architecture, dataset, without)
+        model = find_reference(architecture, dataset, _without(dataset, fold))
         if model is None:
             return None
         models.append(model)
     return Ideal(tuple(models))
+
+
+def _without(dataset: ImageDataset, fold: int) -> Split:
+    return split(dataset, ForgetRequest.of_fold(fold))
 
 
 def find_reference(

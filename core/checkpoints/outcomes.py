@@ -11,28 +11,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.checkpoints.samples import read_samples, write_samples
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import evaluate, features_wanted, per_image, sample_features
+from core.evaluation import look_inside, measure, per_image
 from core.files import cache_folder, replacing
-from core.metrics.evidence import Outcome
+from core.metrics.evidence import Evidence, Outcome, Samples
 from core.metrics.measures import Evaluation
-from core.metrics.registry import METRICS
 from core.models.classifier import Classifier
 from core.models.precision import best_device
+
+KEPT_SAMPLES = 40
+"""Files of looks inside on this machine, some megabytes each; the oldest make room."""
+
+
+def evidence_of(
+    checkpoint: Checkpoint,
+    model: Classifier | None,
+    dataset: ImageDataset,
+    parts: Split,
+    references: tuple[Outcome, Outcome] | None = None,
+    ideal: Evidence | None = None,
+    inside: bool = True,
+) -> Evidence:
+    """All that a saved model leaves behind; its per-image outcomes are measured once and kept.
+    model: see `outcomes`. references, ideal: see `Evidence`. inside: whether to look inside, which
+    takes seconds where it is done for the first time.
+    """
+    train, test = outcomes(checkpoint, model, dataset)
+    samples = samples_of(checkpoint, model, dataset, parts) if inside else None
+    labels = dataset.train_labels.numpy(), dataset.test_labels.numpy()
+    return Evidence(train, test, *labels, parts, samples, references, ideal)
+
+
+def samples_of(
+    checkpoint: Checkpoint, model: Classifier | None, dataset: ImageDataset, parts: Split
+) -> Samples | None:
+    """What a look inside shows, kept for the next run on the same images; None without weights."""
+    if model is None and checkpoint.manifest.get("keep") == "logits":
+        return None
+    split_name = f"{parts.digest}{'-fair' * parts.by_class}"
+    name = f"{checkpoint.sha256[:16]}-{dataset.fingerprint[:16]}-{split_name}.npz"
+    file = cache_folder() / "samples" / name
+    if (kept := read_samples(file)) is not None:
+        return kept
+    samples = look_inside(model or checkpoint.load(best_device()), dataset, parts)
+    if samples is not None:
+        write_samples(file, samples)
+        others = sorted(file.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+        for oldest in others[:-KEPT_SAMPLES]:
+            oldest.unlink(missing_ok=True)
+    return samples
 
 
 def evaluate_outcomes(
     checkpoint: Checkpoint, model: Classifier | None, dataset: ImageDataset, parts: Split
 ) -> Evaluation:
-    """The evaluation of a saved model; its per-image outcomes are measured once and kept. model:
-    see `outcomes`; without weights, what needs features is not measured."""
-    train, test = outcomes(checkpoint, model, dataset)
-    features = None
-    if features_wanted() and (model or checkpoint.manifest.get("keep") != "logits"):
-        features = sample_features(model or checkpoint.load(best_device()), dataset, parts)
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, parts, features)
+    """The evaluation of a saved model, compared with no other. model: see `outcomes`."""
+    return measure(evidence_of(checkpoint, model, dataset, parts))
 
 
 def outcomes(
@@ -42,11 +79,9 @@ def outcomes(
     network, None to have it loaded where it is needed.
 
     Shipped beside the weights for the data they were trained on; else measured once and kept in
-    the cache folder. A file that cannot be read is measured again, and so is one without logits
-    where a metric needs them.
+    the cache folder. A file that cannot be read is measured again, and so is one without logits.
     """
-    needs_logits = any("logits" in metric.needs for metric in METRICS.values())
-    measured = read_outcomes(checkpoint, dataset, logits=needs_logits)
+    measured = read_outcomes(checkpoint, dataset, logits=True)
     if measured is None:
         measured = outcomes_now(model or checkpoint.load(best_device()), dataset)
         write_outcomes(_cache_file(checkpoint, dataset), *measured)

@@ -15,13 +15,18 @@ from torch import nn
 
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import evaluate, per_image
-from core.metrics.evidence import Features, Outcome
+from core.evaluation import measure, per_image
+from core.metrics.evidence import Evidence, Outcome
 from core.metrics.measures import Evaluation
 from core.metrics.registry import METRICS
 
 STAGE = 2_000
 """Images to keep that are measured between two signs of progress."""
+LATE = frozenset({"retained"})
+"""What a metric needs that cannot be read before all images to keep are measured."""
+INSIDE = frozenset({"features", "mirrored"})
+"""What it needs that a look inside shows; of all three models it is taken after the last step, so
+that nobody waits for it before the first."""
 
 
 def in_stages(
@@ -43,17 +48,24 @@ def in_stages(
         yield train, test, done / total
 
 
-def evaluate_first(
-    train: Outcome,
-    test: Outcome,
-    dataset: ImageDataset,
-    parts: Split,
-    features: Features | None = None,
-) -> Iterator[Evaluation]:
-    """What can be read after the first stage: at once all that the verdict is read from, then the
-    slow metrics too. The accuracy on the retain set is not known."""
-    known = dataclasses.replace(parts, retain=parts.retain[:0])
-    labels = dataset.train_labels, dataset.test_labels
-    quick = [metric for metric in METRICS.values() if not metric.slow]
-    yield evaluate(train, test, *labels, known, features, quick)
-    yield evaluate(train, test, *labels, known, features)
+def outside(evidence: Evidence) -> Evaluation:
+    """All that can be read without a look inside."""
+    return measure(evidence, [m for m in METRICS.values() if not m.needs & INSIDE])
+
+
+def at_once(evidence: Evidence) -> Evaluation:
+    """What is quickly read before the images to keep are measured."""
+    return measure(
+        evidence, [m for m in METRICS.values() if not m.slow and not m.needs & (INSIDE | LATE)]
+    )
+
+
+def completed(
+    first: Evaluation, evidence: Evidence, without: frozenset[str] = frozenset()
+) -> Evaluation:
+    """A first evaluation with what was not read yet, but for metrics that need what is in
+    `without`: they are still to come, and not among the measures."""
+    wanted = [m for m in METRICS.values() if not m.needs & without]
+    rest = [metric for metric in wanted if metric.name not in first.measures]
+    known = {**first.measures, **measure(evidence, rest).measures}
+    return dataclasses.replace(first, measures={m.name: known[m.name] for m in wanted})

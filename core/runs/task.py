@@ -18,24 +18,24 @@ from typing import Any
 import torch
 
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import outcomes
+from core.checkpoints.outcomes import evidence_of, samples_of
 from core.checkpoints.provenance import versions
 from core.checkpoints.records import stored_records
-from core.checkpoints.references import fits, keep_reference
+from core.checkpoints.references import keep_reference
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.splits import Split, split
-from core.errors import BadRequest
-from core.evaluation import evaluate, sample_features
-from core.ideal import Ideal, find_ideal
+from core.evaluation import look_inside
+from core.ideal import Ideal, find_ideal, fold_models
 from core.models.precision import best_device
-from core.models.registry import architecture_of
+from core.runs import brought
+from core.runs.fitting import check_data, check_model
 from core.runs.live import Watcher
 from core.runs.offered_data import case_of, offered_data
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
-from core.runs.stages import evaluate_first, in_stages
+from core.runs.stages import LATE, at_once, completed, in_stages, outside
 from core.unlearners import make
 from core.unlearners.base import Step, Unlearner
 
@@ -43,7 +43,9 @@ from core.unlearners.base import Step, Unlearner
 @dataclass(frozen=True)
 class Task:
     """What a plan stands for. ideal: what never saw the forget set, None where there is none;
-    never the model that the plan itself would train."""
+    never the model that the plan itself would train. folds: the models that each left out a tenth
+    of the images, None unless all are there.
+    """
 
     plan: Plan
     dataset: ImageDataset
@@ -51,6 +53,7 @@ class Task:
     method: Unlearner
     base: Checkpoint
     ideal: Ideal | None
+    folds: Ideal | None
     device: torch.device
 
     def run(
@@ -61,8 +64,8 @@ class Task:
     ) -> Iterator[Snapshot | Run]:
         """Unlearns on a copy of the base and measures; yields snapshots and four times the `Run`:
         as "running" once the models before and retrained are measured and, after the last step,
-        once the verdict can be read and again with the attacks (see `core.runs.stages`), and as the
-        last item.
+        once the outputs are judged and again with what is seen inside (see `core.runs.stages`), and
+        as the last item.
 
         The run's seconds: "unlearning", "measuring" (all of it), and of that "watching", the live
         view while the method ran.
@@ -79,12 +82,14 @@ class Task:
         watcher = Watcher(dataset, parts, plan.seed, plan.request.class_matched)
 
         started_measuring = time.perf_counter()
-        base_outcomes = outcomes(self.base, model, dataset)
-        labels = dataset.train_labels, dataset.test_labels
-        before = evaluate(*base_outcomes, *labels, parts, sample_features(model, dataset, parts))
-        retrained = self.ideal.evaluate(dataset, parts) if self.ideal else None
+        references = self.folds.references(dataset, parts) if self.folds else None
+        ideal = None
+        if self.ideal:
+            ideal = self.ideal.evidence(dataset, parts, references, inside=False)
+        base = evidence_of(self.base, model, dataset, parts, references, ideal, inside=False)
+        before, retrained = outside(base), outside(ideal) if ideal else None
         watcher.measuring += time.perf_counter() - started_measuring
-        yield watcher.known(Step(0, 0), 0.0, *base_outcomes)
+        yield watcher.known(Step(0, 0), 0.0, base.train, base.test)
 
         with method.own_precision():
             run_versions = versions(self.device)
@@ -127,20 +132,36 @@ class Task:
         measuring = Step(step.done, step.total, step.loss, "measuring")
         yield watcher.look(model, measuring, unlearning, 0.0)
         clock = started_measuring = time.perf_counter()
-        features, judged = sample_features(model, dataset, parts), False
+        after = None
         for train, test, share in in_stages(model, dataset, parts):
-            if not judged:
-                for after in evaluate_first(train, test, dataset, parts, features):
-                    watcher.measuring += time.perf_counter() - clock
-                    yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
-                    clock = time.perf_counter()
-                judged = True
+            evidence = dataclasses.replace(base, train=train, test=test)
+            if after is None:
+                after = at_once(evidence)
+                watcher.measuring += time.perf_counter() - clock
+                yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
+                clock = time.perf_counter()
+                if self.ideal and ideal and retrained:
+                    samples = self.ideal.samples(dataset, parts)
+                    ideal = dataclasses.replace(ideal, samples=samples)
+                    retrained = completed(retrained, ideal)
+                samples = samples_of(self.base, None, dataset, parts)
+                base = dataclasses.replace(base, ideal=ideal, samples=samples)
+                record = dataclasses.replace(
+                    record, before=completed(before, base), retrained=retrained
+                )
+                base = dataclasses.replace(base, samples=look_inside(model, dataset, parts))
+                evidence = dataclasses.replace(base, train=train, test=test)
+                after = completed(after, evidence, without=LATE)
+                watcher.measuring += time.perf_counter() - clock
+                yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
+                clock = time.perf_counter()
                 continue
             watcher.measuring += time.perf_counter() - clock
             spent = time.perf_counter() - started_measuring
             yield watcher.look(model, measuring, unlearning, spent / share * (1 - share))
             clock = time.perf_counter()
-        after = evaluate(train, test, *labels, parts, features)
+        assert after is not None
+        after = completed(after, evidence)
         watcher.measuring += time.perf_counter() - clock
         yield watcher.known(measuring, unlearning, train, test)
         finished = step.done == step.total
@@ -176,14 +197,19 @@ def prepare(
     versions(device)  # says what is wrong with the setting of the precision before any work
     dataset = dataset or load_dataset(plan.dataset, folder)
     parts = split(dataset, plan.request, memorisation.memorisation_scores(dataset))
-    method = make(plan.method, plan.settings, case_of(dataset, parts))
+    method: Unlearner
+    if plan.method == brought.NAME:
+        method = brought.method_of(plan, len(dataset.class_names))
+    else:
+        method = make(plan.method, plan.settings, case_of(dataset, parts))
     base = storage.find(plan.model, plan.dataset, plan.base)
-    _check_data(base, dataset)
-    _check_model(base, method)
+    check_data(base, dataset)
+    check_model(base, method)
     # A retraining is judged like any other method, by a model that is not itself.
     excluded_seed = plan.seed if plan.method == "retrain" else None
     ideal = find_ideal(plan.model, dataset, parts, other_than=excluded_seed)
-    return Task(plan, dataset, parts, method, base, ideal, device)
+    folds = fold_models(plan.model, dataset)
+    return Task(plan, dataset, parts, method, base, ideal, folds, device)
 
 
 def new_run_id() -> str:
@@ -209,23 +235,3 @@ def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict
         "test": len(parts.test),
         "forget_digest": parts.digest,
     }
-
-
-def _check_data(base: Checkpoint, dataset: ImageDataset) -> None:
-    """Weights never meet other data in silence; other pixels in the same order are allowed, and
-    the record says so (`model_trained_on_same_pixels`)."""
-    if not fits(base, dataset):
-        raise BadRequest(
-            f"The {base.manifest['architecture']} model was trained on other images than these.",
-            "Train one on them: python -m core train",
-        )
-
-
-def _check_model(base: Checkpoint, method: Unlearner) -> None:
-    """An ensemble has no single head or features, and what retrains it is its own method."""
-    ensemble = architecture_of(str(base.manifest["architecture"])).ensemble
-    if ensemble and "shards" not in method.needs:
-        raise BadRequest(
-            f"{method.label} changes a single network, and this model is an ensemble of several.",
-            "Choose the method sisa, or the model compact.",
-        )

@@ -14,7 +14,7 @@ from core.data.dataset import ImageDataset
 from core.data.requests import ForgetRequest
 from core.data.splits import Split, split
 from core.errors import Cancelled
-from core.evaluation import evaluate, evaluate_model, per_image
+from core.evaluation import evaluate, evaluate_model, look_inside, per_image
 from core.metrics.evidence import Outcome
 
 NAMES = ("cat", "dog", "frog")
@@ -31,9 +31,12 @@ class Net(nn.Module):
         self.drop = nn.Dropout(0.5)
         self.head = nn.Linear(4, len(NAMES))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def features(self, x: torch.Tensor) -> torch.Tensor:
         assert x.dtype == torch.uint8
-        return self.head(self.drop(self.norm(self.conv(x.float() / 255)).amax((2, 3))))
+        return self.drop(self.norm(self.conv(x.float() / 255)).amax((2, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(x))
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +219,7 @@ def test_evaluate_model_puts_it_together(model, dataset):
     assert len(batches) == 3  # 64 + 56 training images, 40 test images
     train = per_image(model, dataset.train_images, dataset.train_labels)
     test = per_image(model, dataset.test_images, dataset.test_labels)
-    again = evaluate(train, test, dataset.train_labels, dataset.test_labels, views)
+    inside = look_inside(model, dataset, views)
+    again = evaluate(train, test, dataset.train_labels, dataset.test_labels, views, inside)
     assert result.metrics() == again.metrics()
     assert (result["forget_accuracy"].n, result["retain_accuracy"].n) == (30, 90)

@@ -15,9 +15,10 @@ from core.data.digits import digits
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import fold_of_each, split
-from core.evaluation import evaluate
-from core.ideal import Ideal, find_ideal, put_together
+from core.evaluation import measure
+from core.ideal import Ideal, find_ideal, fold_models, judges_of, put_together
 from core.metrics.evidence import Outcome
+from core.metrics.registry import METRICS
 from core.runs.plan import Plan
 from core.runs.run import Run
 from core.runs.task import prepare
@@ -47,18 +48,18 @@ def constant(value: float, n: int) -> Outcome:
 
 def test_every_image_is_judged_by_a_model_that_may_judge_it() -> None:
     """Model k gives every image the loss k."""
-    parts = split(DATA, ForgetRequest.random(0.2))
+    parts = split(DATA, ForgetRequest.random(0.2, seed=1))
     measured = [(constant(k, N), constant(k, TESTS)) for k in range(FOLDS)]
-    together, test = put_together(measured, parts)
+    together, test = put_together(measured, *judges_of(DATA, parts))
     folds = fold_of_each(N)
     np.testing.assert_array_equal(together.losses[parts.forget], folds[parts.forget])
     assert (together.losses[parts.retain] != folds[parts.retain]).all()
     assert set(together.losses) == set(range(FOLDS))
-    assert len(set(test.losses)) > FOLDS / 2
+    assert set(test.losses) == set(folds[parts.forget])
     for outcome in (together, test):  # an image's row is all of one model
         np.testing.assert_array_equal(outcome.predictions, outcome.losses)
         np.testing.assert_array_equal(outcome.logits, outcome.losses[:, None].repeat(10, 1))
-    again, _ = put_together(measured, parts)
+    again, _ = put_together(measured, *judges_of(DATA, parts))
     np.testing.assert_array_equal(again.losses, together.losses)
 
 
@@ -69,12 +70,31 @@ def test_what_has_seen_an_image_has_no_say_on_it() -> None:
         (constant(k, N), Outcome(draw.random(TESTS, np.float32), np.zeros(TESTS, np.int64)))
         for k in range(FOLDS)
     ]
-    before, _ = put_together(measured, parts)
+    before, _ = put_together(measured, *judges_of(DATA, parts))
     for k in range(FOLDS):
         saw = parts.forget[fold_of_each(N)[parts.forget] != k]
         measured[k][0].losses[saw] = 99
-    after, _ = put_together(measured, parts)
+    after, _ = put_together(measured, *judges_of(DATA, parts))
     np.testing.assert_array_equal(before.losses[parts.forget], after.losses[parts.forget])
+
+
+def test_references_have_not_seen_their_image(own_models: Path) -> None:
+    """Of a training image that of its own fold, of a test image always the same one."""
+    train()
+    models = of_folds()
+    folds = fold_models("compact", DATA)
+    assert folds is not None
+    measured = [outcomes(model, None, DATA) for model in models]
+    parts = split(DATA, PICKED)
+    train_reference, test_reference = folds.references(DATA, parts)
+    for image, fold in enumerate(fold_of_each(N)):
+        assert train_reference.losses[image] == measured[fold][0].losses[image]
+    _, of_tests = judges_of(DATA, parts)
+    assert set(of_tests) <= set(fold_of_each(N)[parts.forget])
+    (only,) = set(judges_of(DATA, split(DATA, ForgetRequest.of_fold(3)))[1])
+    assert only == 3  # whose model is the ideal of that request
+    for image, fold in enumerate(of_tests):
+        assert test_reference.losses[image] == measured[fold][1].losses[image]
 
 
 def test_the_folds_are_a_partition_and_what_a_request_of_one_forgets() -> None:
@@ -130,9 +150,9 @@ def test_a_run_is_judged_by_it_and_a_retraining_takes_its_place(own_models: Path
     first = run(Plan("compact", "tiny", PICKED, "fine_tune", settings))
     assert first.reference.startswith("folds-")
     assert first.retrained is not None
-    measured = [outcomes(model, None, DATA) for model in models]
-    labels = DATA.train_labels, DATA.test_labels
-    expected = evaluate(*put_together(measured, parts), *labels, parts)
+    folds = fold_models("compact", DATA)
+    assert folds == Ideal(tuple(models))
+    expected = measure(folds.evidence(DATA, parts, folds.references(DATA, parts)))
     assert first.retrained.metrics() == expected.metrics()
     np.testing.assert_array_equal(first.retrained.forget_losses, expected.forget_losses)
     # Retraining is judged by the folds, is kept, and judges whoever comes next.
@@ -143,7 +163,12 @@ def test_a_run_is_judged_by_it_and_a_retraining_takes_its_place(own_models: Path
     assert not later.reference.startswith("folds-")
     assert later.retrained is not None
     assert retrained.after is not None
-    assert later.retrained.metrics() == retrained.after.metrics()
+    compared = {name for name, metric in METRICS.items() if "ideal" in metric.needs}
+    assert compared
+    mine, its = (e.metrics() for e in (later.retrained, retrained.after))
+    assert {name: mine[name] for name in mine.keys() - compared} == {
+        name: its[name] for name in its.keys() - compared
+    }
 
 
 @pytest.mark.parametrize(
@@ -164,4 +189,5 @@ def test_what_ships_for_the_digits(text: str, kind: str | None) -> None:
     found = find_ideal("compact", data, parts)
     assert (found and found.kind) == kind
     if found is not None:  # what is kept of it is enough
-        assert 0 <= found.evaluate(data, parts).value("test_accuracy") <= 1
+        seen = found.evidence(data, parts, inside=False)
+        assert 0 <= measure(seen).value("test_accuracy") <= 1

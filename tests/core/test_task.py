@@ -31,6 +31,7 @@ from core.errors import (
     UnknownMethod,
 )
 from core.evaluation import evaluate_model
+from core.metrics.registry import METRICS
 from core.runs import live, offered_data, stages, task
 from core.runs.offered_data import case_of
 from core.runs.plan import Plan
@@ -72,14 +73,27 @@ def finish(plan: Plan = PLAN, data: ImageDataset = DATA, **options: Any):
     assert judged.status == "running"
     assert judged.after.forget_losses.tolist() == run.after.forget_losses.tolist()
     assert judged.after["test_accuracy"] == run.after["test_accuracy"]
-    for attack in ("mia", "mia_class_matched"):  # no verdict is read from them
-        assert attack not in first_verdict.after.measures
-        assert judged.after[attack] == run.after[attack]
-    assert verdict_of(first_verdict) == verdict_of(judged)
-    assert math.isnan(judged.after["retain_accuracy"].value)
+    # First what the outputs say, then what slower spies do, last what needs the images to keep.
+    late = {name for name, metric in METRICS.items() if "retained" in metric.needs}
+    quick = {name for name, metric in METRICS.items() if not metric.slow} - late
+    assert set(first_verdict.after.measures) == quick
+    assert set(judged.after.measures) == set(METRICS) - late
+    assert list(run.after.measures) == list(METRICS)
+    for name, measure in judged.after.measures.items():
+        assert run.after[name] == measure or math.isnan(measure.value)
+    signals = {s.name for s in verdict.signals} if (verdict := verdict_of(first_verdict)) else set()
+    assert signals <= quick | {"loss_auc"}
     assert started.status == "running"
     assert started.after is None
-    assert started.before is run.before is not None
+    # The look inside the two fixed models comes after the last step.
+    assert started.before is not None
+    inside = {name for name, metric in METRICS.items() if metric.needs & {"features", "mirrored"}}
+    for early, whole in ((started.before, run.before), (started.retrained, run.retrained)):
+        if early is not None and whole is not None:
+            assert set(early.measures) == set(METRICS) - inside
+            assert list(whole.measures) == list(METRICS)
+            for name, measure in early.measures.items():
+                assert whole[name] == measure or math.isnan(measure.value)
     assert (started.id, started.plan, started.created) == (run.id, run.plan, run.created)
     return [first, *snapshots], run
 
@@ -446,7 +460,7 @@ def test_a_plan_that_cannot_be_run(
 
     before = files(base.weights.parents[1])
     monkeypatch.setattr(live, "per_image", work)
-    monkeypatch.setattr("core.ideal.evaluate_outcomes", work)
+    monkeypatch.setattr("core.runs.task.evidence_of", work)
     monkeypatch.setattr(Checkpoint, "load", work)
     with pytest.raises(kind) as caught:
         next(prepare(dataclasses.replace(PLAN, **changes), dataset=DATA, device="cpu").run())
