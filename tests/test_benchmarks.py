@@ -26,7 +26,6 @@ from benchmarks import (
     tune,
 )
 from benchmarks.controls import CONTROLS, Divided, Masked
-from benchmarks.gap import TERMS
 from benchmarks.log import Line, Log
 from core.checkpoints.references import train_model
 from core.checkpoints.storage import Checkpoint
@@ -34,6 +33,7 @@ from core.data.digits import digits
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.files import SHIPPED, cache_folder
+from core.metrics.average_gap import TERMS
 from core.models.recipe import NAMED
 from core.unlearners import make
 from tests import tiny

@@ -140,7 +140,7 @@ class Runner:
 
     fail: raises this instead of finishing. slow: seconds between steps. measured: what the record
     "running" says of before and retrained (and after, where the verdict can be read), which comes
-    ahead of the steps; empty: it does not come.
+    ahead of the steps; empty: it does not come. plans: those that it was given.
     """
 
     hold: int = 20
@@ -150,6 +150,7 @@ class Runner:
     measured: dict[str, object] = field(default_factory=dict)
     release: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
+    plans: list[Plan] = field(default_factory=list)
 
     def __call__(
         self,
@@ -159,6 +160,7 @@ class Runner:
         stop: Callable[[], bool] = lambda: False,
         run_id: str = "",
     ) -> Iterator[Snapshot | Run]:
+        self.plans.append(plan)
         for step in range(self.total + 1):
             if stop():
                 yield run(run_id, plan, "partial", steps_done=step, total_steps=self.total)

@@ -27,7 +27,7 @@ def test_shows_a_finished_run_cases_and_one_primary_button(open_page: Open, ship
     assert len(at.get("vega_lite_chart")) == 4  # three histograms, the spy's scores
     assert at.metric[0].value == "58.0 %"
     assert "95 % interval 56.8 to 59.2 % · 1,000 + 1,000 images" in texts(at)
-    assert "Forgotten, as far as this spy can see." in texts(at)
+    assert "Forgotten, as far as these spies can see." in texts(at)
     assert "never a proof of deletion" in texts(at)
     assert [b.key for b in at.button if b.proto.type == "primary"] == ["start"]
     assert {"preset-random", "preset-class", "preset-memorised"} <= {b.key for b in at.button}

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from core.metrics.measures import wilson
 from core.runs.store import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
@@ -40,6 +39,41 @@ def test_settings_are_drawn_from_the_methods_metadata(open_page: Open) -> None:
     assert not at.exception
     assert at.query_params["method"] == "neg_grad"
     assert "set" not in at.query_params
+
+
+def test_the_aim_stands_before_anything_has_run(open_page: Open) -> None:
+    """Of what a retrained network is kept for, of single images from the ten folds, and of what
+    nobody was trained without: there the way to know it."""
+    for forget, said in (
+        ("random:0.1", "A network retrained without exactly these images labels "),
+        ("indices:3,5,8,13,21,34,55,89,144,233", "Ten networks, each trained without another"),
+        ("indices:3,5", "label 100.0 % of them correctly"),
+    ):
+        at = open_page(PAGE, data="digits", forget=forget)
+        assert "**The aim.**" in texts(at)
+        assert said in texts(at) or said.startswith("label ")
+    at = open_page(PAGE, data="digits", forget="class:1,2")
+    assert "The aim is not known." in texts(at)
+    assert "took " in texts(at)
+    at.button(key="retrain-first").click().run()
+    assert not at.exception
+    assert at.get_by_key("unlearn-method").value == "retrain"
+    assert "The aim is not known." not in texts(at)
+
+
+def test_weights_from_outside_are_asked_for(open_page: Open, runner) -> None:
+    """Uploaded, they become a run like any other, whose plan names a kept copy of them."""
+    at = open_page(PAGE, **LINK)
+    (box,) = (box for box in at.expander if "weights of your own" in box.label)
+    assert "same verdict" in box.markdown[0].value
+    weights = b"anything: what they are is looked at when the run starts"
+    at.get_by_key("brought").set_value(("mine.safetensors", weights, "")).run()
+    at.button(key="judge").click().run()
+    assert not at.exception
+    assert runner.reached.wait(10)
+    (plan,) = runner.plans
+    assert plan.method == "brought"
+    assert str(plan.settings["weights"]).endswith(".safetensors")
 
 
 def test_a_link_carries_method_settings_and_seed_and_starts_nothing(open_page: Open) -> None:
@@ -112,13 +146,13 @@ def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Op
     assert jobs.queue().join(10)
     at.run()
     assert not at.exception
-    assert "Forgotten, as far as this spy can see." in texts(at)
+    assert "Forgotten, as far as these spies can see." in texts(at)
 
 
 def test_the_verdict_stands_before_the_images_to_keep_are_measured(open_page: Open, runner) -> None:
     done = fakes.run()
-    measures = {**done.after.measures, "retain_accuracy": wilson(0, 0)}
-    unknown = replace(done.after, measures=measures, retain_correct=None)
+    measures = {n: x for n, x in done.after.measures.items() if n != "retain_accuracy"}
+    unknown = replace(done.after, measures=measures)
     runner.measured = {"before": done.before, "after": unknown, "retrained": done.retrained}
     at = start(open_page, runner)
     assert at.progress
@@ -225,14 +259,14 @@ def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> N
     assert jobs.queue().join(10)
     at.run()
     assert not at.exception
-    assert "Forgotten, as far as this spy can see." in texts(at)
+    assert "Forgotten, as far as these spies can see." in texts(at)
     assert len(at.get("vega_lite_chart")) == 6
     assert len(at.get("download_button")) == 4
     assert "owner" not in at.query_params
     at.select_slider[0].set_value(0).run()
     assert "At step 0 of 40" in texts(at)
     fresh = open_page(PAGE, run=at.session_state["run"])
-    assert "Forgotten, as far as this spy can see." in texts(fresh)
+    assert "Forgotten, as far as these spies can see." in texts(fresh)
 
 
 def test_failed_says_what_helps(open_page: Open, runner) -> None:

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = "data=digits&forget=class:3&set=epochs:50.0,batch_size:8"
 SHORT = "data=digits&forget=class:7&method=neg_grad"
 STEP = re.compile(r"Step [\d,]+ of [\d,]+")
-DONE = "What this spy cannot see"
+DONE = "What these spies cannot see"
 STOPPED = "stopped after step"
 PATHS = "[data-testid=stVegaLiteChart] svg path"
 Visit = Callable[..., Page]

@@ -11,7 +11,8 @@ from core.errors import BadRequest, LabError
 from core.runs.plan import Plan
 from ui import outside
 from ui.links import Draft
-from ui.services import images, jobs, methods
+from ui.screens.unlearn.brought import bring
+from ui.services import ideals, images, jobs, methods
 from ui.state import drafts, values
 from ui.state.session import session
 from ui.widgets import anchor, take_home
@@ -20,7 +21,7 @@ from ui.widgets.errors import say
 from ui.widgets.frame import CHOOSE, METHODS
 from ui.widgets.recovery import lost_runs
 from ui.widgets.setting import setting
-from ui.wording import catalogue, terms
+from ui.wording import aim, catalogue, terms
 
 
 def set_up() -> None:
@@ -40,6 +41,7 @@ def set_up() -> None:
     if now.dataset == "digits":
         st.caption(terms.DIGITS_NOTE)
     method = _method()
+    _aim(method, now.dataset, now.request)
     try:
         shown = drafts.settings()
     except LabError as error:
@@ -49,6 +51,7 @@ def set_up() -> None:
         data_or_stop(error)
     _settings(method, shown)
     _start_button(method, now)
+    bring(now.dataset, now.request, _start)
     take_home.link_box(
         "A link to this set-up", "Who opens it sees these settings. It starts nothing."
     )
@@ -63,6 +66,24 @@ def _choice(request: ForgetRequest, dataset: str) -> None:
         )
         if st.button("Change", key="change-choice"):
             st.switch_page(CHOOSE)
+
+
+def _aim(method: dict[str, Any], dataset: str, request: ForgetRequest) -> None:
+    """What has to be reached, as far as it is known; else the way to know it."""
+    model = methods.model_for(method)
+    try:
+        found = ideals.aim(model, dataset, request)
+    except LabError:
+        return  # said where the settings are read
+    if found is not None:
+        st.markdown(aim.aim(found.kind, found.measures))
+        return
+    if method["name"] == "retrain":
+        return
+    st.markdown(aim.unknown(ideals.seconds_of_training(model, dataset)))
+    if st.button("Retrain without them", key="retrain-first", icon=":material/model_training:"):
+        drafts.change(method="retrain", settings={})
+        st.rerun()
 
 
 def _pick_method() -> None:
