@@ -41,7 +41,6 @@ def set_up() -> None:
     if now.dataset == "digits":
         st.caption(terms.DIGITS_NOTE)
     method = _method()
-    _aim(method, now.dataset, now.request)
     try:
         shown = drafts.settings()
     except LabError as error:
@@ -51,6 +50,8 @@ def set_up() -> None:
         data_or_stop(error)
     _settings(method, shown)
     _start_button(method, now)
+    # Below the button, which does not move while the aim is looked up.
+    _aim(method, now.dataset, now.request)
     bring(now.dataset, now.request, _start)
     take_home.link_box(
         "A link to this set-up", "Who opens it sees these settings. It starts nothing."
