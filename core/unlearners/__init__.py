@@ -7,10 +7,10 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from core.errors import BadSetting, UnknownMethod
-from core.unlearners.base import Unlearner
+from core.unlearners.base import Group, Unlearner
 from core.unlearners.presets import CASES, presets_for
 
 
@@ -25,15 +25,7 @@ def _discover() -> dict[str, type[Unlearner]]:
                 and item is not Unlearner
             ):
                 methods[item.name] = item
-    order = (
-        "exact",
-        "retrain-like",
-        "forget-only",
-        "weight-editing",
-        "teacher-student",
-        "second-order",
-        "control",
-    )
+    order = get_args(Group)
     return dict(sorted(methods.items(), key=lambda pair: (order.index(pair[1].group), pair[0])))
 
 
