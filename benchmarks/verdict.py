@@ -23,7 +23,7 @@ import torch
 from benchmarks import RESULTS
 from benchmarks.log import Line, Log
 from core.checkpoints import storage
-from core.checkpoints.outcomes import evidence_of, outcomes_now
+from core.checkpoints.outcomes import evidence_of
 from core.checkpoints.references import train_model
 from core.checkpoints.spread import retraining_spread
 from core.checkpoints.storage import Checkpoint
@@ -33,7 +33,7 @@ from core.data.names import CIFAR10_CLASSES
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS
 from core.data.splits import Split, split
-from core.evaluation import look_inside, measure
+from core.evaluation import Passes, measure
 from core.ideal import find_ideal, fold_models
 from core.metrics.evidence import Evidence, Outcome
 from core.models.precision import best_device
@@ -137,10 +137,12 @@ def _tricked(
     model = base.load(best_device())
     data = offered_data(dataset, parts, method.needs, base, {})
     list(method.run(model, data, torch.Generator().manual_seed(0)))
-    train, test = outcomes_now(model, dataset)
+    passes = Passes(model, dataset, parts)
+    passes.see("test")
+    passes.see("train")
     labels = dataset.train_labels.numpy(), dataset.test_labels.numpy()
-    samples = look_inside(model, dataset, parts)
-    return Evidence(train, test, *labels, parts, samples, references, ideal)
+    samples = passes.samples()
+    return Evidence(passes.train, passes.test, *labels, parts, samples, references, ideal)
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -7,10 +7,11 @@ leaves behind (`Evidence`) is kept in numpy, and every registered metric is read
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -90,34 +91,103 @@ def logits_of(
             module.training = training
 
 
-def look_inside(model: nn.Module, dataset: ImageDataset, split: Split) -> Samples | None:
-    """The penultimate features of a fixed sample of each set, and the outcomes of mirror images:
-    the same images for each model that is judged by this split. None of an ensemble, which has no
-    single head."""
-    if not hasattr(model, "head"):
-        return None
-    features = cast(Callable[[Tensor], Tensor], model.features)
-    train = dataset.train_images, dataset.train_labels
-    test = dataset.test_images, dataset.test_labels
-    samples = {}
-    for (images, labels), sets in (
-        (train, {"forget": split.forget, "retain": split.retain}),
-        (test, {"test": split.test_fair, "test_retained": split.test_retained}),
-    ):
-        chosen = {name: _drawn(indices, SAMPLED[name]) for name, indices in sets.items()}
-        # An image that is in both sets is looked at once.
-        every = np.unique(np.concatenate(list(chosen.values())))
-        inside = logits_of(model, images[torch.from_numpy(every)], read=features).numpy()
-        for name, indices in chosen.items():
-            mirrored = None
-            if name in MIRRORED:
-                some = torch.from_numpy(indices[_drawn(np.arange(len(indices)), MIRRORED[name])])
-                mirrored = Seen(
-                    per_image(model, images[some].flip(-1), labels[some]), labels[some].numpy()
-                )
-            said = labels[torch.from_numpy(indices)].numpy()
-            samples[name] = Sample(said, inside[np.searchsorted(every, indices)], mirrored)
-    return samples
+class Passes:
+    """What a model makes of a data set, where each image passes through it once: its outcome stays
+    in `train` or `test`, and of the images that `split` has looked at inside the features as well.
+
+    train, test: of every image; the loss NaN and the prediction -1 of one that has not passed yet.
+    """
+
+    def __init__(self, model: nn.Module, dataset: ImageDataset, split: Split) -> None:
+        self._model = model
+        self._sides = {
+            "train": (dataset.train_images, dataset.train_labels),
+            "test": (dataset.test_images, dataset.test_labels),
+        }
+        sets = {
+            "train": {"forget": split.forget, "retain": split.retain},
+            "test": {"test": split.test_fair, "test_retained": split.test_retained},
+        }
+        self._chosen = {
+            side: {name: _drawn(indices, SAMPLED[name]) for name, indices in named.items()}
+            for side, named in sets.items()
+        }
+        self._looked_at = {
+            side: np.unique(np.concatenate(list(chosen.values())))
+            for side, chosen in self._chosen.items()
+        }
+        self._features: dict[str, NDArray[np.float32]] = {}
+        classes = len(dataset.class_names)
+        self.train = Outcome.blank(len(dataset.train_labels), classes)
+        self.test = Outcome.blank(len(dataset.test_labels), classes)
+        self._passed = {
+            side: np.zeros(len(labels), bool) for side, (_, labels) in self._sides.items()
+        }
+
+    @property
+    def share(self) -> float:
+        """Of all images, those that have passed."""
+        return float(np.concatenate(list(self._passed.values())).mean())
+
+    def see(
+        self,
+        side: Literal["train", "test"],
+        indices: Indices | slice = slice(None),
+        after_batch: Callable[[], None] | None = None,
+    ) -> None:
+        """Has the images at these indices of the "train" or the "test" images pass, but for those
+        that have; all of a side by default. after_batch: see `logits_of`."""
+        images, labels = self._sides[side]
+        chosen = np.arange(len(labels))[indices]
+        chosen = chosen[~self._passed[side][chosen]]
+        if not len(chosen):
+            return
+        seen: list[Tensor] = []
+
+        def read(batch: Tensor) -> Tensor:
+            seen.append(cast(Tensor, self._model.features(batch)))  # type: ignore[operator]
+            logits: Tensor = self._model.head(seen[-1])  # type: ignore[operator]
+            return logits
+
+        new = torch.from_numpy(chosen)
+        single = hasattr(self._model, "head")
+        logits = logits_of(
+            self._model, images[new], after_batch=after_batch, read=read if single else None
+        )
+        (self.train if side == "train" else self.test).put(chosen, outcome_of(logits, labels[new]))
+        self._passed[side][chosen] = True
+        if single:
+            features = torch.cat(seen).float().cpu().numpy()
+            looked_at = self._looked_at[side]
+            if side not in self._features:
+                shape = len(looked_at), features.shape[1]
+                self._features[side] = np.full(shape, np.nan, np.float32)
+            kept = np.isin(chosen, looked_at)
+            self._features[side][np.searchsorted(looked_at, chosen[kept])] = features[kept]
+
+    def samples(self) -> Samples | None:
+        """The penultimate features of a fixed sample of each set, and the outcomes of mirror
+        images: the same images for each model that is judged by this split. None of an ensemble,
+        which has no single head."""
+        if not hasattr(self._model, "head"):
+            return None
+        samples = {}
+        for side, chosen in self._chosen.items():
+            images, labels = self._sides[side]
+            looked_at = self._looked_at[side]
+            self.see("train" if side == "train" else "test", looked_at)
+            for name, indices in chosen.items():
+                mirrored = None
+                if name in MIRRORED:
+                    some = torch.from_numpy(
+                        indices[_drawn(np.arange(len(indices)), MIRRORED[name])]
+                    )
+                    outcome = per_image(self._model, images[some].flip(-1), labels[some])
+                    mirrored = Seen(outcome, labels[some].numpy())
+                said = labels[torch.from_numpy(indices)].numpy()
+                inside = self._features[side][np.searchsorted(looked_at, indices)]
+                samples[name] = Sample(said, inside, mirrored)
+        return samples
 
 
 def _drawn(indices: Indices, most: int) -> Indices:
@@ -136,7 +206,7 @@ def evaluate(
 ) -> Evaluation:
     """The metrics of a model by its outcomes on all training and all test images.
 
-    train_labels, test_labels: int64 (N,), in the order of the outcomes. samples: see `look_inside`.
+    train_labels, test_labels: int64 (N,), in the order of the outcomes. samples: see `Passes`.
     """
     labels = np.asarray(train_labels), np.asarray(test_labels)
     return measure(Evidence(train, test, *labels, split, samples), metrics)
@@ -164,7 +234,8 @@ def evaluate_model(
     after_batch: Callable[[], None] | None = None,
 ) -> Evaluation:
     """All metrics of `model` on `split`: one pass over all training and all test images."""
-    train = per_image(model, dataset.train_images, dataset.train_labels, after_batch=after_batch)
-    test = per_image(model, dataset.test_images, dataset.test_labels, after_batch=after_batch)
-    samples = look_inside(model, dataset, split)
-    return evaluate(train, test, dataset.train_labels, dataset.test_labels, split, samples)
+    passes = Passes(model, dataset, split)
+    passes.see("train", after_batch=after_batch)
+    passes.see("test", after_batch=after_batch)
+    labels = dataset.train_labels, dataset.test_labels
+    return evaluate(passes.train, passes.test, *labels, split, passes.samples())

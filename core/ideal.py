@@ -107,7 +107,8 @@ def put_together(
 
 def _chosen(by_model: Sequence[Outcome], judges: Indices) -> Outcome:
     """Each image's outcome by the model that judges it."""
-    together = Outcome.blank(len(judges), like=by_model[0])
+    logits = by_model[0].logits
+    together = Outcome.blank(len(judges), None if logits is None else logits.shape[1])
     for fold, outcome in enumerate(by_model):
         images = np.flatnonzero(judges == fold)
         together.put(images, outcome.at(images))

@@ -15,7 +15,7 @@ from core.checkpoints.samples import read_samples, write_samples
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import look_inside, measure, per_image
+from core.evaluation import Passes, measure, per_image
 from core.files import cache_folder, replacing
 from core.metrics.evidence import Evidence, Outcome, Samples
 from core.metrics.measures import Evaluation
@@ -56,7 +56,7 @@ def samples_of(
     file = cache_folder() / "samples" / name
     if (kept := read_samples(file)) is not None:
         return kept
-    samples = look_inside(model or checkpoint.load(best_device()), dataset, parts)
+    samples = Passes(model or checkpoint.load(best_device()), dataset, parts).samples()
     if samples is not None:
         write_samples(file, samples)
         others = sorted(file.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)

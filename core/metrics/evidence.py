@@ -31,12 +31,10 @@ class Outcome:
     logits: Logits | None = field(default=None, repr=False)
 
     @classmethod
-    def blank(cls, images: int, like: Outcome) -> Outcome:
-        """Outcomes of images that are not measured yet, to be filled with `put`: losses are NaN,
-        predictions -1. like: an outcome of the same model."""
-        logits = None
-        if like.logits is not None:
-            logits = np.full((images, like.logits.shape[1]), np.nan, np.float32)
+    def blank(cls, images: int, classes: int | None) -> Outcome:
+        """Outcomes of images that are not measured yet, to be filled with `put`: losses and logits
+        are NaN, predictions -1. classes: None for outcomes without logits."""
+        logits = None if classes is None else np.full((images, classes), np.nan, np.float32)
         return cls(np.full(images, np.nan, np.float32), np.full(images, -1, np.int64), logits)
 
     def put(self, indices: Indices, outcome: Outcome) -> None:

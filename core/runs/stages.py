@@ -10,13 +10,10 @@ import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-from torch import nn
 
-from core.data.dataset import ImageDataset
 from core.data.splits import Split
-from core.evaluation import measure, per_image
-from core.metrics.evidence import Evidence, Outcome
+from core.evaluation import Passes, measure
+from core.metrics.evidence import Evidence
 from core.metrics.measures import Evaluation
 from core.metrics.registry import METRICS
 
@@ -29,23 +26,15 @@ INSIDE = frozenset({"features", "mirrored"})
 that nobody waits for it before the first."""
 
 
-def in_stages(
-    model: nn.Module, dataset: ImageDataset, parts: Split
-) -> Iterator[tuple[Outcome, Outcome, float]]:
-    """Outcomes on all training and all test images as far as they are measured, and the share
-    measured: first the forget set and the test images, then more and more of those to keep. An
-    image not measured yet has the loss NaN and the prediction -1."""
-    labels = dataset.train_labels
-    test = per_image(model, dataset.test_images, dataset.test_labels)
-    train = Outcome.blank(len(labels), like=test)
-    done, total = len(test.losses), len(test.losses) + len(labels)
-    cuts = range(STAGE, len(parts.retain), STAGE)
-    for chosen in (parts.forget, *np.split(parts.retain, cuts)):
-        indices = torch.from_numpy(chosen)
-        outcome = per_image(model, dataset.train_images[indices], labels[indices])
-        train.put(chosen, outcome)
-        done += len(chosen)
-        yield train, test, done / total
+def in_stages(passes: Passes, parts: Split) -> Iterator[None]:
+    """Has all images pass, and pauses between: first the forget set and the test images, then more
+    and more of those to keep."""
+    passes.see("test")
+    passes.see("train", parts.forget)
+    yield
+    for chosen in np.split(parts.retain, range(STAGE, len(parts.retain), STAGE)):
+        passes.see("train", chosen)
+        yield
 
 
 def outside(evidence: Evidence) -> Evaluation:

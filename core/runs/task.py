@@ -26,7 +26,7 @@ from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.splits import Split, split
-from core.evaluation import look_inside
+from core.evaluation import Passes
 from core.ideal import Ideal, find_ideal, fold_models
 from core.models.precision import best_device
 from core.runs import brought
@@ -133,8 +133,9 @@ class Task:
         yield watcher.look(model, measuring, unlearning, 0.0)
         clock = started_measuring = time.perf_counter()
         after = None
-        for train, test, share in in_stages(model, dataset, parts):
-            evidence = dataclasses.replace(base, train=train, test=test)
+        passes = Passes(model, dataset, parts)
+        for _ in in_stages(passes, parts):
+            evidence = dataclasses.replace(base, train=passes.train, test=passes.test)
             if after is None:
                 after = at_once(evidence)
                 watcher.measuring += time.perf_counter() - clock
@@ -149,8 +150,8 @@ class Task:
                 record = dataclasses.replace(
                     record, before=completed(before, base), retrained=retrained
                 )
-                base = dataclasses.replace(base, samples=look_inside(model, dataset, parts))
-                evidence = dataclasses.replace(base, train=train, test=test)
+                base = dataclasses.replace(base, samples=passes.samples())
+                evidence = dataclasses.replace(base, train=passes.train, test=passes.test)
                 after = completed(after, evidence, without=LATE)
                 watcher.measuring += time.perf_counter() - clock
                 yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))
@@ -158,12 +159,12 @@ class Task:
                 continue
             watcher.measuring += time.perf_counter() - clock
             spent = time.perf_counter() - started_measuring
-            yield watcher.look(model, measuring, unlearning, spent / share * (1 - share))
+            yield watcher.look(model, measuring, unlearning, spent / passes.share - spent)
             clock = time.perf_counter()
         assert after is not None
         after = completed(after, evidence)
         watcher.measuring += time.perf_counter() - clock
-        yield watcher.known(measuring, unlearning, train, test)
+        yield watcher.known(measuring, unlearning, passes.train, passes.test)
         finished = step.done == step.total
         retrained_anew = plan.method == "retrain" and finished
         if retrained_anew and (self.ideal is None or self.ideal.kind == "folds"):

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.usefixtures("small_compact")
 DATA = tiny.dataset()
 CLASS, SCATTERED = ForgetRequest.of_classes("b"), ForgetRequest.random(16)
 FULL = (64, 192, 256)
-REQUESTS = [ForgetRequest.random(0.1), *(ForgetRequest.of_classes(str(d)) for d in (1, 8))]
+TENTH, EIGHT = ForgetRequest.random(0.1), ForgetRequest.of_classes("8")
+TRICKS = [*((name, EIGHT) for name in CONTROLS), ("do_nothing", TENTH), ("divide", TENTH)]
 
 
 def changed(name: str, request: ForgetRequest = SCATTERED) -> tuple[Classifier, Classifier]:
@@ -78,15 +79,18 @@ def test_nothing_mask_divide_and_random() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("request_", REQUESTS, ids=ForgetRequest.describe)
-@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize(("name", "request_"), TRICKS, ids=str)
 def test_no_verdict_calls_them_forgotten(name: str, request_: ForgetRequest) -> None:
-    """On the digits as they ship, whichever spies there are."""
+    """On the digits as they ship, by every spy: only the retained images are not waited for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Compact, "WIDTHS", FULL)  # as it ships, not the small one of the other tests
-        *_, run = prepare(Plan("compact", "digits", request_, name)).run()
-    assert isinstance(run, Run)
-    found = verdict_of(run)
+        items = prepare(Plan("compact", "digits", request_, name)).run()
+        judged = next(
+            item
+            for item in items
+            if isinstance(item, Run) and item.after and "re_head" in item.after.measures
+        )
+    found = verdict_of(judged)
     assert found is not None
     assert found.word != "forgotten"
     if name == "do_nothing" and request_.kind == "random":

@@ -14,7 +14,7 @@ from core.data.dataset import ImageDataset
 from core.data.requests import ForgetRequest
 from core.data.splits import Split, split
 from core.errors import Cancelled
-from core.evaluation import evaluate, evaluate_model, look_inside, per_image
+from core.evaluation import Passes, evaluate, evaluate_model, per_image
 from core.metrics.evidence import Outcome
 
 NAMES = ("cat", "dog", "frog")
@@ -219,7 +219,32 @@ def test_evaluate_model_puts_it_together(model, dataset):
     assert len(batches) == 3  # 64 + 56 training images, 40 test images
     train = per_image(model, dataset.train_images, dataset.train_labels)
     test = per_image(model, dataset.test_images, dataset.test_labels)
-    inside = look_inside(model, dataset, views)
+    inside = Passes(model, dataset, views).samples()
     again = evaluate(train, test, dataset.train_labels, dataset.test_labels, views, inside)
     assert result.metrics() == again.metrics()
     assert (result["forget_accuracy"].n, result["retain_accuracy"].n) == (30, 90)
+
+
+def test_each_image_passes_once(model, dataset):
+    views = split(dataset, ForgetRequest.random(0.25))
+    passes = Passes(model, dataset, views)
+    batches: list[int] = []
+    model.conv.register_forward_pre_hook(lambda _, images: batches.append(len(images[0])))
+    passes.see("train", views.forget)
+    every = len(dataset.train_labels) + len(dataset.test_labels)
+    assert passes.share == pytest.approx(len(views.forget) / every)
+    assert np.isnan(passes.train.losses).sum() == len(views.retain)
+    samples = passes.samples()
+    passes.see("train")
+    passes.see("test")
+    mirrored = sum(len(s.mirrored.labels) for s in samples.values() if s.mirrored)
+    assert sum(batches) == every + mirrored
+    assert passes.share == 1
+    for side in ("train", "test"):
+        images, labels = (getattr(dataset, f"{side}_{what}") for what in ("images", "labels"))
+        expected = per_image(model, images, labels)
+        np.testing.assert_allclose(getattr(passes, side).logits, expected.logits, atol=1e-3)
+    model.eval()
+    with torch.inference_mode():
+        of_forget = model.features(dataset.train_images[torch.from_numpy(views.forget)])
+    np.testing.assert_allclose(samples["forget"].features, of_forget.numpy(), atol=1e-5)

@@ -1,15 +1,17 @@
-"""A whole run on CIFAR-10 in a browser."""
+"""A run on CIFAR-10 in a browser, from the link to the verdict. The images to keep, which come
+after it, take a minute and a half on one core and no code that the digits do not go through."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Start
-from tests.e2e.test_app import DONE, STEP, Visit, numbers, start_run
+from tests.e2e.test_app import STEP, Visit, start_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -22,7 +24,7 @@ def test_cifar10_once(start: Start, visit: Visit, cifar10_folder: Path) -> None:
     page = visit(f"{server.address}/Unlearn?data=cifar10&forget=class:automobile&set=epochs:0.05")
     start_run(page)
     expect(page.get_by_text(STEP).first).to_be_visible(timeout=300_000)
-    expect(page.get_by_text(DONE)).to_be_visible(timeout=600_000)
-    found = numbers(page)
-    assert len(found) >= 9, found
-    assert all(value.endswith("%") for value in found), found
+    verdict = page.get_by_role("heading", name=re.compile("forgotten|silenced|cannot tell", re.I))
+    expect(verdict).to_be_visible(timeout=600_000)
+    expect(page.get_by_text("The images to keep are still being measured")).to_be_visible()
+    expect(page.get_by_text("a fresh last layer knows")).to_be_visible(timeout=600_000)
