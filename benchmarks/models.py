@@ -1,10 +1,9 @@
 """The models that ideals, spreads and verdicts need, all trained with one recipe on CIFAR-10.
 
 Trains what does not stand yet, in this order, into models_cache/RECIPE/; it can be broken off at
-any moment and goes on where it was. All are kept with what they make of each of the 60,000 images;
-the weights, in float16, only where what goes on inside is asked for: of the bases, and of each fold
-and class once, for attacks on features. A second seed of a fold or a class, from `OTHER_SEEDS`,
-only tells how far two retrainings lie apart, and is kept without. Two processes (`--only`) with
+any moment and goes on where it was. All are kept with what they make of each of the 60,000 images
+and with their weights, in float16: the verdict looks inside each of them, those of further seeds
+(`OTHER_SEEDS`) too, which tell how far two retrainings lie apart. Two processes (`--only`) with
 OMP_NUM_THREADS=1 each train more than one with two threads.
 
     python -m benchmarks.models --data ../shared/data/cifar10
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import CLASS, MEMORISED, RANDOM
-from core.checkpoints.references import Keep, train_model
+from core.checkpoints.references import train_model
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.names import BACKDOOR, CIFAR10_CLASSES, TUNING, WRONG_LABELS
@@ -50,7 +49,6 @@ class Wanted:
     dataset: str = "cifar10"
     without: str = ""
     seed: int | None = None
-    keep: Keep = "half"
 
 
 def wanted() -> Iterator[Wanted]:
@@ -64,7 +62,7 @@ def wanted() -> Iterator[Wanted]:
     for without in TWICE:
         for seed in OTHER_SEEDS:
             name = f"{without.replace(':', '-')}-seed{seed}"
-            yield Wanted(name, without=without, seed=seed, keep="logits")
+            yield Wanted(name, without=without, seed=seed)
     for dataset, requests in (
         (TUNING, (RANDOM, CLASS)),
         (WRONG_LABELS, (TAMPERED,)),
@@ -87,7 +85,7 @@ def main() -> None:
         if options.only and each.name not in options.only:
             continue
         if options.list:
-            print(each.name, each.dataset, each.without or "everything", each.keep)
+            print(each.name, each.dataset, each.without or "everything")
         else:
             trained(each, options.recipe, load_dataset(each.dataset, options.data))
 
@@ -100,7 +98,7 @@ def trained(each: Wanted, recipe: str, dataset: ImageDataset) -> None:
         "seed": each.seed,
         "root": SHIPPED / recipe,
         "device": best_device(),
-        "keep": each.keep,
+        "keep": "half",
     }
     for item in train_model("compact", dataset, recipe_named(recipe), **arguments):
         now = time.monotonic()

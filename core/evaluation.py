@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from core.data.splits import Indices, Split
+from core.data.splits import Indices, Split, drawn
 from core.metrics.evidence import Evidence, Outcome, Sample, Samples, Seen
 from core.metrics.measures import Evaluation
 from core.metrics.metric import Metric
@@ -109,7 +109,7 @@ class Passes:
             "test": {"test": split.test_fair, "test_retained": split.test_retained},
         }
         self._chosen = {
-            side: {name: _drawn(indices, SAMPLED[name]) for name, indices in named.items()}
+            side: {name: drawn(indices, SAMPLED[name]) for name, indices in named.items()}
             for side, named in sets.items()
         }
         self._looked_at = {
@@ -179,20 +179,13 @@ class Passes:
             for name, indices in chosen.items():
                 mirrored = None
                 if name in MIRRORED:
-                    some = torch.from_numpy(
-                        indices[_drawn(np.arange(len(indices)), MIRRORED[name])]
-                    )
+                    some = torch.from_numpy(indices[drawn(np.arange(len(indices)), MIRRORED[name])])
                     outcome = per_image(self._model, images[some].flip(-1), labels[some])
                     mirrored = Seen(outcome, labels[some].numpy())
                 said = labels[torch.from_numpy(indices)].numpy()
                 inside = self._features[side][np.searchsorted(looked_at, indices)]
                 samples[name] = Sample(said, inside, mirrored)
         return samples
-
-
-def _drawn(indices: Indices, most: int) -> Indices:
-    """At most so many of them, the same each time, in order."""
-    return np.sort(np.random.default_rng(0).permutation(indices)[:most])
 
 
 def evaluate(

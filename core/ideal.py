@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from core.checkpoints import storage
+from core.checkpoints.fold_samples import samples_of_folds
 from core.checkpoints.outcomes import evidence_of, outcomes, samples_of
 from core.checkpoints.references import fits
 from core.checkpoints.storage import Checkpoint
@@ -23,6 +24,7 @@ from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import Indices, Split, fold_of_each, split
 from core.errors import CheckpointMissing
 from core.metrics.evidence import Evidence, Outcome, Samples
+from core.models.registry import recipe_of
 
 LARGEST_SHARE = 0.2
 """Of a class, that may be forgotten for the folds to be an ideal: what is left of the class in a
@@ -60,13 +62,13 @@ class Ideal:
             return evidence_of(model, None, dataset, parts, references, inside=inside)
         train, test = put_together(self._measured(dataset), *judges_of(dataset, parts))
         labels = dataset.train_labels.numpy(), dataset.test_labels.numpy()
-        return Evidence(train, test, *labels, parts, None, references)
+        samples = self.samples(dataset, parts) if inside else None
+        return Evidence(train, test, *labels, parts, samples, references)
 
     def samples(self, dataset: ImageDataset, parts: Split) -> Samples | None:
-        """What a look inside a retrained model shows; None of several models, whose features are
-        not comparable."""
+        """What a look inside shows; None where no weights are kept."""
         if self.kind == "folds":
-            return None
+            return samples_of_folds(self.models, dataset, parts, judges_of(dataset, parts)[1])
         return samples_of(self.models[0], None, dataset, parts)
 
     def _measured(self, dataset: ImageDataset) -> list[tuple[Outcome, Outcome]]:
@@ -160,8 +162,8 @@ def find_reference(
     seed: int | None = None,
     other_than: int | None = None,
 ) -> Checkpoint | None:
-    """A model retrained on these images without this forget set, shipped or kept by this machine,
-    if any.
+    """A model retrained on these images without this forget set by the base's recipe, shipped or
+    kept by this machine, if any.
 
     seed: only one trained from this seed; two of them tell how far two retrainings lie apart. By
     default the usual seed's, else the lowest there is. other_than: never one from this seed, so
@@ -179,6 +181,16 @@ def find_reference(
             reference = storage.find(architecture, dataset.name, role)
         except CheckpointMissing:
             continue
-        if fits(reference, dataset):
+        if fits(reference, dataset) and _like_the_base(reference, dataset):
             return reference
     return None
+
+
+def _like_the_base(reference: Checkpoint, dataset: ImageDataset) -> bool:
+    """Whether both were trained by the same recipe, so that they differ in the images alone."""
+    try:
+        base = storage.find(str(reference.manifest["architecture"]), dataset.name)
+    except CheckpointMissing:
+        return True
+    recipes = [recipe_of(model.manifest, dataset.name) for model in (reference, base)]
+    return recipes[0] == recipes[1]

@@ -61,14 +61,14 @@ AREA = 0.02
 @dataclass(frozen=True)
 class ThresholdAttack:
     """name, label, sentence, needs: as an attack's. scores: of the images to forget and of the
-    unseen ones that suit the request, (n,) each; high speaks for membership. signal: of what its
-    AUC is a signal to the verdict, "" of nothing.
+    unseen ones that suit the request, (n,) each; high speaks for membership; None where nothing
+    can be said. signal: of what its AUC is a signal to the verdict, "" of nothing.
     """
 
     name: str
     label: str
     sentence: str
-    scores: Callable[[Evidence], tuple[Floats, Floats]]
+    scores: Callable[[Evidence], tuple[Floats, Floats] | None]
     needs: frozenset[str] = LOGITS
     signal: Signal = ""
 
@@ -83,7 +83,8 @@ class ThresholdAttack:
             signal: Signal = "",
         ) -> Metric:
             def measure(evidence: Evidence) -> Measure | None:
-                return read(*evidence.once(self.name, lambda: self.scores(evidence)))
+                scores = evidence.once(self.name, lambda: self.scores(evidence))
+                return read(*scores) if scores else None
 
             return Metric(
                 f"{self.name}_{suffix}", f"{self.label}, {label}", f"{self.sentence} {sentence}",

@@ -68,11 +68,14 @@ def rmia(evidence: Evidence) -> tuple[Floats, Floats]:
     return forget + 1e-6 * np.tanh(ratios[0]), unseen + 1e-6 * np.tanh(ratios[1])
 
 
-def lira(evidence: Evidence) -> tuple[Floats, Floats]:
+def lira(evidence: Evidence) -> tuple[Floats, Floats] | None:
     """logit p(x | model) - logit p(x | out), in standard deviations over the unseen images: with
     one reference model the offline form's Gaussian has that deviation for every image, and its
-    order is the difference's (Carlini et al. 2022, arXiv 2112.03570)."""
+    order is the difference's (Carlini et al. 2022, arXiv 2112.03570). None of the references
+    themselves, which differ from none."""
     mine, reference = log_likelihoods(evidence)
+    if all(np.array_equal(own, out) for own, out in zip(mine, reference, strict=True)):
+        return None
     differences = [_logit(own) - _logit(out) for own, out in zip(mine, reference, strict=True)]
     deviation = float(differences[1].std()) or 1.0
     return differences[0] / deviation, differences[1] / deviation

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.checkpoints.samples import read_samples, write_samples
+from core.checkpoints.samples import kept_samples
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.splits import Split
@@ -21,9 +21,6 @@ from core.metrics.evidence import Evidence, Outcome, Samples
 from core.metrics.measures import Evaluation
 from core.models.classifier import Classifier
 from core.models.precision import best_device
-
-KEPT_SAMPLES = 40
-"""Files of looks inside on this machine, some megabytes each; the oldest make room."""
 
 
 def evidence_of(
@@ -51,18 +48,10 @@ def samples_of(
     """What a look inside shows, kept for the next run on the same images; None without weights."""
     if model is None and checkpoint.manifest.get("keep") == "logits":
         return None
-    split_name = f"{parts.digest}{'-fair' * parts.by_class}"
-    name = f"{checkpoint.sha256[:16]}-{dataset.fingerprint[:16]}-{split_name}.npz"
-    file = cache_folder() / "samples" / name
-    if (kept := read_samples(file)) is not None:
-        return kept
-    samples = Passes(model or checkpoint.load(best_device()), dataset, parts).samples()
-    if samples is not None:
-        write_samples(file, samples)
-        others = sorted(file.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
-        for oldest in others[:-KEPT_SAMPLES]:
-            oldest.unlink(missing_ok=True)
-    return samples
+    return kept_samples(
+        f"{checkpoint.sha256[:16]}-{dataset.fingerprint[:16]}-{parts.judged}",
+        lambda: Passes(model or checkpoint.load(best_device()), dataset, parts).samples(),
+    )
 
 
 def evaluate_outcomes(

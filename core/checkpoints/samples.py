@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import replacing
+from core.files import cache_folder, replacing
 from core.metrics.evidence import Outcome, Sample, Samples, Seen
+
+KEPT = 40
+"""Files on this machine, some megabytes each; those not asked for the longest make room."""
+
+
+def kept_samples(name: str, look: Callable[[], Samples | None]) -> Samples | None:
+    """What was seen under this name before on this machine, or else what `look` gives, which is
+    kept for the next time."""
+    file = cache_folder() / "samples" / f"{name}.npz"
+    if (kept := read_samples(file)) is not None:
+        with contextlib.suppress(OSError):
+            file.touch()  # it is not the oldest any more
+        return kept
+    samples = look()
+    if samples is not None:
+        write_samples(file, samples)
+        others = sorted(file.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+        for oldest in others[:-KEPT]:
+            oldest.unlink(missing_ok=True)
+    return samples
 
 
 def write_samples(file: Path, samples: Samples) -> None:
@@ -19,6 +41,8 @@ def write_samples(file: Path, samples: Samples) -> None:
     arrays: dict[str, NDArray[Any]] = {}
     for name, sample in samples.items():
         arrays[f"{name}/labels"], arrays[f"{name}/features"] = sample.labels, sample.features
+        if sample.model is not None:
+            arrays[f"{name}/model"] = sample.model
         if sample.mirrored is not None:
             seen = sample.mirrored
             arrays[f"{name}/mirrored/labels"] = seen.labels
@@ -45,7 +69,8 @@ def read_samples(file: Path) -> Samples | None:
                     )
                     mirrored = Seen(outcome, arrays[f"{about}/labels"])
                 labels, features = arrays[f"{name}/labels"], arrays[f"{name}/features"]
-                samples[name] = Sample(labels, features, mirrored)
+                model = arrays.get(f"{name}/model")
+                samples[name] = Sample(labels, features, mirrored, model)
             return samples or None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

@@ -54,7 +54,20 @@ class Split:
     @property
     def digest(self) -> str:
         """Names the forget set: sha256 of its indices, 16 hexadecimal digits."""
-        return hashlib.sha256(self.forget.astype("<i8").tobytes()).hexdigest()[:16]
+        return _digest(self.forget)
+
+    @property
+    def judged(self) -> str:
+        """Names all that a model is judged on: the forget set and the test images beside it."""
+        return _digest(self.forget, self.test_fair, self.test_retained)
+
+
+def _digest(*sets: Indices) -> str:
+    """sha256 of index sets, 16 hexadecimal digits."""
+    named = hashlib.sha256()
+    for position, indices in enumerate(sets):
+        named.update(b"/" * position + indices.astype("<i8").tobytes())
+    return named.hexdigest()[:16]
 
 
 def split(
@@ -141,6 +154,11 @@ def fold_of_each(images: int) -> Indices:
     for fold, members in enumerate(np.array_split(order, FOLDS)):
         folds[members] = fold
     return folds
+
+
+def drawn(indices: Indices, most: int) -> Indices:
+    """At most so many of these, the same each time, in order."""
+    return np.sort(np.random.default_rng(0).permutation(indices)[:most])
 
 
 def _class_matched(forget_labels: Indices, test_labels: Indices, seed: int) -> Indices:

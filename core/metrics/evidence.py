@@ -81,11 +81,22 @@ class Seen:
 @dataclass(frozen=True)
 class Sample:
     """A fixed sample of one set of images: labels int64 (n,), penultimate features float32 (n, d),
-    and some of the images mirrored, None where nobody asked."""
+    and some of the images mirrored, None where nobody asked.
+
+    model: int64 (n,), in which of several networks each image was looked at; None where there is
+    one. Features of two networks are not comparable.
+    """
 
     labels: Indices = field(repr=False)
     features: NDArray[np.float32] = field(repr=False)
     mirrored: Seen | None = field(default=None, repr=False)
+    model: Indices | None = field(default=None, repr=False)
+
+    def of(self, model: int | None) -> NDArray[np.bool_]:
+        """bool (n,): the rows of one of several networks; all where there is one."""
+        if self.model is None:
+            return np.ones(len(self.labels), bool)
+        return np.asarray(self.model == model)
 
 
 Samples = Mapping[str, Sample]
@@ -175,3 +186,9 @@ class Evidence:
         """A set of the samples, for a metric that needs "features"."""
         assert self.samples is not None
         return self.samples[name]
+
+    @property
+    def networks(self) -> list[int | None]:
+        """In which networks the images were looked at: [None] where that is one."""
+        model = self.sample("forget").model
+        return [None] if model is None else [int(fold) for fold in np.unique(model)]

@@ -8,6 +8,7 @@ scikit-learn is imported in the functions, as in `core.attacks.simple_mia`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.attacks.attack import AREA
 from core.attacks.curve import auc
-from core.data.splits import Indices
+from core.data.splits import Indices, drawn
 from core.metrics.evidence import Evidence
 from core.metrics.measures import Measure, of_images
 from core.metrics.metric import OUTCOMES, Metric
@@ -45,28 +46,34 @@ def excess_of_forgotten(evidence: Evidence) -> Measure | None:
     Of whole classes: its recall of them on test images, less its accuracy on the other classes; it
     is fitted on retained images and on `KNOWN_OF_FORGOTTEN` of the forgotten. Of other sets: its
     accuracy on the images to forget less that on test images, fitted on retained images alone.
+    Where the images are looked at in several networks, each has a read-out of its own.
     """
     forget, retain = evidence.sample("forget"), evidence.sample("retain")
     test, kept = evidence.sample("test"), evidence.sample("test_retained")
     if min(len(s.labels) for s in (forget, retain, test, kept)) < FEWEST:
         return None
-    if evidence.split.whole_classes:
-        known = slice(KNOWN_OF_FORGOTTEN)
-        fitted = read_out(
-            np.concatenate([forget.features[known], retain.features]),
-            np.concatenate([forget.labels[known], retain.labels]),
-        )
-        sides = test, kept
-    else:
-        fitted = read_out(retain.features, retain.labels)
-        sides = forget, test
-    right = [fitted.predict(_finite(side.features)) == side.labels for side in sides]
-    return of_images(right[0].astype(np.float32), -right[1].astype(np.float32), low=-1.0)
+    whole = evidence.split.whole_classes
+    sides = (test, kept) if whole else (forget, test)
+    right = [np.zeros(len(side.labels), np.float32) for side in sides]
+    for model in evidence.networks:
+        known = retain.of(model)
+        features, labels = retain.features[known], retain.labels[known]
+        if whole:
+            some = drawn(np.arange(len(forget.labels)), KNOWN_OF_FORGOTTEN)
+            features = np.concatenate([forget.features[some], features])
+            labels = np.concatenate([forget.labels[some], labels])
+        fitted = read_out(features, labels)
+        for side, found in zip(sides, right, strict=True):
+            if (judged := side.of(model)).any():
+                said = fitted.predict(_finite(side.features[judged]))
+                found[judged] = said == side.labels[judged]
+    return of_images(right[0], -right[1], low=-1.0)
 
 
 def feature_attack(evidence: Evidence) -> Measure | None:
     """The AUC of a logistic regression that tells features of images to forget from those of new
-    ones, each judged by a fit on other images (five folds)."""
+    ones, each judged by a fit on other images (five folds). None of an ideal of several networks,
+    whose features say less of an image than of the network."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -74,12 +81,12 @@ def feature_attack(evidence: Evidence) -> Measure | None:
 
     forget, test = evidence.sample("forget").features, evidence.sample("test").features
     n = min(len(forget), len(test))
-    if n < FEWEST:
+    if n < FEWEST or len(evidence.networks) > 1:
         return None
     members = np.repeat([1, 0], n)
     scores = cross_val_predict(
         make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200, tol=1e-3)),
-        _finite(np.concatenate([forget[:n], test[:n]])),
+        _finite(np.concatenate([x[drawn(np.arange(len(x)), n)] for x in (forget, test)])),
         members,
         cv=StratifiedKFold(5, shuffle=True, random_state=0),
         method="decision_function",
@@ -88,18 +95,32 @@ def feature_attack(evidence: Evidence) -> Measure | None:
 
 
 def cka(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Linear centred kernel alignment of two networks' features of the same images, 0 to 1
-    (Kornblith et al. 2019, arXiv 1905.00414). first: (n, d), second: (n, e). Not a number where
-    either is constant."""
+    """Linear centred kernel alignment of two networks' features of the same images (Kornblith et
+    al. 2019, arXiv 1905.00414): 1 of the same features, turned or scaled alike, about 0 of
+    unrelated ones. Of the unbiased estimate (Song et al. 2012; Nguyen et al. 2021, arXiv
+    2010.15327): the plain one calls few images of many features alike, whatever they are. first:
+    (n, d), second: (n, e), n at least 4. Not a number where either is constant."""
     a, b = (x.astype(np.float64) - x.mean(axis=0, dtype=np.float64) for x in (first, second))
-    sizes = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
-    return float(np.linalg.norm(a.T @ b) ** 2 / sizes) if sizes else float("nan")
+    sizes = _unbiased_hsic(a, a) * _unbiased_hsic(b, b)
+    return _unbiased_hsic(a, b) / math.sqrt(sizes) if sizes > 0 else float("nan")
+
+
+def _unbiased_hsic(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """The Hilbert-Schmidt independence criterion of linear kernels K and L with zeros on their
+    diagonals, n (n - 3) times: tr(KL) + sum(K) sum(L) / ((n - 1) (n - 2)) - 2 sum(KL) / (n - 2);
+    from the features alone, so that no n by n matrix is made."""
+    n = len(a)
+    diagonals = [np.einsum("ij,ij->i", x, x) for x in (a, b)]
+    of_rows = [x @ x.sum(axis=0) - own for x, own in zip((a, b), diagonals, strict=True)]
+    trace = np.linalg.norm(a.T @ b) ** 2 - diagonals[0] @ diagonals[1]
+    sums = of_rows[0].sum() * of_rows[1].sum() / ((n - 1) * (n - 2))
+    return float(trace + sums - 2 * (of_rows[0] @ of_rows[1]) / (n - 2))
 
 
 def _alike(name: str, label: str, sentence: str, sample: str) -> Metric:
     def measure(evidence: Evidence) -> Measure | None:
         ideal = evidence.ideal
-        if ideal is None or ideal.samples is None:
+        if ideal is None or ideal.samples is None or len(ideal.networks) > 1:
             return None
         ours, others = evidence.sample(sample).features, ideal.sample(sample).features
         if len(ours) < FEWEST:

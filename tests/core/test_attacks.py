@@ -223,8 +223,20 @@ def test_rmia_and_lira_as_their_papers_have_them() -> None:
     np.testing.assert_allclose(np.concatenate(rmia(some)), expected, atol=2e-6)
     confidence = [np.log(p / (1 - p)) for p in (ours, out)]
     away = confidence[0] - confidence[1]
-    found = np.concatenate(lira(some))
+    judged = lira(some)
+    assert judged is not None
+    found = np.concatenate(judged)
     np.testing.assert_allclose(found, away / away[len(forget) :].std(), rtol=1e-6)
+
+
+def test_lira_says_nothing_of_the_references_themselves() -> None:
+    """An ideal put together from them: each image differs by 0 from its own reference."""
+    some = evidence(1.0, n=60)
+    assert some.references is not None
+    own = dataclasses.replace(some, train=some.references[0], test=some.references[1])
+    assert lira(own) is None
+    assert measure(own)["lira_auc"] is None
+    assert measure(own)["rmia_auc"] is not None
 
 
 def test_who_knows_how_hard_an_image_is_sees_more() -> None:

@@ -339,3 +339,16 @@ def test_a_fold_is_a_request_like_any_other() -> None:
         ForgetRequest("fold", fold=3, seed=1)
     with pytest.raises(BadRequest, match="has no fold"):
         ForgetRequest("random", count=3, fold=1)
+
+
+def test_what_a_model_is_judged_on_has_a_name_of_its_own() -> None:
+    """The same images to forget beside other test images are another judgement."""
+    asked = ForgetRequest.of_classes("cat", fraction=0.2, seed=3)
+    first = split(DATA, asked)
+    second = split(DATA, ForgetRequest.of_indices(first.forget))
+    assert first.digest == second.digest
+    assert not np.array_equal(first.test_fair, second.test_fair)
+    assert first.judged != second.judged
+    assert first.judged == split(DATA, asked).judged
+    by_chance = dataclasses.replace(second, by_class=False)
+    assert by_chance.judged not in (first.judged, second.judged)

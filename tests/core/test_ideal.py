@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from core.checkpoints import fold_samples
 from core.checkpoints.memorisation import memorisation_scores
 from core.checkpoints.outcomes import outcomes
 from core.checkpoints.references import train_model
@@ -17,6 +20,7 @@ from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import fold_of_each, split
 from core.evaluation import measure
 from core.ideal import Ideal, find_ideal, fold_models, judges_of, put_together
+from core.metrics import representation
 from core.metrics.evidence import Outcome
 from core.metrics.registry import METRICS
 from core.runs.plan import Plan
@@ -37,9 +41,9 @@ def train(without: ForgetRequest | None = None, **options) -> Checkpoint:
     return kept
 
 
-def of_folds(count: int = FOLDS) -> list[Checkpoint]:
-    """Models of the first folds, of which only their answers are kept."""
-    return [train(ForgetRequest.of_fold(fold), keep="logits") for fold in range(count)]
+def of_folds(count: int = FOLDS, keep: str = "logits") -> list[Checkpoint]:
+    """Models of the first folds, by default with nothing kept but their answers."""
+    return [train(ForgetRequest.of_fold(fold), keep=keep) for fold in range(count)]
 
 
 def constant(value: float, n: int) -> Outcome:
@@ -125,6 +129,17 @@ def test_a_retrained_model_goes_first_and_ten_folds_are_needed(own_models: Path)
     assert find_ideal("compact", DATA, parts, other_than=1) == found
 
 
+def test_an_ideal_is_of_the_recipe_of_the_base(own_models: Path) -> None:
+    """Else the two would differ by more than the images."""
+    train()
+    parts = split(DATA, PICKED)
+    other = dataclasses.replace(tiny.SHORT, learning_rate=tiny.SHORT.learning_rate / 2)
+    list(train_model("compact", DATA, other, without=PICKED))
+    assert find_ideal("compact", DATA, parts) is None
+    again = train(PICKED, seed=2)
+    assert find_ideal("compact", DATA, parts) == Ideal((again,))
+
+
 def test_what_the_folds_do_not_suit(own_models: Path) -> None:
     train()
     models = of_folds()
@@ -169,6 +184,63 @@ def test_a_run_is_judged_by_it_and_a_retraining_takes_its_place(own_models: Path
     assert {name: mine[name] for name in mine.keys() - compared} == {
         name: its[name] for name in its.keys() - compared
     }
+
+
+def test_inside_each_image_is_looked_at_by_the_network_that_never_saw_it(
+    own_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train()
+    models = [model.load("cpu") for model in of_folds(keep="half")]
+    parts = split(DATA, ForgetRequest.random(24, seed=1))
+    ideal = fold_models("compact", DATA)
+    assert ideal is not None
+    samples = ideal.samples(DATA, parts)
+    assert samples is not None
+    own, (_, of_tests) = fold_of_each(N), judges_of(DATA, parts)
+    sides = {
+        "forget": (DATA.train_images, DATA.train_labels, parts.forget, own[parts.forget]),
+        "test": (DATA.test_images, DATA.test_labels, np.arange(TESTS), of_tests),
+    }
+    for name, (images, labels, indices, judges) in sides.items():
+        sample = samples[name]
+        np.testing.assert_array_equal(sample.model, judges)
+        np.testing.assert_array_equal(sample.labels, labels[torch.from_numpy(indices)])
+        assert sample.mirrored is not None
+        for row, (index, judge) in enumerate(zip(indices, judges, strict=True)):
+            image = images[index : index + 1]
+            with torch.inference_mode():
+                inside, turned = models[judge].features(image), models[judge](image.flip(-1))
+            np.testing.assert_allclose(sample.features[row], inside[0], atol=1e-4)
+            np.testing.assert_allclose(sample.mirrored.logits[row], turned[0], atol=2e-3, rtol=1e-3)
+    retain = samples["retain"]
+    for fold in range(FOLDS):  # all that it was trained on, but for what is to be forgotten
+        known = np.flatnonzero((own != fold) & ~np.isin(np.arange(N), parts.forget))
+        assert retain.of(fold).sum() == len(known)
+        with torch.inference_mode():
+            inside = models[fold].features(DATA.train_images[torch.from_numpy(known)])
+        np.testing.assert_allclose(retain.features[retain.of(fold)], inside, atol=1e-4)
+
+    # Its re-head: a read-out of each network, and each image by that of its judge.
+    monkeypatch.setattr(representation, "FEWEST", 1)
+    evidence = ideal.evidence(DATA, parts)
+    found = representation.excess_of_forgotten(evidence)
+    assert found is not None
+    right = []
+    for name in sides:
+        sample, hits = samples[name], []
+        for row, judge in enumerate(np.asarray(sample.model)):
+            known = retain.of(int(judge))
+            fitted = representation.read_out(retain.features[known], retain.labels[known])
+            hits.append(fitted.predict(sample.features[row : row + 1])[0] == sample.labels[row])
+        right.append(np.mean(hits))
+    assert found.value == pytest.approx(right[0] - right[1])
+    assert representation.feature_attack(evidence) is None
+
+    monkeypatch.setattr(fold_samples, "logits_of", None)  # would fail if it were called
+    again = ideal.samples(DATA, parts)
+    assert again is not None
+    np.testing.assert_array_equal(again["forget"].model, samples["forget"].model)
+    np.testing.assert_array_equal(again["retain"].features, retain.features)
 
 
 @pytest.mark.parametrize(

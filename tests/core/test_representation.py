@@ -122,11 +122,28 @@ def test_cka_knows_no_rotation_and_no_scale() -> None:
     assert cka(some, some) == pytest.approx(1)
     assert cka(some, turned) == pytest.approx(1, abs=1e-5)
     assert cka(some, draw.normal(0, 1, (300, WIDTH)).astype(np.float32)) < 0.1
-    # By the definition: the cosine of the centred Gram matrices.
+    # By the definition, with Gram matrices written out.
     other = (some + draw.normal(0, 1, some.shape)).astype(np.float32)
-    grams = [(x - x.mean(0)) @ (x - x.mean(0)).T for x in (some, other)]
-    cosine = (grams[0] * grams[1]).sum() / np.linalg.norm(grams[0]) / np.linalg.norm(grams[1])
-    assert cka(some, other) == pytest.approx(cosine, rel=1e-4)
+
+    def hsic(first: np.ndarray, second: np.ndarray) -> float:
+        n = len(first)
+        k, m = (x.astype(float) @ x.T.astype(float) for x in (first, second))
+        np.fill_diagonal(k, 0)
+        np.fill_diagonal(m, 0)
+        sums = k.sum() * m.sum() / (n - 1) / (n - 2)
+        return float(np.trace(k @ m) + sums - 2 * (k @ m).sum() / (n - 2))
+
+    expected = hsic(some, other) / np.sqrt(hsic(some, some) * hsic(other, other))
+    assert cka(some, other) == pytest.approx(expected, rel=1e-4)
+    assert 0.4 < expected < 0.6
+
+
+def test_cka_of_few_images_calls_nothing_alike_that_is_not() -> None:
+    """The plain estimate of unrelated features would be .74 here."""
+    draw = np.random.default_rng(0)
+    first, second = (draw.normal(0, 1, (90, 256)).astype(np.float32) for _ in range(2))
+    assert abs(cka(first, second)) < 0.1
+    assert cka(first, first) == pytest.approx(1)
 
 
 def test_distances_by_hand() -> None:
