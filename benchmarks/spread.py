@@ -59,7 +59,7 @@ def main() -> None:
         request = parse_request(case)
         for first, second in combinations(_retrained(dataset, request), 2):
             pairs += 1
-            verdict = judge(first, first, second, request)
+            verdict = judge(first, first, second)
             assert verdict is not None
             for signal in verdict.signals:
                 # Half the squared difference of two draws estimates their variance.

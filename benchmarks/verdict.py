@@ -105,7 +105,7 @@ def verdict(dataset: ImageDataset, key: dict[str, Any]) -> Verdict:
         after = evidence_of(judged, None, dataset, parts, references, ideal)
     before = evidence_of(base, None, dataset, parts, references, ideal)
     spread = retraining_spread("compact", dataset.name)
-    judgement = judge(measure(before), measure(after), measure(ideal), request, spread)
+    judgement = judge(measure(before), measure(after), measure(ideal), spread)
     assert judgement is not None
     return judgement
 

@@ -9,7 +9,9 @@ Each signal is the difference of the unlearned model to the ideal, paired image 
 retrainings differ by, and as a difference where its whole interval lies outside the margin; between
 the two, and where the interval is wider than the margin, nobody can tell. So three images of five
 hundred decide nothing. Which way it lies is read from the model before to the ideal, never from
-50 %. Nothing here imports torch or scikit-learn, so that the front page can judge.
+50 %; where these two are alike, from the number, for each is higher the more is known. Only who was
+asked in all three ways, inside too, has forgotten: a kind that could not be measured leaves the
+question open. Nothing here imports torch or scikit-learn, so that the front page can judge.
 """
 
 from __future__ import annotations
@@ -21,8 +23,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from core.attacks.curve import SMALLEST, auc
-from core.data.requests import ForgetRequest
+from core.attacks.curve import SMALLEST
 from core.metrics.differences import difference
 from core.metrics.measures import Evaluation, Measure
 from core.metrics.metric import Signal as Kind
@@ -43,10 +44,6 @@ Place = Literal["at the ideal", "on the way", "beyond", "cannot tell"]
 
 KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind)
 """Of signals, in the order in which a verdict has them."""
-
-
-LOSS_AUC = "loss_auc"
-"""What stands for the spies of the outputs in a run of which only the losses were kept."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,8 @@ class Signal:
             return "at the ideal"
         if low <= self.margin and high >= -self.margin:
             return "cannot tell"
+        if not self.telling:  # no way leads from before to the ideal; a higher number knows more
+            return "on the way" if away > 0 else "beyond"
         return "beyond" if away * (self.before - self.ideal) < 0 else "on the way"
 
     @property
@@ -124,6 +123,11 @@ class Verdict:
     damaged: tuple[str, ...]
     signals: tuple[Signal, ...]
 
+    @property
+    def missing(self) -> tuple[Kind, ...]:
+        """The kinds of signals of a forget set of which none could be measured."""
+        return missing(self.signals)
+
     def signal(self, name: str) -> Signal | None:
         """The signal of that name, None where it could not be measured."""
         return next((signal for signal in self.signals if signal.name == name), None)
@@ -135,6 +139,7 @@ class Verdict:
             "share": self.share,
             "betrayed_by": self.betrayed_by,
             "damaged": list(self.damaged),
+            "missing": list(self.missing),
             "signals": [signal.to_dict() for signal in self.signals],
         }
 
@@ -143,7 +148,6 @@ def judge(
     before: Evaluation | None,
     after: Evaluation | None,
     ideal: Evaluation | None,
-    request: ForgetRequest,
     spread: Mapping[str, float] | None = None,
 ) -> Verdict | None:
     """The verdict on an unlearned model; None where one of the three was not measured.
@@ -157,12 +161,11 @@ def judge(
     for kind in KINDS:
         names = [metric.name for metric in METRICS.values() if metric.signal == kind]
         found = [_signal(n, kind, [model[n] for model in models], spread) for n in names]
-        if kind == "outputs" and not any(found):
-            measures = [_loss_auc(model, request) for model in models]
-            found = [_signal(LOSS_AUC, kind, measures, spread)]
         signals += [signal for signal in found if signal]
     of_forget = [signal for signal in signals if signal.kind != "damage"]
     word, share, betrayed_by = decide(of_forget)
+    if word == "forgotten" and missing(signals):
+        word = "cannot tell"
     damaged = tuple(
         signal.name
         for signal in signals
@@ -204,6 +207,12 @@ def decide(signals: Sequence[Signal]) -> tuple[Word, float, str]:
     return "forgotten", share, ""
 
 
+def missing(signals: Sequence[Signal]) -> tuple[Kind, ...]:
+    """The kinds of a forget set of which there is no signal."""
+    known = {signal.kind for signal in signals}
+    return tuple(kind for kind in KINDS if kind != "damage" and kind not in known)
+
+
 def _share(telling: Sequence[Signal]) -> float:
     """Of the way from before to the ideal, 0 to 1: the mean over the kinds of signals, so that
     another spy of a kind does not weigh more."""
@@ -223,9 +232,3 @@ def _signal(
     margin = max(METRICS[name].margin, 2 * spread.get(name, 0.0))
     start, end, goal = (x.value for x in known)
     return Signal(name, kind, start, end, goal, apart, margin, paired)
-
-
-def _loss_auc(model: Evaluation, request: ForgetRequest) -> Measure | None:
-    """The attack on the loss, from the losses themselves."""
-    unseen = model.class_matched_losses if request.class_matched else model.test_losses
-    return auc(*(-losses.astype(np.float64) for losses in (model.forget_losses, unseen)))

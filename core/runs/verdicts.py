@@ -10,4 +10,4 @@ from core.verdict import Verdict, judge
 def verdict_of(run: Run) -> Verdict | None:
     """The verdict on a run, with the spread of retrainings of its model where it is measured."""
     spread = retraining_spread(run.plan.model, run.plan.dataset)
-    return judge(run.before, run.after, run.retrained, run.plan.request, spread)
+    return judge(run.before, run.after, run.retrained, spread)

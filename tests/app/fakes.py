@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.attacks.curve import auc
 from core.data.request_text import parse_request
 from core.errors import LabError
 from core.metrics.measures import AttackMeasure, Evaluation, Measure
@@ -34,7 +35,7 @@ def evaluation(
     direction: str = "forget lower",
 ) -> Evaluation:
     """An evaluation with these numbers and losses that look like them: those of any two are of the
-    same images."""
+    same images. A fresh read-out knows as much more of the forgotten as the network does."""
 
     def share(value: float, count: int = n) -> Measure:
         return Measure(value, value - 0.003, value + 0.003, count)
@@ -46,6 +47,7 @@ def evaluation(
         return AttackMeasure(value, value - 0.012, value + 0.012, n, side)
 
     f, t = losses(n, forget, 0), losses(1000, test, 1)
+    inside = forget - test
     return Evaluation(
         {
             "forget_accuracy": share(forget),
@@ -55,6 +57,8 @@ def evaluation(
             "class_matched_test_accuracy": share(test),
             "mia": attack(mia),
             "mia_class_matched": attack(mia if matched is None else matched),
+            "margin_auc": auc(-f.astype(float), -t.astype(float)),
+            "re_head": Measure(inside, inside - 0.01, inside + 0.01, n),
             "overlap": Measure(min(1.0, 1.2 - abs(forget - test)), math.nan, math.nan, n),
         },
         forget_losses=f,

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.attacks.curve import auc
-from core.data.requests import ForgetRequest
 from core.data.splits import Split
 from core.evaluation import evaluate
 from core.metrics.differences import difference
 from core.metrics.evidence import Outcome
-from core.metrics.measures import Evaluation, Measure, share_of, wilson
+from core.metrics.measures import Evaluation, Measure, of_images, share_of, wilson
 from core.metrics.metric import Signal as Kind
 from core.runs.run_files import run_from_files, shipped_runs
 from core.runs.verdicts import verdict_of
@@ -70,7 +69,7 @@ TRIPLES = [
     (0.564, 0.440, 0.503, 0.0700, "cannot tell"),
     (0.515, 0.503, 0.500, 0.008, "cannot tell"),  # it was at the ideal before
     (0.515, 0.560, 0.500, 0.008, "not forgotten"),
-    (0.485, 0.560, 0.500, 0.008, "forgotten too much"),
+    (0.485, 0.560, 0.500, 0.008, "not forgotten"),  # nor was there a way: a spy now knows them
     (1.000, 0.000, 0.000, 0.000, "forgotten"),
     (1.000, 0.880, 0.880, 0.000, "forgotten"),
     (1.000, 0.990, 0.000, 0.000, "not forgotten"),
@@ -83,7 +82,10 @@ def test_the_right_word(before: float, after: float, ideal: float, half: float, 
     assert decide([signal(before, after, ideal, half)])[0] == word
 
 
-@pytest.mark.parametrize(("before", "after", "ideal", "half", "word"), TRIPLES)
+@pytest.mark.parametrize(
+    ("before", "after", "ideal", "half", "word"),
+    [triple for triple in TRIPLES if abs(triple[0] - triple[2]) > 0.02],
+)
 def test_mirrored_numbers_get_the_same_word(
     before: float, after: float, ideal: float, half: float, word: str
 ) -> None:
@@ -114,6 +116,15 @@ def test_a_few_images_of_500_decide_nothing(known: int) -> None:
     assert paired
     found = Signal("forget_accuracy", "answers", 0.952, known / 500, 0.006, away, 0.01, True)
     assert found.place == "cannot tell"
+
+
+def test_where_there_was_no_way_a_high_number_knows_more() -> None:
+    """Before and ideal are alike, so that the side on which luck put them decides nothing."""
+    outside = signal(1.0, 0.0, 0.0, 0.0, "answers"), signal(0.6, 0.5, 0.5)
+    for before in (0.0, 0.01, 0.02):
+        worse, leaking = (signal(before, x, 0.01, kind="inside") for x in (-0.10, 0.12))
+        assert decide([*outside, worse])[0] == "forgotten too much"
+        assert decide([*outside, leaking])[0] == "only silenced"
 
 
 def test_silenced_is_what_only_the_inside_betrays() -> None:
@@ -191,12 +202,14 @@ def test_an_auc_is_compared_pair_by_pair() -> None:
 
 LABELS = np.arange(4000) % 10
 PARTS = Split(*np.split(np.arange(4000), [1000]), np.arange(2000), np.arange(1000), np.arange(2000))
-REQUEST = ForgetRequest.random(1000)
 
 
-def model(seed: int, forget: float, test: float, loss: float = 1.0) -> Evaluation:
+def model(
+    seed: int, forget: float, test: float, loss: float = 1.0, inside: float = 0.0
+) -> Evaluation:
     """Right on shares of the forget and the test images, all retained; its losses are of one
-    distribution, those of the forget images times `loss`. Images that are hard stay hard."""
+    distribution, those of the forget images times `loss`. Images that are hard stay hard. A fresh
+    read-out knows 85 % of the test images and by `inside` more of the forgotten."""
     hardness, draw = np.random.default_rng(9), np.random.default_rng(seed)
     hard = [hardness.normal(0, 2, n) for n in (4000, 2000)]
     train, unseen = (np.exp(h + draw.normal(0, 0.4, len(h))) for h in hard)
@@ -208,54 +221,68 @@ def model(seed: int, forget: float, test: float, loss: float = 1.0) -> Evaluatio
         Outcome(losses.astype(np.float32), np.where(r, LABELS[: len(r)], 99).astype(np.int64))
         for losses, r in ((train, right), (unseen, right_test))
     ]
-    return evaluate(*made, LABELS, LABELS[:2000], PARTS)
+    found = evaluate(*made, LABELS, LABELS[:2000], PARTS)
+    known = [
+        (np.argsort(np.argsort(h)) < round(len(h) * share)).astype(np.float32)
+        for h, share in ((hard[0][:1000], 0.85 + inside), (hard[1], 0.85))
+    ]
+    more = {
+        "margin_auc": auc(-found.forget_losses.astype(float), -found.test_losses.astype(float)),
+        "re_head": of_images(known[0], -known[1], low=-1.0),
+    }
+    return dataclasses.replace(found, measures={**found.measures, **more})
 
 
-BEFORE, IDEAL = model(1, 1.0, 0.88, 0.3), model(2, 0.88, 0.88)
+BEFORE, IDEAL = model(1, 1.0, 0.88, 0.3, 0.1), model(2, 0.88, 0.88)
 
 
 def test_a_second_retraining_is_forgotten_and_undamaged() -> None:
-    found = judge(BEFORE, model(3, 0.88, 0.88), IDEAL, REQUEST)
+    found = judge(BEFORE, model(3, 0.88, 0.88), IDEAL)
     assert found is not None
     assert (found.word, found.damaged, found.betrayed_by) == ("forgotten", (), "")
     assert all(s.paired for s in found.signals)
     assert [s.name for s in found.signals] == [
-        "forget_accuracy", "loss_auc", "retain_accuracy", "retained_test_accuracy",
+        "forget_accuracy", "margin_auc", "re_head", "retain_accuracy", "retained_test_accuracy",
     ]  # fmt: skip
 
 
 def test_nothing_done_half_done_and_overdone() -> None:
     for after, word, by in (
         (BEFORE, "not forgotten", "forget_accuracy"),
-        (model(3, 0.89, 0.88, 0.7), "partly forgotten", "loss_auc"),
+        (model(3, 0.89, 0.88, 0.7), "partly forgotten", "margin_auc"),
+        (model(3, 0.88, 0.88, inside=0.09), "only silenced", "re_head"),
         (model(3, 0.93, 0.88), "partly forgotten", "forget_accuracy"),
-        (model(3, 0.88, 0.88, 2.0), "forgotten too much", "loss_auc"),
+        (model(3, 0.88, 0.88, 2.0), "forgotten too much", "margin_auc"),
         (model(3, 0.50, 0.88), "forgotten too much", "forget_accuracy"),
     ):
-        found = judge(BEFORE, after, IDEAL, REQUEST)
+        found = judge(BEFORE, after, IDEAL)
         assert found is not None
         assert (found.word, found.betrayed_by) == (word, by)
 
 
 def test_damage_stands_beside_any_word() -> None:
-    found = judge(BEFORE, model(3, 0.88, 0.84), IDEAL, REQUEST)
+    found = judge(BEFORE, model(3, 0.88, 0.84), IDEAL)
     assert found is not None
     assert (found.word, found.damaged) == ("forgotten", ("retained_test_accuracy",))
-    better = judge(BEFORE, model(3, 0.88, 0.95), IDEAL, REQUEST)
+    better = judge(BEFORE, model(3, 0.88, 0.95), IDEAL)
     assert better is not None
     assert better.damaged == ()
 
 
-def test_dividing_the_logits_does_not_please_it() -> None:
-    """Losses on another scale in the same order: nothing was forgotten."""
-    flat = dataclasses.replace(
-        BEFORE,
-        forget_losses=np.log1p(BEFORE.forget_losses) / 20 + 2,
-        test_losses=np.log1p(BEFORE.test_losses) / 20 + 2,
-    )
-    found = judge(BEFORE, flat, IDEAL, REQUEST)
+@pytest.mark.parametrize(
+    ("unknown", "kind"),
+    [("re_head", "inside"), ("margin_auc", "outputs"), ("forget_accuracy", "answers")],
+)
+def test_nobody_has_forgotten_who_was_not_asked_in_every_way(unknown: str, kind: str) -> None:
+    after = model(3, 0.88, 0.88)
+    bare = dataclasses.replace(after, measures={**after.measures, unknown: None})
+    found = judge(BEFORE, bare, IDEAL)
     assert found is not None
-    assert found.word == "not forgotten"
+    assert (found.word, found.missing, found.betrayed_by) == ("cannot tell", (kind,), "")
+    assert found.to_dict()["missing"] == [kind]
+    told = judge(BEFORE, BEFORE, dataclasses.replace(IDEAL, measures=bare.measures))
+    assert told is not None
+    assert told.word == "not forgotten"  # what was seen is enough to say that
 
 
 def test_runs_without_images_of_their_own_are_compared_unpaired() -> None:
@@ -265,7 +292,7 @@ def test_runs_without_images_of_their_own_are_compared_unpaired() -> None:
         for name, measure in full.measures.items()
     }
     old = dataclasses.replace(full, measures=bare)
-    found = judge(BEFORE, old, IDEAL, REQUEST)
+    found = judge(BEFORE, old, IDEAL)
     assert found is not None
     forget = found.signal("forget_accuracy")
     assert forget is not None
@@ -276,14 +303,14 @@ def test_runs_without_images_of_their_own_are_compared_unpaired() -> None:
 
 def test_the_spread_of_retrainings_widens_the_margin() -> None:
     after = model(3, 0.90, 0.88)
-    assert judge(BEFORE, after, IDEAL, REQUEST).word == "partly forgotten"  # type: ignore[union-attr]
+    assert judge(BEFORE, after, IDEAL).word == "partly forgotten"  # type: ignore[union-attr]
     spread = {"forget_accuracy": 0.0125}
-    assert judge(BEFORE, after, IDEAL, REQUEST, spread).word == "forgotten"  # type: ignore[union-attr]
+    assert judge(BEFORE, after, IDEAL, spread).word == "forgotten"  # type: ignore[union-attr]
 
 
 def test_without_an_ideal_there_is_no_verdict() -> None:
-    assert judge(BEFORE, IDEAL, None, REQUEST) is None
-    assert judge(BEFORE, None, IDEAL, REQUEST) is None
+    assert judge(BEFORE, IDEAL, None) is None
+    assert judge(BEFORE, None, IDEAL) is None
 
 
 def test_a_handful_of_images_cannot_tell() -> None:
@@ -293,7 +320,7 @@ def test_a_handful_of_images_cannot_tell() -> None:
     wrong = Outcome(np.full(4000, 5, np.float32), np.full(4000, 99))
     before = evaluate(outcome, unseen, LABELS, LABELS[:2000], few)
     after = evaluate(wrong, unseen, LABELS, LABELS[:2000], few)
-    found = judge(before, after, after, REQUEST)
+    found = judge(before, after, after)
     assert found is not None
     assert found.word == "cannot tell"
 

@@ -40,12 +40,22 @@ def _cannot_tell(found: Verdict, way: str) -> str:
     few = min((s.difference.n for s in found.signals if s.kind != "damage"), default=0)
     if few < SMALLEST:
         return f"Cannot tell: fewer than {SMALLEST} images to forget are too few to judge."
+    if not found.betrayed_by and found.missing:
+        unknown = " and ".join(_UNKNOWN[kind] for kind in found.missing)
+        return f"Cannot tell: what was seen looks like the retrained network, and {unknown}."
     if not found.betrayed_by:
         return (
             "Cannot tell: these numbers were those of the retrained network before unlearning "
             "already, so they cannot show forgetting here."
         )
     return f"Cannot tell: {few:,} images measure this too coarsely. It looks like {way}."
+
+
+_UNKNOWN = {
+    "answers": "its answers are not known",
+    "outputs": "no spy has seen its outputs",
+    "inside": "nobody has looked inside",
+}
 
 
 def reasons(run: Run) -> str:
