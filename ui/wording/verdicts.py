@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from core.attacks.curve import SMALLEST
 from core.metrics.measures import Evaluation
+from core.metrics.registry import METRICS
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
 from core.verdict import Signal, Verdict
@@ -56,6 +57,12 @@ _UNKNOWN = {
     "outputs": "no spy has seen its outputs",
     "inside": "nobody has looked inside",
 }
+
+
+def looked_inside(run: Run) -> bool:
+    """Whether what goes on inside the unlearned network is measured already."""
+    measures = run.after.measures if run.after is not None else {}
+    return any(METRICS[name].signal == "inside" for name in measures if name in METRICS)
 
 
 def reasons(run: Run) -> str:

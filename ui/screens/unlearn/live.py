@@ -71,12 +71,14 @@ def _tick(id: str) -> None:
 
 
 def _first_verdict(run: Run) -> None:
-    """The verdict, which needs no image that is to be kept; what needs these comes after it."""
+    """The verdict so far: of what its answers show, then of the look inside; what needs the images
+    to keep comes last."""
     st.markdown(f"#### {verdicts.headline(run)}")
     st.markdown(verdicts.reasons(run))
     st.caption(
-        "The images to keep are still being measured: whether it has unlearned something of them "
-        "too is said when that is done."
+        f"{'' if verdicts.looked_inside(run) else 'It is being looked at inside. '}The images to "
+        "keep are still being measured: whether it has unlearned something of them too is said "
+        "when that is done."
     )
 
 
