@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,36 +25,28 @@ Python = Callable[..., str]
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture
-def follow(tmp_path: Path) -> Callable[..., Python]:
+def copied(folder: Path, *names: str) -> Python:
     """Writes files of CONTRIBUTING.md into a copy of the project; gives a Python that runs there
     and answers what it printed."""
+    for part in ("core", "tests", "ui"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    digits = "models_cache/compact-digits"
+    shutil.copytree(ROOT / digits, folder / digits)
+    files = dict(FILES.findall((ROOT / "CONTRIBUTING.md").read_text()))
+    for name in names:
+        assert not (folder / name).exists()
+        (folder / name).write_text(files[name])
 
     def python(*arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"},
+            [sys.executable, *arguments], cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
-    def write(*names: str) -> Python:
-        for folder in ("core", "tests", "ui"):
-            shutil.copytree(
-                ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        shutil.copy(ROOT / "pyproject.toml", tmp_path)
-        (tmp_path / "models_cache").mkdir()
-        shutil.copytree(
-            ROOT / "models_cache/compact-digits", tmp_path / "models_cache/compact-digits"
-        )
-        files = dict(FILES.findall((ROOT / "CONTRIBUTING.md").read_text()))
-        for name in names:
-            assert not (tmp_path / name).exists()
-            (tmp_path / name).write_text(files[name])
-        return python
-
-    return write
+    return python
 
 
 def passed(printed: str) -> int:
@@ -62,8 +55,8 @@ def passed(printed: str) -> int:
     return int(found[1]) if found else 0
 
 
-def test_a_new_method_is_one_file_and_its_test(follow: Callable[..., Python]) -> None:
-    python = follow("core/unlearners/confuse.py", "tests/fidelity/test_confuse.py")
+def test_a_new_method_is_one_file_and_its_test(tmp_path: Path) -> None:
+    python = copied(tmp_path, "core/unlearners/confuse.py", "tests/fidelity/test_confuse.py")
     listed = {method["name"] for method in json.loads(python("-m", "core", "methods", "--json=-"))}
     assert "confuse" in listed
     printed = python(
@@ -73,17 +66,33 @@ def test_a_new_method_is_one_file_and_its_test(follow: Callable[..., Python]) ->
     assert passed(printed) >= 10  # the conformance suite took it
 
 
-def test_a_new_metric_and_a_new_attack_are_a_file_and_a_test_each(
-    follow: Callable[..., Python],
+ADDED = {
+    "core/metrics/forget_confidence.py": (
+        "tests/core/test_forget_confidence.py", ["forget_confidence"],
+    ),
+    "core/attacks/gap_attack.py": (
+        "tests/core/test_gap_attack.py", ["gap_attack", "gap_attack_class_matched"],
+    ),
+}  # fmt: skip
+"""A metric and an attack, each with its test and the names of the metrics that it makes."""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Python, dict[str, Any]]:
+    """Both, in one copy, and a run that its shell makes."""
+    python = copied(tmp_path_factory.mktemp("copy"), *ADDED, *(test for test, _ in ADDED.values()))
+    return python, json.loads(python("-m", "core", *SHORT))
+
+
+@pytest.mark.parametrize("file", ADDED)
+def test_a_new_metric_or_attack_is_one_file_and_its_test(
+    measured: tuple[Python, dict[str, Any]], file: str
 ) -> None:
-    """They are measured of all three models of a run that the shell makes (one was kept with what
-    needs no logits), and stand in the app's table with their words."""
-    tests = ["tests/core/test_forget_confidence.py", "tests/core/test_gap_attack.py"]
-    metrics = ["forget_confidence", "gap_attack", "gap_attack_class_matched"]
-    python = follow("core/metrics/forget_confidence.py", "core/attacks/gap_attack.py", *tests)
-    for test in tests:
-        assert passed(python("-m", "pytest", "-q", "-p", "no:cacheprovider", test))
-    run = json.loads(python("-m", "core", *SHORT))
+    """It is measured of all three models (one was kept with what needs no logits), and stands in
+    the app's table with its words."""
+    python, run = measured
+    test, metrics = ADDED[file]
+    assert passed(python("-m", "pytest", "-q", "-p", "no:cacheprovider", test))
     for model in ("before", "after", "retrained"):
         for metric in metrics:
             found = run["intervals"][model][metric]
@@ -96,8 +105,7 @@ def test_a_new_metric_and_a_new_attack_are_a_file_and_a_test_each(
         "assert all(word in page for word in words);"
         "print(*report.metrics_table(run).metric)"
     )
-    shown = python("-c", table).split()
-    assert set(metrics) <= set(shown)
+    assert set(metrics) <= set(python("-c", table).split())
 
 
 def test_every_file_of_contributing_is_followed() -> None:
