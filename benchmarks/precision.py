@@ -53,17 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--methods", nargs="*", default=METHODS)
+    parser.add_argument("--precisions", nargs="*", default=LOGS, choices=LOGS)
     parser.add_argument("--table", action="store_true", help="write the table, run nothing")
     options = parser.parse_args(arguments)
     if not options.table:
         dataset = load_dataset(DATASET, options.data)
         for method, case, seed in QUEUE:
-            for precision, log in LOGS.items():
+            for precision in options.precisions:
                 alone = METHODS[method].precision == "float32" != precision
                 if method in options.methods and not alone:
                     os.environ["FORGETTING_LAB_PRECISION"] = precision
                     plan = planned(dataset, case, method, seed=seed)
-                    run_all([plan], log, folder=options.data, store=f"benchmarks-{precision}")
+                    run_all([plan], LOGS[precision], folder=options.data, store=f"benchmarks-{precision}")
     found = table({name: log.lines() for name, log in LOGS.items()})
     (RESULTS / "precision.md").write_text(found)
     print(found)
