@@ -8,7 +8,8 @@ and every network has images of its own to keep, from which a read-out of it can
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -47,7 +48,7 @@ def samples_of_folds(
         pool = _pool(dataset, fold)
         kept = kept_samples(
             f"pool-{model.sha256[:16]}-{images}",
-            lambda model=model, pool=pool: {"retain": _whole(model, dataset, pool)},  # type: ignore[misc]
+            partial(_whole, model, dataset, pool),
         )
         assert kept is not None
         stays = ~np.isin(pool, parts.forget)
@@ -64,11 +65,11 @@ def _pool(dataset: ImageDataset, fold: int) -> Indices:
     return drawn(np.flatnonzero(fold_of_each(len(dataset.train_labels)) != fold), SAMPLED["retain"])
 
 
-def _whole(checkpoint: Checkpoint, dataset: ImageDataset, indices: Indices) -> Sample:
-    """These training images in one network."""
+def _whole(checkpoint: Checkpoint, dataset: ImageDataset, indices: Indices) -> Samples:
+    """These training images, which are kept, in one network."""
     chosen = torch.from_numpy(indices)
     features = _features(checkpoint.load(best_device()), dataset.train_images[chosen])
-    return Sample(dataset.train_labels[chosen].numpy(), features)
+    return {"retain": Sample(dataset.train_labels[chosen].numpy(), features)}
 
 
 def _features(model: Classifier, images: Tensor) -> Features:
@@ -83,22 +84,14 @@ def _looks(
     own = fold_of_each(len(dataset.train_labels))
     train = dataset.train_images, dataset.train_labels, own
     test = dataset.test_images, dataset.test_labels, test_judges
-    networks: dict[int, Classifier] = {}
-
-    def network(fold: int) -> Classifier:
-        if fold not in networks:
-            networks.clear()  # one at a time is in memory
-            networks[fold] = models[fold].load(best_device())
-        return networks[fold]
-
     return {
-        "forget": _judged(network, *train, drawn(parts.forget, SAMPLED["forget"]), "forget"),
-        "test": _judged(network, *test, drawn(parts.test_fair, SAMPLED["test"]), "test"),
+        "forget": _judged(models, *train, drawn(parts.forget, SAMPLED["forget"]), "forget"),
+        "test": _judged(models, *test, drawn(parts.test_fair, SAMPLED["test"]), "test"),
     }
 
 
 def _judged(
-    network: Callable[[int], Classifier],
+    models: Sequence[Checkpoint],
     images: Tensor,
     labels: Tensor,
     judges: Indices,
@@ -110,7 +103,7 @@ def _judged(
     rows, features = [], []
     mirrored: Outcome | None = None
     for fold in np.unique(judges[chosen]):
-        model = network(int(fold))
+        model = models[fold].load(best_device())
         mine = np.flatnonzero(judges[chosen] == fold)
         rows.append(mine)
         features.append(_features(model, images[torch.from_numpy(chosen[mine])]))
