@@ -64,7 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if method in options.methods and not alone:
                     os.environ["FORGETTING_LAB_PRECISION"] = precision
                     plan = planned(dataset, case, method, seed=seed)
-                    run_all([plan], LOGS[precision], folder=options.data, store=f"benchmarks-{precision}")
+                    run_all(
+                        [plan],
+                        LOGS[precision],
+                        folder=options.data,
+                        store=f"benchmarks-{precision}",
+                    )
     found = table({name: log.lines() for name, log in LOGS.items()})
     (RESULTS / "precision.md").write_text(found)
     print(found)

@@ -19,6 +19,7 @@ from benchmarks import (
     methods,
     methods_table,
     precision,
+    report,
     sisa,
     story,
     sweeps,
@@ -78,13 +79,13 @@ class Bench:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self._patch = folder, patch
         folder.mkdir()
-        for module in (methods, story, sisa, precision):
+        for module in (methods, story, sisa, precision, report):
             patch.setattr(module, "RESULTS", folder)
         for module in (methods, story):
             patch.setattr(module, "SUMMARY", folder / f"{module.__name__}.json")
-        for module in (methods, story, sisa, precision, tune):
+        for module in (methods, story, sisa, precision, tune, report):
             patch.setattr(module, "DATASET", "digits")
-        for module in (methods, story, sisa, tune, controls):
+        for module in (methods, story, sisa, tune, controls, report):
             patch.setattr(module, "LOG", self.log(module.LOG.file.name))
         for module in (controls, methods_table):
             patch.setattr(module, "CASES", ("random:0.1",))
@@ -205,6 +206,43 @@ def test_story(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{(low + high) / 2:.1f} ({low:.1f}-{high:.1f})" in text
     assert "| slow | 2 |" in text
     assert "| none |" not in text
+
+
+def test_the_report(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run stands where it belongs, a claim is a question to the numbers of the table, and the
+    pictures outlive the store."""
+    list(train_model("compact", digits(), tiny.SHORT, without=parse_request("class:1")))
+    short = {"compact": {"epochs": 1.0}}
+    anchored = {"compact": {"epochs": 1.0, "anchor": 0.02}}
+    runs = {
+        "random": ("random:0.1", "fine_tune", short),
+        "class": ("class:1", "fine_tune", short),
+        "anchored": ("class:1", "anchored_fine_tune", anchored),
+    }
+    monkeypatch.setattr(report, "RUNS", runs)
+    report.main(["--seeds", "2"])
+    text = bench.text("report.md")
+    lines = report.LOG.lines()
+    assert [report.name_of(line) for line in lines] == [*runs, *runs]
+    kept = [
+        {
+            report.name_of(line): line["metrics"]["after"]["retained_test_accuracy"]["value"]
+            for line in some
+        }
+        for some in (lines[:3], lines[3:])
+    ]
+    low, high = sorted(100 * found["anchored"] for found in kept)
+    shown = f"{(low + high) / 2:.1f} ({low:.1f}-{high:.1f})"
+    assert f"| 4 | kept classes after, anchored | 85.8 |  | {shown} |" in text
+    better = sum(found["anchored"] - found["class"] for found in kept) > 0
+    assert f"| the penalty gives some of it back | {'yes' if better else 'no'} |" in text
+    picture = (bench.folder / "report-compact.svg").read_text()
+    assert "A class, anchored: its own test images" in picture
+    for file in cache_folder().glob(f"{report.STORE}*"):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    report.main(["--table"])
+    assert bench.text("report.md") == text
+    assert (bench.folder / "report-compact.svg").read_text() == picture
 
 
 def test_sisa(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,6 +377,8 @@ def test_recipes_as_a_table_and_as_curves(tmp_path: Path, monkeypatch: pytest.Mo
         found = {"test": tests[-1], "train": 0.99, "mia": 0.6, "seconds": seconds}
         return found | {"recipe": NAMED[recipe].to_dict(), "seed": seed, "epochs": epochs}
 
+    released = line("sgd", 0, 88.0, [0.5, 0.88]) | {"name": "airbench94", "recipe": {}}
+
     lines = [
         line("sgd", 0, 100.0, [0.5, 0.8, 0.86, 0.88]),
         line("sgd", 1, 120.0, [0.5, 0.8, 0.84, 0.9]),
@@ -362,6 +402,10 @@ def test_recipes_as_a_table_and_as_curves(tmp_path: Path, monkeypatch: pytest.Mo
     assert [point["test accuracy"] for point in points] == [
         row["test"] for each in lines[:3] for row in each["epochs"]
     ]
+    assert "airbench94" not in text
+    said = training.beside_released([*lines, released])
+    assert "airbench94 ends +3.0 points of test accuracy" in said
+    assert "in 2.00 of its time" in said
 
 
 def test_the_folds_against_two_retrainings(
