@@ -27,6 +27,18 @@ def margins(logits: Logits, labels: Indices) -> Floats:
     return found
 
 
+def confidences(logits: Logits, labels: Indices) -> Floats:
+    """log p - log (1 - p) of the label, float64 (n,): what its logit is above the logarithm of the
+    sum of the others' exponentials. labels: int64 (n,)."""
+    rows = np.arange(len(labels))
+    values = logits.astype(np.float64)
+    own = values[rows, labels]
+    values[rows, labels] = -np.inf
+    most = values.max(axis=1)
+    found: Floats = own - most - np.log(np.exp(values - most[:, None]).sum(axis=1))
+    return found
+
+
 def calibration(logits: Logits, labels: Indices) -> float:
     """What a model's logits are to be multiplied by to be calibrated on images that it never saw:
     one over the temperature of Guo et al. 2017 (arXiv 1706.04599). With it no division of the
