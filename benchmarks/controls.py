@@ -24,7 +24,7 @@ from core.checkpoints.storage import REFERENCE_SEED
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.request_text import parse_request
-from core.data.splits import Split, split
+from core.data.splits import Split
 from core.evaluation import evaluate_model
 from core.ideal import find_reference
 from core.metrics.average_gap import TERMS, attack_count, gap, shares
@@ -90,7 +90,7 @@ def measure(dataset: ImageDataset) -> None:
 
 def _measure(dataset: ImageDataset, case: str, row: str) -> None:
     request = parse_request(case)
-    parts = split(dataset, request, memorisation.memorisation_scores(dataset))
+    parts = memorisation.split_of(dataset, request)
     by_class = request.class_matched
     measured = _measured(dataset, parts, row)
     ideal = _retrained(dataset, parts, REFERENCE_SEED)

@@ -26,7 +26,6 @@ from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.request_text import parse_request
-from core.data.splits import split
 from core.errors import CheckpointMissing
 from core.evaluation import measure
 from core.ideal import fold_ideal
@@ -66,7 +65,7 @@ def main() -> None:
 def measured(dataset: ImageDataset, request: str, forget_seed: int) -> Line:
     """What the folds say of a request, and two retrainings."""
     wanted = parse_request(request, forget_seed)
-    parts = split(dataset, wanted, memorisation.memorisation_scores(dataset))
+    parts = memorisation.split_of(dataset, wanted)
     ideal = fold_ideal("compact", dataset, parts)
     if ideal is None:
         raise CheckpointMissing(f"The models of the folds of {dataset.name} are not here.")

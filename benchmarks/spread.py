@@ -29,7 +29,6 @@ from core.data.load import load_dataset
 from core.data.names import CIFAR10_CLASSES
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
-from core.data.splits import split
 from core.evaluation import evaluate
 from core.files import SHIPPED
 from core.ideal import find_reference
@@ -80,7 +79,7 @@ def main() -> None:
 
 def _retrained(dataset: ImageDataset, request: ForgetRequest) -> list[Evaluation]:
     """Each model retrained without these images, measured."""
-    parts = split(dataset, request, memorisation.memorisation_scores(dataset))
+    parts = memorisation.split_of(dataset, request)
     found = []
     for seed in storage.retrained_seeds("compact", dataset.name, parts.digest):
         reference = find_reference("compact", dataset, parts, seed)
@@ -133,7 +132,7 @@ def _rows(
     found = []
     for case in cases:
         request = parse_request(case)
-        parts = split(dataset, request, memorisation.memorisation_scores(dataset))
+        parts = memorisation.split_of(dataset, request)
         for seed in seeds:
             role = storage.retrained_role(parts.digest, seed)
             if kept := storage.find_in(folder, role):
@@ -142,7 +141,7 @@ def _rows(
 
 
 def _numbers(kept: Checkpoint, dataset: ImageDataset, request: ForgetRequest) -> Row:
-    parts = split(dataset, request, memorisation.memorisation_scores(dataset))
+    parts = memorisation.split_of(dataset, request)
     measured = read_outcomes(kept, dataset, logits=True)
     assert measured is not None
     every_label = dataset.train_labels, dataset.test_labels

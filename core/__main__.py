@@ -63,6 +63,7 @@ def train(
     from core.checkpoints.references import train_model
     from core.checkpoints.storage import Checkpoint
     from core.data.load import load_dataset
+    from core.ideal import keep_memorisation
     from core.models.precision import best_device
     from core.models.registry import recipe_for
 
@@ -84,6 +85,8 @@ def train(
                 lines.append(trained_line(item))
             else:
                 show(progress.of_training(item))
+    if not recipe:
+        keep_memorisation(model, images, root)
     put(lines)
 
 
@@ -93,7 +96,7 @@ def unlearn(
         str,
         Option(
             help="random:0.1 | random:500 | class:cat | class:cat,dog | class:cat:0.5 | "
-            "indices:FILE | memorised:500 | fold:3"
+            "indices:FILE | memorised-v2:500 | memorised:500 | fold:3"
         ),
     ],
     method: Annotated[str, Option(help="see: python -m core methods")],

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from core.checkpoints import storage
+from core.checkpoints import memorisation, storage
 from core.checkpoints.fold_samples import samples_of_folds
 from core.checkpoints.outcomes import evidence_of, outcomes, samples_of
 from core.checkpoints.references import fits
@@ -149,6 +150,17 @@ def fold_models(architecture: str, dataset: ImageDataset) -> Ideal | None:
             return None
         models.append(model)
     return Ideal(tuple(models))
+
+
+def keep_memorisation(architecture: str, dataset: ImageDataset, root: Path) -> None:
+    """Writes below `root` which images a network is right about only where it has seen them, once
+    the models of all folds are there and nobody has written it yet."""
+    if memorisation.memorisation_scores(dataset, memorisation.LEAVE_OUT) is not None:
+        return
+    if folds := fold_models(architecture, dataset):
+        losses = [outcomes(model, None, dataset)[0].losses for model in folds.models]
+        scores = memorisation.only_where_seen(losses)
+        memorisation.save_memorisation(scores, dataset, root, memorisation.LEAVE_OUT)
 
 
 def _without(dataset: ImageDataset, fold: int) -> Split:

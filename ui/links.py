@@ -61,8 +61,8 @@ def forget_text(request: ForgetRequest, keep: Keep | None = None) -> str:
     """The short form without its seed; `keep` stores a long list of indices and gives its id."""
     if request.kind == "random":
         return f"random:{request.count if request.fraction is None else repr(request.fraction)}"
-    if request.kind == "memorised":
-        return f"memorised:{request.count}"
+    if request.scores:
+        return f"{request.kind}:{request.count}"
     if request.kind == "fold":
         return f"fold:{request.fold}"
     if request.kind == "classes":

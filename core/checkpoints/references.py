@@ -20,7 +20,7 @@ from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.data.requests import ForgetRequest
-from core.data.splits import Split, split
+from core.data.splits import Split
 from core.evaluation import logits_of, outcome_of
 from core.files import cache_folder
 from core.metrics.measures import Evaluation
@@ -62,7 +62,7 @@ def train_model(
     if without is None:
         role, indices = "base", np.arange(len(dataset.train_labels))
     else:
-        parts = split(dataset, without, memorisation.memorisation_scores(dataset))
+        parts = memorisation.split_of(dataset, without)
         role, indices = storage.retrained_role(parts.digest, seed), parts.retain
     images = Images(dataset.train_images, dataset.train_labels, torch.from_numpy(indices))
     recipe_json = json.dumps(recipe.to_dict(), sort_keys=True)
@@ -124,10 +124,12 @@ def _keep(
     extra: dict[str, Any] = {}
     if without is None:
         # First the scores: a base without them would leave `memorised:N` without a meaning.
-        memorisation.save_memorisation(trained.learned, dataset, folder.parent)
+        memorisation.save_memorisation(
+            memorisation.learned_late(trained.learned), dataset, folder.parent
+        )
         accuracy["train"] = float(np.mean(correct))
     else:
-        parts = split(dataset, without, memorisation.memorisation_scores(dataset))
+        parts = memorisation.split_of(dataset, without)
         accuracy["forget"] = float(np.mean(correct[parts.forget]))
         accuracy["retain"] = float(np.mean(correct[parts.retain]))
         extra = {"request": without.to_dict(), "forget_digest": parts.digest}

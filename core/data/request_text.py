@@ -9,13 +9,13 @@ from core.errors import BadRequest, short
 
 FORMS = (
     "Use random:0.1, random:500, class:cat, class:cat,dog, class:cat:0.5, "
-    "indices:FILE, memorised:500 or fold:3."
+    "indices:FILE, memorised-v2:500, memorised:500 or fold:3."
 )
 
 
 def parse_request(text: str, seed: int = 0) -> ForgetRequest:
     """random:0.1 | random:500 | class:automobile | class:cat,dog | class:cat:0.5 |
-    indices:FILE (one index a line) | memorised:500 | fold:3
+    indices:FILE (one index a line) | memorised-v2:500 | memorised:500 | fold:3
 
     seed: of the kinds that draw at random. Raises BadRequest.
     """
@@ -44,8 +44,8 @@ def _parsed(kind: str, rest: str, seed: int) -> ForgetRequest | None:
         chosen = [name.strip() for name in names.split(",") if name.strip()]
         fraction = float(part) if part else None
         return ForgetRequest.of_classes(*chosen, fraction=fraction, seed=seed)
-    if kind == "memorised":
-        return ForgetRequest.most_memorised(int(rest))
+    if kind in ("memorised", "memorised-v2"):
+        return ForgetRequest.most_memorised(int(rest), version=2 if kind.endswith("v2") else 1)
     if kind == "fold":
         return ForgetRequest.of_fold(int(rest))
     if kind == "indices":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from core.data.names import is_class_name
 from core.errors import (
@@ -21,34 +21,28 @@ from core.errors import (
     short,
 )
 
-if TYPE_CHECKING:
-    pass
-
-
-Kind = Literal["random", "classes", "indices", "memorised", "fold"]
-
-
+Kind = Literal["random", "classes", "indices", "memorised", "memorised-v2", "fold"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
 
 FOLDS = 10
 """Parts of one size that all training images are dealt into, once and for all: fold 0 is what
 `random:0.1` draws with seed 0, the others are what it would go on with. Version 1; a model without
 each of them is what an ideal for any other choice is put together from."""
 
-
 USED: dict[Kind, tuple[str, ...]] = {
     "random": ("count", "fraction"),
     "classes": ("classes", "fraction"),
     "indices": ("indices",),
     "memorised": ("count",),
+    "memorised-v2": ("count",),
     "fold": ("fold",),
 }
 
+SCORES: dict[Kind, str] = {"memorised": "memorisation-v1", "memorised-v2": "memorisation-v2"}
+"""By which scores (`core.checkpoints.memorisation`) the images of a kind are chosen."""
 
 MOST_IMAGES = 10**9
 """No request from outside counts further: Python's numbers have no end, those below it have."""
-
 
 MOST_SEED = 2**31 - 1
 """The largest seed that can be asked for; the smallest is 0."""
@@ -60,8 +54,8 @@ class ForgetRequest:
     `core.data.request_text`.
 
     kind: "random" (a count or a fraction of all training images), "classes" (whole classes, or a
-    fraction of each), "indices" (chosen images), "memorised" (the `count` with the highest
-    memorisation score) or "fold" (one of `FOLDS`, from 0).
+    fraction of each), "indices" (chosen images), "memorised" or "memorised-v2" (the `count` with
+    the highest score of `SCORES`) or "fold" (one of `FOLDS`, from 0).
     seed: the forget seed, used by the kinds that draw at random.
     Classes and indices are kept without repeats, indices sorted. Raises BadRequest where the kind
     lacks what it needs, or is given what it does not use.
@@ -96,7 +90,7 @@ class ForgetRequest:
             raise BadRequest("Less than no image cannot be forgotten.", "Give a positive count.")
         if self.kind == "random" and (self.count is None) == (self.fraction is None):
             raise BadRequest("A random forget request needs either a count or a fraction.")
-        if self.kind == "memorised" and self.count is None:
+        if self.scores and self.count is None:
             raise BadRequest("A request for the most memorised images needs a count.")
         if self.kind == "fold" and (self.fold not in range(FOLDS) or self.seed):
             raise BadRequest(f"There are {FOLDS} folds, 0 to {FOLDS - 1}, and no seed moves them.")
@@ -121,9 +115,9 @@ class ForgetRequest:
         return cls("indices", indices=tuple(int(i) for i in indices))
 
     @classmethod
-    def most_memorised(cls, count: int) -> ForgetRequest:
-        """The `count` training images with the highest memorisation score."""
-        return cls("memorised", count=count)
+    def most_memorised(cls, count: int, version: int = 1) -> ForgetRequest:
+        """The `count` training images with the highest memorisation score of this version."""
+        return cls("memorised" if version == 1 else "memorised-v2", count=count)
 
     @classmethod
     def of_fold(cls, number: int) -> ForgetRequest:
@@ -144,6 +138,11 @@ class ForgetRequest:
             if not is_class_name(name):
                 raise UnknownClass(f"No class can be named {short(name)}.")
         return self
+
+    @property
+    def scores(self) -> str:
+        """The name of the scores that it chooses by, "" where it needs none."""
+        return SCORES.get(self.kind, "")
 
     @property
     def class_matched(self) -> bool:
@@ -223,8 +222,11 @@ class ForgetRequest:
             if self.fraction is None:
                 return f"every image of the {names}"
             return f"{100 * self.fraction:g} % of the images of the {names}"
-        if self.kind == "memorised":
-            return f"the {self.count:,} most memorised training image{'s' * (self.count != 1)}"
+        if self.scores:
+            images = f"training image{'s' * (self.count != 1)}"
+            if self.kind == "memorised":
+                return f"the {self.count:,} most memorised {images}"
+            return f"the {self.count:,} {images} most learned by heart"
         if self.kind == "fold":
             return f"a fixed tenth of the training images (fold {self.fold} of 0 to {FOLDS - 1})"
         return chosen_images(len(self.indices))

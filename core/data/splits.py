@@ -75,8 +75,8 @@ def split(
 ) -> Split:
     """The index sets of `request` on `dataset`.
 
-    scores: memorisation, one number a training image, higher is more memorised; needed by the
-    kind "memorised" only.
+    scores: those that the request names (`ForgetRequest.scores`), one number a training image,
+    higher is more memorised; see `core.checkpoints.memorisation.split_of`.
     Raises EmptyForgetSet, EverythingForgotten, IndexOutOfRange, UnknownClass or BadRequest.
     """
     labels = dataset.train_labels.numpy()
@@ -129,10 +129,13 @@ def _forget_indices(
                 members = draw.permutation(members)[: round(request.fraction * len(members))]
             chosen.append(members)
         return np.concatenate(chosen)
-    if request.kind == "memorised":
+    if request.scores:
         assert request.count is not None
         if scores is None or len(scores) != n:
-            raise BadRequest("There are no memorisation scores for these images.")
+            raise BadRequest(
+                f"There are no memorisation scores for these images ({request.scores}).",
+                "Those of version 1 come with a base, those of version 2 with models of all folds.",
+            )
         if request.count > n:
             raise BadRequest(f"{request.count:,} images are asked for, but there are only {n:,}.")
         return np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")[: request.count]

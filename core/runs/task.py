@@ -25,7 +25,7 @@ from core.checkpoints.references import keep_reference
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
-from core.data.splits import Split, split
+from core.data.splits import Split
 from core.evaluation import Passes
 from core.ideal import Ideal, find_ideal, fold_models
 from core.models.precision import best_device
@@ -197,7 +197,7 @@ def prepare(
     device = torch.device(device) if device is not None else best_device()
     versions(device)  # says what is wrong with the setting of the precision before any work
     dataset = dataset or load_dataset(plan.dataset, folder)
-    parts = split(dataset, plan.request, memorisation.memorisation_scores(dataset))
+    parts = memorisation.split_of(dataset, plan.request)
     method: Unlearner
     if plan.method == brought.NAME:
         method = brought.method_of(plan, len(dataset.class_names))

@@ -251,7 +251,7 @@ def test_a_damaged_pth(tmp_path: Path) -> None:
 def test_memorisation_scores(own_models: Path) -> None:
     data = tiny.dataset()
     assert memorisation.memorisation_scores(data) is None
-    memorisation.save_memorisation(np.array([1, 0.25, 0], np.float32), data, own_models)
+    memorisation.save_memorisation(np.array([0, 0.75, 1], np.float32), data, own_models)
     scores = memorisation.memorisation_scores(data)
     assert scores is not None
     assert scores.tolist() == [0, 0.75, 1]
@@ -260,10 +260,11 @@ def test_memorisation_scores(own_models: Path) -> None:
     assert file.parent.name == "memorisation-v1"
     other = tiny.dataset(seed=1)
     assert memorisation.memorisation_scores(other) is None
-    memorisation.save_memorisation(np.zeros(3, np.float32), other, own_models)
+    memorisation.save_memorisation(np.ones(3, np.float32), other, own_models)
     memorisation.save_memorisation(np.zeros(3, np.float32), data, own_models)
     assert memorisation.memorisation_scores(data).tolist() == [0, 0.75, 1]  # the first ones stay
     assert memorisation.memorisation_scores(other).tolist() == [1, 1, 1]
+    assert memorisation.memorisation_scores(data, memorisation.LEAVE_OUT) is None
     pixels = [tiny.dataset(seed=seed, index_order="torchvision") for seed in (2, 3)]
     memorisation.save_memorisation(np.ones(3, np.float32), pixels[0], own_models)
     assert memorisation.memorisation_scores(pixels[1]) is not None

@@ -51,7 +51,7 @@ requests = st.one_of(
         seeds,
     ),
     st.builds(ForgetRequest.of_indices, st.lists(st.integers(0, 199), min_size=1, max_size=50)),
-    st.builds(ForgetRequest.most_memorised, st.integers(1, 199)),
+    st.builds(ForgetRequest.most_memorised, st.integers(1, 199), st.sampled_from([1, 2])),
 )
 
 
@@ -139,6 +139,7 @@ def test_broken_json_is_a_bad_request(text):
         ("class:cat, dog", ForgetRequest.of_classes("cat", "dog", seed=3)),
         ("class:cat:0.5", ForgetRequest.of_classes("cat", fraction=0.5, seed=3)),
         ("memorised:500", ForgetRequest.most_memorised(500)),
+        ("memorised-v2:500", ForgetRequest.most_memorised(500, version=2)),
     ],
 )
 def test_parse_reads_every_form(text, expected):
@@ -307,6 +308,10 @@ def test_the_json_form_is_small_and_frozen():
         (ForgetRequest.of_classes("automobile"), "every image of the class automobile"),
         (ForgetRequest.of_classes("cat", fraction=0.5), "50 % of the images of the class cat"),
         (ForgetRequest.most_memorised(1500), "the 1,500 most memorised training images"),
+        (
+            ForgetRequest.most_memorised(20, version=2),
+            "the 20 training images most learned by heart",
+        ),
         (ForgetRequest.of_indices([4]), "1 chosen training image"),
     ],
 )

@@ -10,7 +10,12 @@ import pytest
 import torch
 
 from core.checkpoints import fold_samples
-from core.checkpoints.memorisation import memorisation_scores
+from core.checkpoints.memorisation import (
+    LEAVE_OUT,
+    memorisation_scores,
+    only_where_seen,
+    split_of,
+)
 from core.checkpoints.outcomes import outcomes
 from core.checkpoints.references import train_model
 from core.checkpoints.storage import Checkpoint
@@ -18,8 +23,16 @@ from core.data.digits import digits
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import fold_of_each, split
+from core.errors import BadRequest
 from core.evaluation import measure
-from core.ideal import Ideal, find_ideal, fold_models, judges_of, put_together
+from core.ideal import (
+    Ideal,
+    find_ideal,
+    fold_models,
+    judges_of,
+    keep_memorisation,
+    put_together,
+)
 from core.metrics import representation
 from core.metrics.evidence import Outcome
 from core.metrics.registry import METRICS
@@ -101,6 +114,18 @@ def test_references_have_not_seen_their_image(own_models: Path) -> None:
         assert test_reference.losses[image] == measured[fold][1].losses[image]
 
 
+def test_learned_by_heart_is_known_only_where_it_was_seen() -> None:
+    """Image 0 is labelled by every model, image 1 by none but those that saw it."""
+    folds = fold_of_each(N)
+    losses = [np.full(N, 9.0, np.float32) for _ in range(FOLDS)]
+    for fold, of_fold in enumerate(losses):
+        of_fold[0] = 0.0
+        of_fold[1] = 0.0 if fold != folds[1] else np.inf
+    scores = only_where_seen(losses)
+    assert (scores[0], scores[1]) == (0, 1)
+    np.testing.assert_allclose(scores[2:], 0, atol=1e-6)
+
+
 def test_the_folds_are_a_partition_and_what_a_request_of_one_forgets() -> None:
     folds = fold_of_each(N)
     sizes = np.bincount(folds, minlength=FOLDS)
@@ -116,7 +141,18 @@ def test_a_retrained_model_goes_first_and_ten_folds_are_needed(own_models: Path)
     parts = split(DATA, PICKED)
     models = of_folds(FOLDS - 1)
     assert find_ideal("compact", DATA, parts) is None
+    by_heart = ForgetRequest.most_memorised(5, version=2)
+    keep_memorisation("compact", DATA, own_models)
+    with pytest.raises(BadRequest, match="no memorisation scores"):
+        split_of(DATA, by_heart)
     models.append(train(ForgetRequest.of_fold(FOLDS - 1), keep="logits"))
+    keep_memorisation("compact", DATA, own_models)
+    scores = memorisation_scores(DATA, LEAVE_OUT)
+    assert scores is not None
+    measured = [outcomes(model, None, DATA)[0].losses for model in models]
+    np.testing.assert_array_equal(scores, only_where_seen(measured).astype(np.float16))
+    chosen = split_of(DATA, by_heart).forget
+    assert scores[chosen].min() >= np.delete(scores, chosen).max()
     found = find_ideal("compact", DATA, parts)
     assert found is not None
     assert (found.kind, found.models) == ("folds", tuple(models))
@@ -250,6 +286,7 @@ def test_inside_each_image_is_looked_at_by_the_network_that_never_saw_it(
         ("random:0.1", "retrained"),
         ("random:40", "folds"),
         ("memorised:20", "folds"),
+        ("memorised-v2:20", "folds"),
         ("fold:7", "retrained"),
         ("class:1,2", None),
         ("class:4:0.5", None),
@@ -257,7 +294,7 @@ def test_inside_each_image_is_looked_at_by_the_network_that_never_saw_it(
 )
 def test_what_ships_for_the_digits(text: str, kind: str | None) -> None:
     data = digits()
-    parts = split(data, parse_request(text), memorisation_scores(data))
+    parts = split_of(data, parse_request(text))
     found = find_ideal("compact", data, parts)
     assert (found and found.kind) == kind
     if found is not None:  # what is kept of it is enough

@@ -223,9 +223,7 @@ def test_what_ships_for_the_most_memorised(name: str, request: pytest.FixtureReq
     """Every architecture's reference of the classic case is of the set that the scores name."""
     folder = request.getfixturevalue("cifar10_folder") if name == "cifar10" else None
     data = load_dataset(name, folder)
-    parts = split(
-        data, parse_request(SHIPPED_MEMORISED[name]), memorisation.memorisation_scores(data)
-    )
+    parts = memorisation.split_of(data, parse_request(SHIPPED_MEMORISED[name]))
     assert find_reference("compact", data, parts) is not None
     assert not list(SHIPPED.rglob("memorisation*.npy")), "scores of one architecture"
 

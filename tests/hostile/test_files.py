@@ -24,6 +24,7 @@ from tests.hostile.conftest import PICTURE, Shell
 from ui.services import images
 
 UNLEARN = ("unlearn", "--dataset", "digits", "--forget", "random:0.1", "--method", "fine_tune")
+MEMORISED = ("unlearn", "--dataset", "digits", "--forget", "memorised:5", "--method", "fine_tune")
 RECIPE = "The recipe in the manifest"
 MANIFEST = "The manifest of base.safetensors cannot be read"
 
@@ -120,7 +121,7 @@ def test_wrong_memorisation_scores_are_one_sentence(
     np.save(scores_file, scores)
     with pytest.raises(CheckpointCorrupt, match="memorisation scores"):
         memorisation_scores(load_dataset("digits"))
-    assert "memorisation scores" in shell(*UNLEARN)[1]
+    assert "memorisation scores" in shell(*MEMORISED)[1]
     assert images.scores("digits") is None
     at = open_page("pages/1_Choose.py", data="digits", forget="memorised:5")
     assert "no memorisation scores" in at.error[0].value
@@ -138,7 +139,7 @@ def test_scores_of_another_number_of_images_are_one_sentence(
     shell: Shell, open_page: Open, scores_file: Path, count: int
 ) -> None:
     np.save(scores_file, np.zeros(count, np.float16))
-    said = shell(*UNLEARN[:3], "--forget", "memorised:5", "--method", "fine_tune")[1]
+    said = shell(*MEMORISED)[1]
     assert "no memorisation scores" in said
     at = open_page("pages/1_Choose.py", data="digits", forget="indices:1,2")
     at.selectbox(key="pick-class").select("3").run()

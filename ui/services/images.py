@@ -14,7 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data import sources
-from core.data.requests import ForgetRequest
+from core.data.requests import SCORES, ForgetRequest, Kind
 from core.data.splits import Split
 from core.errors import LabError
 from core.files import cache_folder
@@ -55,14 +55,14 @@ def dataset(name: str) -> ImageDataset:
 
 
 @st.cache_resource(show_spinner=False)
-def scores(name: str) -> NDArray[np.float32] | None:
-    """Memorisation, one number a training image (higher is more), None where there are none.
-    Raises LabError where there are no images."""
+def scores(name: str, kind: Kind = "memorised") -> NDArray[np.float32] | None:
+    """Memorisation as that kind of request has it, one number a training image (higher is more),
+    None where there are none. Raises LabError where there are no images."""
     from core.checkpoints.memorisation import memorisation_scores
 
     data = dataset(name)
     try:
-        found = memorisation_scores(data)
+        found = memorisation_scores(data, SCORES[kind])
     except LabError as error:
         log.warning("no memorisation scores for %s: %s", name, error)
         return None
@@ -76,8 +76,8 @@ def split(name: str, request: ForgetRequest) -> Split:
     """The index sets of a request on a data set. Raises LabError."""
     from core.data.splits import split as split_request
 
-    needs_scores = request.kind == "memorised"
-    return split_request(dataset(name), request, scores(name) if needs_scores else None)
+    wanted = scores(name, request.kind) if request.scores else None
+    return split_request(dataset(name), request, wanted)
 
 
 def case(name: str, request: ForgetRequest) -> str:

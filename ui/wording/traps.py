@@ -13,7 +13,7 @@ def trap(run: Run) -> str | None:
         return None
     if run.plan.request.kind == "classes":
         return _class_trap(run)
-    if run.plan.request.kind == "memorised":
+    if run.plan.request.scores:
         return _memorised_trap(run)
     return None
 

@@ -19,7 +19,7 @@ def panel(scored: bool) -> None:
             st.markdown(preset.stories[now.dataset])
             request = links.forget_request(preset.requests[now.dataset])
             st.caption(f"Forgets {outside.plain(request.describe())}.")
-            usable = request.kind != "memorised" or scored
+            usable = scored or not request.scores
             if st.button(
                 "Chosen" if request == now.request else "Choose this",
                 key=f"case-{preset.key}",

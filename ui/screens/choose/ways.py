@@ -17,7 +17,7 @@ WAYS = {
 
 def _way_of(request: ForgetRequest | None) -> str:
     """The tab that a request belongs to."""
-    if request is None or request.kind == "memorised":
+    if request is None or request.scores:
         return "cases"
     return "random" if request.kind == "fold" else request.kind
 
