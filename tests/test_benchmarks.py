@@ -15,6 +15,7 @@ from torch import nn
 from benchmarks import (
     RESULTS,
     controls,
+    ensembles,
     ideal,
     methods,
     methods_table,
@@ -243,6 +244,26 @@ def test_the_report(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     report.main(["--table"])
     assert bench.text("report.md") == text
     assert (bench.folder / "report-compact.svg").read_text() == picture
+
+
+def test_ensembles(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doing nothing erases nothing; retraining again erases all of it, to what luck leaves."""
+    monkeypatch.setattr(ensembles, "SEEDS", (1, 2, 3))
+    monkeypatch.setattr(ensembles, "CASES", ("class:1",))
+    monkeypatch.setattr(ensembles, "_recipe", lambda: tiny.SHORT)
+    for name, value in (("LOG", bench.log("ensembles.jsonl")), ("RESULTS", bench.folder)):
+        monkeypatch.setattr(ensembles, name, value)
+    ensembles.main(["--methods", ensembles.AGAIN, "do_nothing", "mask"])
+    found = {line["method"]: line for line in ensembles.LOG.lines()}
+    assert found["do_nothing"]["erasure"] == 0
+    assert found[ensembles.AGAIN]["erasure"] > 0.5
+    assert found[ensembles.AGAIN]["epsilon"] <= found["mask"]["epsilon"]
+    assert found["mask"]["score"] == 0
+    text = bench.text("ensembles.md")
+    assert "| *mask* |" in text
+    monkeypatch.setattr(ensembles, "_measure", None)  # every row has its line
+    ensembles.main(["--methods", "mask"])
+    assert bench.text("ensembles.md") == text
 
 
 def test_sisa(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
