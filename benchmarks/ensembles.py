@@ -192,10 +192,11 @@ def table(lines: Sequence[Line]) -> str:
     rows = [
         "# Many models of a method against as many retrained ones: digits, compact\n",
         f"`python -m benchmarks.ensembles`; {models} bases from as many seeds, each made to "
-        "forget. KLoM: nats between the confidences in an image to forget (and a new one) that these and "
-        "the retrained models have; epsilon: the median of the challenge's; quality and score: the "
-        "challenge's, 1 is best; erased: 1 as near to a retraining in the losses of the images to "
-        f"forget as another one, 0 as before. So few models differ by luck: *{AGAIN}* is as good "
+        "forget. KLoM: nats between the confidences in an image to forget (and a new one) that "
+        "these and the retrained models have; epsilon: the median of the challenge's; quality and "
+        "score: the challenge's, 1 is best; erased: 1 as near to a retraining in the losses of "
+        "the images to forget as another one, 0 as before. So few models differ by luck: "
+        f"*{AGAIN}* is as good "
         "as can be.\n",
     ]
     for case, of in itertools.groupby(lines, key=lambda line: line["case"]):

@@ -93,8 +93,12 @@ def test_the_words_for_what_is_seen_inside() -> None:
     run = replace(done, **{model: inside(model, value) for model, value in values.items()})
     assert verdicts.headline(done).startswith("Forgotten")
     assert verdicts.headline(run).startswith("Only silenced: ")
-    assert "Inside, beside new images, a fresh last layer knows" in verdicts.reasons(run)
-    assert "+10.0 points (+11.0 points before; the retrained network +0.5 points)" in said(run)
+    assert (
+        "a fresh last layer is right about what was to be forgotten 10.0 points more often than "
+        "about new images (11.0 points more before; the retrained network 0.5 points more)."
+    ) in said(run)
+    lost = replace(done, **{model: inside(model, -0.8) for model in values})
+    assert "80.0 points less often than" in said(lost)
 
 
 def said(run: Run) -> str:

@@ -27,4 +27,4 @@ def test_cifar10_once(start: Start, visit: Visit, cifar10_folder: Path) -> None:
     verdict = page.get_by_role("heading", name=re.compile("forgotten|silenced|cannot tell", re.I))
     expect(verdict).to_be_visible(timeout=600_000)
     expect(page.get_by_text("The images to keep are still being measured")).to_be_visible()
-    expect(page.get_by_text("a fresh last layer knows")).to_be_visible(timeout=600_000)
+    expect(page.get_by_text("a fresh last layer is right about")).to_be_visible(timeout=600_000)

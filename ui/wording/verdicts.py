@@ -90,13 +90,14 @@ def reasons(run: Run) -> str:
     sentences = {
         "outputs": f"Beside {new}, a spy that sees its answers finds a forgotten image the more "
         "familiar in {} of all pairs ({} before; the retrained network {}).",
-        "inside": f"Inside, beside {others}, a fresh last layer knows what was to be forgotten by "
-        "{} ({} before; the retrained network {}).",
+        "inside": "Inside, a fresh last layer is right about what was to be forgotten {} often "
+        f"than about {others}"
+        " ({} before; the retrained network {}).",
     }
     for kind, sentence in sentences.items():
         if signal := _loudest(found, kind):
             values = signal.after, signal.before, signal.ideal
-            shown = points if kind == "inside" else percent
+            shown = _more_or_less if kind == "inside" else percent
             parts.append(sentence.format(*map(shown, values)))
     if found.damaged:
         names = {
@@ -111,6 +112,10 @@ def reasons(run: Run) -> str:
     else:
         parts.append(_cost(before, after, ideal))
     return " ".join(parts)
+
+
+def _more_or_less(difference: float) -> str:
+    return f"{points(abs(difference)).lstrip('+')} {'more' if difference >= 0 else 'less'}"
 
 
 def _loudest(found: Verdict, kind: str) -> Signal | None:
