@@ -1,7 +1,7 @@
 """How far apart two models lie that were retrained without the same images from different seeds.
 
-What is smaller than twice that is luck: `core.verdict` takes it as a margin. Reads the outcomes of
-the shipped references, so it takes seconds. With a recipe's name it is about the models of
+What is smaller than twice that is luck: `core.verdict` takes it as a margin. Measures the shipped
+references, so it takes a minute. With a recipe's name it is about the models of
 `benchmarks.models` and ends in results/spread.md.
 
     python -m benchmarks.spread --data ../shared/data/cifar10
@@ -13,26 +13,29 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks import CLASS, MEMORISED, RANDOM, RESULTS
 from benchmarks.models import OTHER_SEEDS, TWICE
 from core.checkpoints import memorisation, storage
-from core.checkpoints.outcomes import evaluate_outcomes, read_outcomes
+from core.checkpoints.outcomes import evidence_of, read_outcomes
+from core.checkpoints.spread import kind_of
 from core.checkpoints.storage import REFERENCE_SEED, Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.names import CIFAR10_CLASSES
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
-from core.evaluation import evaluate
+from core.data.splits import Split
+from core.evaluation import evaluate, measure
 from core.files import SHIPPED
-from core.ideal import find_reference
-from core.metrics.measures import Evaluation
+from core.ideal import find_reference, fold_models
 from core.models.recipe import NAMED
 from core.verdict import judge
 
@@ -52,40 +55,51 @@ def main() -> None:
         (RESULTS / "spread.md").write_text(found)
         print(found)
         return
-    squares: dict[str, list[float]] = {}
-    pairs = 0
-    for case in (RANDOM, CLASS, MEMORISED):
-        request = parse_request(case)
-        for first, second in combinations(_retrained(dataset, request), 2):
-            pairs += 1
-            verdict = judge(first, first, second)
-            assert verdict is not None
-            for signal in verdict.signals:
-                # Half the squared difference of two draws estimates their variance.
-                squares.setdefault(signal.name, []).append(signal.difference.value**2 / 2)
-    found = {
-        "compact-cifar10": {
-            "command": "python -m benchmarks.spread --data ../shared/data/cifar10",
-            "pairs": pairs,
-            "standard_deviations": {
-                name: round(math.sqrt(sum(values) / len(values)), 5)
-                for name, values in squares.items()
-            },
-        }
-    }
+    found = {f"compact-{dataset.name}": by_kind(dataset)}
     (SHIPPED / "spread.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
 
-def _retrained(dataset: ImageDataset, request: ForgetRequest) -> list[Evaluation]:
-    """Each model retrained without these images, measured."""
-    parts = memorisation.split_of(dataset, request)
-    found = []
-    for seed in storage.retrained_seeds("compact", dataset.name, parts.digest):
-        reference = find_reference("compact", dataset, parts, seed)
-        assert reference is not None
-        found.append(evaluate_outcomes(reference, reference.load(), dataset, parts))
-    return found
+def by_kind(dataset: ImageDataset) -> dict[str, Any]:
+    """By kind of forget set: the standard deviation of each signal, between models that were
+    retrained without the same images, within what stands of more than one seed."""
+    squares: dict[str, dict[str, list[float]]] = {}
+    pairs: Counter[str] = Counter()
+    folds, seen = fold_models("compact", dataset), set()
+    for case in (RANDOM, CLASS, MEMORISED, *TWICE):
+        parts = memorisation.split_of(dataset, parse_request(case))
+        if parts.digest in seen:
+            continue
+        seen.add(parts.digest)
+        references = folds.references(dataset, parts) if folds else None
+        kind = kind_of(bool(parts.whole_classes))
+        measured = [
+            measure(evidence_of(model, None, dataset, parts, references))
+            for model in _retrained(dataset, parts)
+        ]
+        for first, second in combinations(measured, 2):
+            pairs[kind] += 1
+            verdict = judge(first, first, second)
+            assert verdict is not None
+            for signal in verdict.signals:
+                # Half the squared difference of two draws estimates their variance.
+                half = signal.difference.value**2 / 2
+                squares.setdefault(kind, {}).setdefault(signal.name, []).append(half)
+    return {
+        "command": "python -m benchmarks.spread --data ../shared/data/cifar10",
+        "pairs": dict(pairs),
+        "standard_deviations": {
+            kind: {name: round(math.sqrt(np.mean(values)), 5) for name, values in of_kind.items()}
+            for kind, of_kind in squares.items()
+        },
+    }
+
+
+def _retrained(dataset: ImageDataset, parts: Split) -> list[Checkpoint]:
+    """Each model retrained without these images."""
+    seeds = storage.retrained_seeds("compact", dataset.name, parts.digest)
+    found = (find_reference("compact", dataset, parts, seed) for seed in seeds)
+    return [model for model in found if model is not None]
 
 
 # Of the models of one recipe

@@ -104,7 +104,7 @@ def verdict(dataset: ImageDataset, key: dict[str, Any]) -> Verdict:
         ideal = evidence_of(sibling, None, dataset, parts, references)
         after = evidence_of(judged, None, dataset, parts, references, ideal)
     before = evidence_of(base, None, dataset, parts, references, ideal)
-    spread = retraining_spread("compact", dataset.name)
+    spread = retraining_spread("compact", dataset.name, bool(parts.whole_classes))
     judgement = judge(measure(before), measure(after), measure(ideal), spread)
     assert judgement is not None
     return judgement

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.attacks.curve import auc
+from core.checkpoints.spread import retraining_spread
 from core.data.splits import Split
+from core.errors import LabError
 from core.evaluation import evaluate
 from core.metrics.differences import difference
 from core.metrics.evidence import Outcome
@@ -306,6 +310,28 @@ def test_the_spread_of_retrainings_widens_the_margin() -> None:
     assert judge(BEFORE, after, IDEAL).word == "partly forgotten"  # type: ignore[union-attr]
     spread = {"forget_accuracy": 0.0125}
     assert judge(BEFORE, after, IDEAL, spread).word == "forgotten"  # type: ignore[union-attr]
+
+
+def test_the_spread_is_that_of_the_kind_of_forget_set(tmp_path: Path) -> None:
+    assert retraining_spread("compact", "cifar10", True, tmp_path) == {}
+    file = tmp_path / "spread.json"
+    deviations = {"scattered": {"margin_auc": 0.002}, "classes": {"re_head": 0.015}}
+    file.write_text(json.dumps({"compact-cifar10": {"standard_deviations": deviations}}))
+    assert retraining_spread("compact", "cifar10", True, tmp_path) == {"re_head": 0.015}
+    assert retraining_spread("compact", "cifar10", False, tmp_path) == {"margin_auc": 0.002}
+    assert retraining_spread("compact", "digits", False, tmp_path) == {}
+    for damaged in ("{", "[]", '{"compact-cifar10": {"standard_deviations": {"scattered": 3}}}'):
+        file.write_text(damaged)
+        with pytest.raises(LabError, match="cannot be read"):
+            retraining_spread("compact", "cifar10", False, tmp_path)
+
+
+def test_what_ships_was_measured_of_both_kinds() -> None:
+    """And of every signal: one whose luck nobody knows would have too narrow a margin."""
+    for whole_classes in (True, False):
+        found = retraining_spread("compact", "cifar10", whole_classes)
+        assert {"forget_accuracy", "margin_auc", "re_head"} <= found.keys()
+        assert all(0 <= value < 0.05 for value in found.values())
 
 
 def test_without_an_ideal_there_is_no_verdict() -> None:
