@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from benchmarks import (
 from benchmarks.controls import CONTROLS, Divided, Masked
 from benchmarks.log import Line, Log
 from core.checkpoints.references import train_model
+from core.checkpoints.spread import fold_error
 from core.checkpoints.storage import Checkpoint
 from core.data.digits import digits
 from core.data.request_text import parse_request
@@ -445,3 +447,23 @@ def test_the_folds_against_two_retrainings(
     row = next(row for row in ideal.table([about | line]).splitlines() if "random:2" in row)
     off = 100 * (line["folds"]["forget_accuracy"] - sum(both) / 2)
     assert row.split(" | ")[4] == f"{off:+.1f} ({100 * abs(both[0] - both[1]):.1f})"
+    shipped = ideal.for_the_app([about | line, about | line | {"offered": False}])
+    (tmp_path / "ideal.json").write_text(json.dumps(shipped))
+    error = fold_error("compact", "tiny", "random", tmp_path)
+    assert error is not None
+    assert error.sets == 1
+    assert error.largest["forget_accuracy"] == pytest.approx(abs(off) / 100, abs=1e-4)
+    assert fold_error("compact", "tiny", "memorised", tmp_path) is None
+
+
+def test_the_nearest_images_are_the_like_of_the_first(
+    own_models: Path, small_compact: None
+) -> None:
+    data = tiny.dataset()
+    list(train_model("compact", data, tiny.SHORT))
+    chosen = ideal.request_of(data, "nearest:4", 0).indices
+    assert len(chosen) == 4
+    assert 0 in chosen
+    doubled = dataclasses.replace(data, train_images=data.train_images.clone())
+    doubled.train_images[7] = data.train_images[0]
+    assert {0, 7} <= set(ideal.request_of(doubled, "nearest:4", 0).indices)

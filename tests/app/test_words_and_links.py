@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.checkpoints.spread import FoldError
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest
 from core.metrics.measures import Measure
@@ -75,6 +76,14 @@ def test_the_aim_in_words() -> None:
     assert "Ten networks" in few
     assert " label 88.2 % of them" in few
     assert "spy" not in few
+    near = FoldError(6, {"forget_accuracy": 0.004, "margin_auc": 0.011, "mia": 0.01})
+    assert "For 6 such choices" in aim.off(near)
+    assert "at most 0.4 points" in aim.off(near)
+    assert "1.1 in how many pairs" in aim.off(near)
+    assert not aim.unsure(near)
+    far = FoldError(2, {"forget_accuracy": 0.031, "margin_auc": 0.011})
+    assert aim.off(far).endswith("retrain without them to be sure.")
+    assert aim.off(None) == ""
     assert "21 min" in aim.unknown(1252)
     assert "took" not in aim.unknown(None)
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 import streamlit as st
 
-from core.data.requests import ForgetRequest
+from core.checkpoints.spread import FoldError, fold_error
+from core.data.requests import ForgetRequest, Kind
 from core.errors import LabError
 from core.metrics.measures import Measure
 from ui.services import images
@@ -22,10 +23,12 @@ SHOWN = ("forget_accuracy", "retained_test_accuracy", "margin_auc")
 @dataclass(frozen=True)
 class Aim:
     """kind: one model that was retrained without the forget set, or those of all folds put
-    together. measures: what it does, by metric; None where there are too few images."""
+    together. measures: what it does, by metric; None where there are too few images. error: of such
+    an aim from the folds, where that was measured."""
 
     kind: Literal["retrained", "folds"]
     measures: dict[str, Measure | None]
+    error: FoldError | None
 
 
 def aim(model: str, dataset: str, request: ForgetRequest) -> Aim | None:
@@ -40,8 +43,8 @@ def _aim(model: str, dataset: str, request: str) -> Aim | None:
     from core.ideal import find_ideal
     from core.metrics.registry import METRICS
 
-    data = images.dataset(dataset)
-    parts = images.split(dataset, ForgetRequest.from_dict(json.loads(request)))
+    data, wanted = images.dataset(dataset), ForgetRequest.from_dict(json.loads(request))
+    parts = images.split(dataset, wanted)
     try:
         found = find_ideal(model, data, parts)
         if found is None:
@@ -51,7 +54,18 @@ def _aim(model: str, dataset: str, request: str) -> Aim | None:
         log.warning("no ideal: %s", error)
         return None
     evaluation = measure(evidence, [METRICS[name] for name in SHOWN])
-    return Aim(found.kind, dict(evaluation.measures))
+    error = off(model, dataset, wanted.kind) if found.kind == "folds" else None
+    return Aim(found.kind, dict(evaluation.measures), error)
+
+
+def off(model: str, dataset: str, kind: Kind) -> FoldError | None:
+    """How far an ideal from the folds lies from retraining, for requests of this kind; None where
+    that is not known."""
+    try:
+        return fold_error(model, dataset, kind)
+    except LabError as error:
+        log.warning("%s", error)
+        return None
 
 
 @st.cache_data(show_spinner=False)

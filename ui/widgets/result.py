@@ -8,6 +8,7 @@ from core.metrics.histogram import overlap
 from core.runs.run import MODELS, Run
 from ui import report
 from ui.charts.spy import spy_scores
+from ui.services import ideals
 from ui.widgets.columns import columns_of
 from ui.widgets.figures import draw, table
 from ui.widgets.three_columns import NO_IDEAL, bars, three_columns
@@ -49,7 +50,8 @@ def result(run: Run, key: str) -> None:
         key,
         {"retrained": NO_IDEAL},
     )
-    if text := traps.of_folds(run):
+    error = ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
+    if text := traps.of_folds(run, error):
         st.caption(text)
     columns = columns_of(run, fair)
     shared = [

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from core.checkpoints.spread import FoldError
 from core.metrics.measures import Measure
+from core.metrics.registry import METRICS
 from ui.wording.numbers import duration, known, percent
 
 WHO = {
@@ -37,12 +39,40 @@ def aim(kind: Literal["retrained", "folds"], measures: Mapping[str, Measure | No
     return f"{text} Forgetting means to get there."
 
 
+def off(error: FoldError | None) -> str:
+    """How far such an aim was from retraining, where that was measured. error: of this kind of
+    request."""
+    if error is None:
+        return ""
+    forget, spy = (error.largest.get(name, 0.0) for name in ("forget_accuracy", "margin_auc"))
+    text = (
+        f"For {error.sets} such choices networks were really retrained: this aim lay at most "
+        f"{100 * forget:.1f} points from them in how many of the forgotten images are labelled "
+        f"correctly, and {100 * spy:.1f} in how many pairs the spy sees through."
+    )
+    if not unsure(error):
+        return text
+    return f"{text} That is more than a verdict can overlook: retrain without them to be sure."
+
+
+def unsure(error: FoldError | None) -> bool:
+    """Whether a verdict could take such an aim's error for a difference."""
+    return error is not None and any(
+        name in METRICS and found > METRICS[name].margin for name, found in error.largest.items()
+    )
+
+
 def unknown(seconds: float | None) -> str:
     """That nobody knows the aim, and what would give it. seconds: of training the base."""
     text = (
         "**The aim is not known.** No network was trained without these images. A run shows what "
         "it changes; whether that is forgetting, only a retrained network can tell."
     )
+    return f"{text} {how_long(seconds)}".rstrip()
+
+
+def how_long(seconds: float | None) -> str:
+    """What retraining costs, from the seconds of training the base; "" where nobody knows."""
     if seconds is None:
-        return text
-    return f"{text} Training the network before took {duration(seconds)} on its machine."
+        return ""
+    return f"Training the network before took {duration(seconds)} on its machine."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from core.checkpoints.spread import FoldError
 from core.runs.run import Run
+from ui.wording import aim
 from ui.wording.numbers import known, percent
 
 
@@ -18,14 +20,16 @@ def trap(run: Run) -> str | None:
     return None
 
 
-def of_folds(run: Run) -> str:
-    """What the ideal of a run is, where it is not one retrained model; else empty."""
+def of_folds(run: Run, error: FoldError | None) -> str:
+    """What the ideal of a run is, where it is not one retrained model; else empty. error: of such
+    an ideal, where that was measured."""
     if not run.reference.startswith("folds-"):
         return ""
     return (
         "Nobody retrained a network without exactly these images. The ideal is put together from "
         "ten networks, each trained without another tenth of the images: every image to forget is "
-        "judged by the one that never saw it. It may be a little off from a real retraining."
+        "judged by the one that never saw it. "
+        + (aim.off(error) or "It may be a little off from a real retraining.")
     )
 
 

@@ -76,12 +76,14 @@ def _aim(method: dict[str, Any], dataset: str, request: ForgetRequest) -> None:
         found = ideals.aim(model, dataset, request)
     except LabError:
         return  # said where the settings are read
+    seconds = ideals.seconds_of_training(model, dataset)
     if found is not None:
-        st.markdown(aim.aim(found.kind, found.measures))
-        return
+        st.markdown(f"{aim.aim(found.kind, found.measures)} {aim.off(found.error)}")
+        if not aim.unsure(found.error):
+            return
     if method["name"] == "retrain":
         return
-    st.markdown(aim.unknown(ideals.seconds_of_training(model, dataset)))
+    st.markdown(aim.unknown(seconds) if found is None else aim.how_long(seconds))
     if st.button("Retrain without them", key="retrain-first", icon=":material/model_training:"):
         drafts.change(method="retrain", settings={})
         st.rerun()
