@@ -58,7 +58,7 @@ def off(error: FoldError | None) -> str:
 def unsure(error: FoldError | None) -> bool:
     """Whether a verdict could take such an aim's error for a difference."""
     return error is not None and any(
-        name in METRICS and found > METRICS[name].margin for name, found in error.largest.items()
+        name in METRICS and 0 < METRICS[name].margin < found for name, found in error.largest.items()
     )
 
 
