@@ -57,9 +57,10 @@ def off(error: FoldError | None) -> str:
 
 def unsure(error: FoldError | None) -> bool:
     """Whether a verdict could take such an aim's error for a difference."""
-    return error is not None and any(
-        name in METRICS and 0 < METRICS[name].margin < found for name, found in error.largest.items()
-    )
+    if error is None:
+        return False
+    margins = {name: METRICS[name].margin for name in error.largest if name in METRICS}
+    return any(0 < margin < error.largest[name] for name, margin in margins.items())
 
 
 def unknown(seconds: float | None) -> str:
