@@ -26,6 +26,7 @@ from benchmarks import (
     story,
     sweeps,
     training,
+    trials,
     tune,
 )
 from benchmarks.controls import CONTROLS, Divided, Masked
@@ -82,13 +83,13 @@ class Bench:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self._patch = folder, patch
         folder.mkdir()
-        for module in (methods, story, sisa, precision, report):
+        for module in (methods, story, sisa, precision, report, trials):
             patch.setattr(module, "RESULTS", folder)
         for module in (methods, story):
             patch.setattr(module, "SUMMARY", folder / f"{module.__name__}.json")
-        for module in (methods, story, sisa, precision, tune, report):
+        for module in (methods, story, sisa, precision, tune, trials, report):
             patch.setattr(module, "DATASET", "digits")
-        for module in (methods, story, sisa, tune, controls, report):
+        for module in (methods, story, sisa, tune, trials, controls, report):
             patch.setattr(module, "LOG", self.log(module.LOG.file.name))
         for module in (controls, methods_table):
             patch.setattr(module, "CASES", ("random:0.1",))
@@ -209,6 +210,42 @@ def test_story(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{(low + high) / 2:.1f} ({low:.1f}-{high:.1f})" in text
     assert "| slow | 2 |" in text
     assert "| none |" not in text
+
+
+def test_trials_are_the_same_wherever_they_were_broken_off(bench: Bench) -> None:
+    """First the preset, then within the space; what stands in the log decides what comes next."""
+    asked = ["--cases", "random:0.1", "--methods", "neg_grad", "boundary_shrink"]
+    trials.main([*asked, "--trials", "4"])
+    lines = trials.LOG.lines()
+    assert [line["method"] for line in lines] == ["neg_grad"] * 4  # the other is for classes alone
+    first = lines[0]
+    assert first["settings"] == make("neg_grad", {}, "digits").settings()
+    space = trials.space_of("neg_grad", first["searched"])["learning_rate"]
+    rates = [line["searched"]["learning_rate"] for line in lines]
+    assert len(set(rates)) == 4
+    for rate in rates:
+        assert space.low <= rate <= space.high
+    best = min(lines, key=lambda line: line["distance"])
+    row = next(r for r in bench.text("trials.md").splitlines() if r.startswith("| neg_grad"))
+    assert row.endswith(f"| {lines.index(best) + 1} |")
+    trials.LOG.file.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
+    trials.main([*asked, "--trials", "4"])
+    again = trials.LOG.lines()[3]
+    for key in ("searched", "distance", "numbers"):
+        assert again[key] == lines[3][key]
+
+
+def test_every_method_is_searched_within_its_range() -> None:
+    assert trials.SEARCHED.keys() == set(sweeps.COMPARED)
+    for name in trials.SEARCHED:
+        for case in ("random", "class"):
+            start = make(name, {}, case).settings()
+            space = trials.space_of(name, start)
+            assert space.keys() == set(trials.SEARCHED[name])
+            for setting, values in space.items():
+                assert values.low <= start[setting] <= values.high
+                make(name, {setting: values.low})
+                make(name, {setting: values.high})
 
 
 def test_the_report(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
