@@ -21,6 +21,7 @@ from benchmarks.sweeps import numbers, planned, run_all
 from core.data.load import load_dataset
 from core.data.request_text import parse_request
 from core.unlearners import METHODS
+from core.verdict import Signal, Verdict, verdict_on
 
 NEAREST = (
     "faded_teacher",
@@ -81,10 +82,8 @@ def table(logs: Mapping[str, Sequence[Line]]) -> str:
         "# The verdict on the defaults in float32 and in bfloat16: CIFAR-10, compact",
         "",
         "`python -m benchmarks.precision --data ../shared/data/cifar10`; percent. MIA: the fair "
-        "attack, class-matched for a class. Gap: to the retrained reference, in points. One of two "
-        "cores of an AMD Zen 3, which has no bfloat16: there convolutions round as autocast's do "
-        "and multiply in float32 (`core.models.precision`), since PyTorch's own take 11 "
-        "times as long. Compared with the processor's autocast in `tests/core/test_models.py`.",
+        "attack, class-matched for a class. Gap: to the retrained reference, in points. A core of "
+        "an AMD Zen 4 for each precision, which multiplies in bfloat16 itself.",
         "",
         "| case | method | seed | precision | forget | MIA | retain | test | gap | s | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -98,8 +97,8 @@ def table(logs: Mapping[str, Sequence[Line]]) -> str:
             runs = [line for line in lines if line["plan"] == line["plan"] | wanted]
             if not runs:
                 continue
-            after, verdict = numbers(runs[-1]["metrics"]["after"]), runs[-1]["verdict"]
-            words.append(verdict and (verdict["word"], verdict["damaged"]))
+            after, verdict = numbers(runs[-1]["metrics"]["after"]), read_again(runs[-1])
+            words.append(verdict and (verdict.word, verdict.damaged))
             attack = "mia_class_matched" if case == CLASS else "mia"
             shown = ("forget_accuracy", attack, "retain_accuracy", "test_accuracy")
             cells = [f"{100 * after[name]:.1f}" for name in shown]
@@ -122,11 +121,18 @@ def table(logs: Mapping[str, Sequence[Line]]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _said(verdict: Line | None) -> str:
+def read_again(line: Line) -> Verdict | None:
+    """The verdict by today's rules on what was measured then."""
+    if line["verdict"] is None:
+        return None
+    return verdict_on([Signal.from_dict(fields) for fields in line["verdict"]["signals"]])
+
+
+def _said(verdict: Verdict | None) -> str:
     if verdict is None:
         return "none"
-    damage = f"; damaged: {', '.join(verdict['damaged'])}" if verdict["damaged"] else ""
-    return f"{verdict['word']} ({100 * verdict['share']:.0f} % of the way){damage}"
+    damage = f"; damaged: {', '.join(verdict.damaged)}" if verdict.damaged else ""
+    return f"{verdict.word} ({100 * verdict.share:.0f} % of the way){damage}"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from core.metrics.registry import METRICS
 if TYPE_CHECKING:
     from core.data.dataset import ImageDataset
 
-SAMPLED = {"forget": 1_000, "retain": 4_500, "test": 1_000, "test_retained": 1_000}
+SAMPLED = {"forget": 2_500, "retain": 4_500, "test": 2_500, "test_retained": 2_500}
 """At most so many images of each set are looked at inside the network."""
 MIRRORED = {"forget": 500, "test": 500}
 """Of so many of these the network is asked for the mirror images as well."""

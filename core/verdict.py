@@ -6,8 +6,8 @@ known inside. A fourth says what was damaged.
 
 Each signal is the difference of the unlearned model to the ideal, paired image by image, with its
 95 % interval. It counts as none within a margin, the larger of the metric's own and of what two
-retrainings differ by, and as a difference where its whole interval lies outside the margin; between
-the two, and where the interval is wider than the margin, nobody can tell. So three images of five
+retrainings differ by, if the interval is no wider than that; and as a difference where it is larger
+than the margin and the interval leaves out zero. Else nobody can tell. So three images of five
 hundred decide nothing. Which way it lies is read from the model before to the ideal, never from
 50 %; where these two are alike, from the number, for each is higher the more is known. Only who was
 asked in all three ways, inside too, has forgotten: a kind that could not be measured leaves the
@@ -72,9 +72,9 @@ class Signal:
             return "cannot tell"
         away = self.difference.value
         low, high = self.difference.low, self.difference.high
-        if abs(away) <= self.margin and (high - low) / 2 <= self.margin:
-            return "at the ideal"
-        if low <= self.margin and high >= -self.margin:
+        if abs(away) <= self.margin:
+            return "at the ideal" if (high - low) / 2 <= self.margin else "cannot tell"
+        if low <= 0 <= high:
             return "cannot tell"
         if not self.telling:  # no way leads from before to the ideal; a higher number knows more
             return "on the way" if away > 0 else "beyond"
@@ -105,6 +105,12 @@ class Signal:
             "paired": self.paired,
             "place": self.place,
         }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Signal:
+        """The inverse of `to_dict`; its place is found anew."""
+        known = {name: fields[name] for name in fields if name != "place"}
+        return cls(**known | {"difference": Measure.from_dict(fields["difference"])})
 
 
 @dataclass(frozen=True)
@@ -162,8 +168,12 @@ def judge(
         names = [metric.name for metric in METRICS.values() if metric.signal == kind]
         found = [_signal(n, kind, [model[n] for model in models], spread) for n in names]
         signals += [signal for signal in found if signal]
-    of_forget = [signal for signal in signals if signal.kind != "damage"]
-    word, share, betrayed_by = decide(of_forget)
+    return verdict_on(signals)
+
+
+def verdict_on(signals: Sequence[Signal]) -> Verdict:
+    """What signals add up to, those of the forget set before those of damage."""
+    word, share, betrayed_by = decide([signal for signal in signals if signal.kind != "damage"])
     if word == "forgotten" and missing(signals):
         word = "cannot tell"
     damaged = tuple(

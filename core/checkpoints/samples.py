@@ -12,17 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.evaluation import MIRRORED, SAMPLED
 from core.files import cache_folder, replacing
 from core.metrics.evidence import Outcome, Sample, Samples, Seen
 
-KEPT = 40
-"""Files on this machine, some megabytes each; those not asked for the longest make room."""
+KEPT = 25
+"""Files on this machine, a dozen megabytes each; those not asked for the longest make room."""
+SIZES = "-".join(str(most) for most in (*SAMPLED.values(), *MIRRORED.values()))
+"""Of the samples, in the names of the files: only the same images of two models compare."""
 
 
 def kept_samples(name: str, look: Callable[[], Samples | None]) -> Samples | None:
     """What was seen under this name before on this machine, or else what `look` gives, which is
     kept for the next time."""
-    file = cache_folder() / "samples" / f"{name}.npz"
+    file = cache_folder() / "samples" / f"{name}-{SIZES}.npz"
     if (kept := read_samples(file)) is not None:
         with contextlib.suppress(OSError):
             file.touch()  # it is not the oldest any more

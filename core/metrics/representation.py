@@ -26,6 +26,8 @@ KNOWN_OF_FORGOTTEN = 500
 """Images to forget that a read-out learns from where a whole class is forgotten."""
 READ_OUT_MARGIN = 0.03
 """A read-out is fitted anew on other features, which moves it by a point or two."""
+ATTACKED = 1_000
+"""At most so many images a side are told apart: five fits of more take seconds."""
 FEWEST = 50
 """Images a side below which a read-out or an attack on features is luck."""
 
@@ -80,7 +82,7 @@ def feature_attack(evidence: Evidence) -> Measure | None:
     from sklearn.preprocessing import StandardScaler
 
     forget, test = evidence.sample("forget").features, evidence.sample("test").features
-    n = min(len(forget), len(test))
+    n = min(len(forget), len(test), ATTACKED)
     if n < FEWEST or len(evidence.networks) > 1:
         return None
     members = np.repeat([1, 0], n)

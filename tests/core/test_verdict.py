@@ -24,7 +24,7 @@ from core.metrics.measures import Evaluation, Measure, of_images, share_of, wils
 from core.metrics.metric import Signal as Kind
 from core.runs.run_files import run_from_files, shipped_runs
 from core.runs.verdicts import verdict_of
-from core.verdict import Signal, decide, judge
+from core.verdict import Signal, decide, judge, verdict_on
 
 
 def signal(
@@ -46,7 +46,7 @@ def signal(
 TRIPLES = [
     # before, after, ideal, half the interval, the right word
     (0.612, 0.525, 0.494, 0.008, "partly forgotten"),
-    (0.612, 0.519, 0.494, 0.008, "cannot tell"),  # .025 away, perhaps .017: the margin is .02
+    (0.612, 0.519, 0.494, 0.008, "partly forgotten"),  # .025 away, and surely away: margin .02
     (0.612, 0.612, 0.494, 0.008, "not forgotten"),  # doing nothing
     (0.612, 0.560, 0.494, 0.008, "not forgotten"),  # less than half of the way
     (0.612, 0.551, 0.494, 0.008, "partly forgotten"),
@@ -68,7 +68,8 @@ TRIPLES = [
     (0.254, 0.100, 0.017, 0.004, "partly forgotten"),
     (0.564, 0.492, 0.503, 0.0175, "forgotten"),  # a class, asked fairly
     (0.564, 0.492, 0.503, 0.0290, "cannot tell"),  # the same by fewer images
-    (0.564, 0.470, 0.503, 0.0290, "cannot tell"),
+    (0.564, 0.470, 0.503, 0.0290, "forgotten too much"),
+    (0.564, 0.470, 0.503, 0.0350, "cannot tell"),  # it may be none
     (0.564, 0.440, 0.503, 0.0290, "forgotten too much"),
     (0.564, 0.440, 0.503, 0.0700, "cannot tell"),
     (0.515, 0.503, 0.500, 0.008, "cannot tell"),  # it was at the ideal before
@@ -112,14 +113,17 @@ def test_fewer_images_never_make_it_easier() -> None:
 
 @pytest.mark.parametrize("known", range(4, 17))
 def test_a_few_images_of_500_decide_nothing(known: int) -> None:
-    """The most memorised: the retrained network knows 3 of 500, and fine-tuning left 9 to 13 from
-    one seed or precision to the next, which used to change the word."""
+    """The most memorised: the retrained network knows 3 of 500, and fine-tuning left 8 to 13 from
+    one seed or precision to the next. Below 11 that may be luck; the word does not hang on it."""
     ideal, mine = np.zeros(500, bool), np.zeros(500, bool)
     ideal[:3], mine[3 : 3 + known] = True, True
     away, paired = difference(share_of(mine), share_of(ideal))
     assert paired
     found = Signal("forget_accuracy", "answers", 0.952, known / 500, 0.006, away, 0.01, True)
-    assert found.place == "cannot tell"
+    assert found.place == ("cannot tell" if known < 11 else "on the way")
+    seen = signal(0.274, 0.038, 0.019, 0.004)
+    inside = signal(0.037, -0.832, -0.885, 0.022, kind="inside")
+    assert decide([found, seen, inside])[0] == "partly forgotten"
 
 
 def test_where_there_was_no_way_a_high_number_knows_more() -> None:
@@ -310,6 +314,16 @@ def test_the_spread_of_retrainings_widens_the_margin() -> None:
     assert judge(BEFORE, after, IDEAL).word == "partly forgotten"  # type: ignore[union-attr]
     spread = {"forget_accuracy": 0.0125}
     assert judge(BEFORE, after, IDEAL, spread).word == "forgotten"  # type: ignore[union-attr]
+
+
+def test_a_verdict_is_read_again_from_its_signals() -> None:
+    """What a log keeps of it is enough, should the rule change."""
+    found = judge(BEFORE, model(3, 0.90, 0.85), IDEAL)
+    assert found is not None
+    kept = json.loads(json.dumps(found.to_dict()))
+    assert verdict_on([Signal.from_dict(fields) for fields in kept["signals"]]) == found
+    kept["signals"][0]["place"] = "beyond"
+    assert verdict_on([Signal.from_dict(fields) for fields in kept["signals"]]) == found
 
 
 def test_the_spread_is_that_of_the_kind_of_forget_set(tmp_path: Path) -> None:
