@@ -15,20 +15,25 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.log import Line, Log
 from core.data.dataset import ImageDataset
+from core.data.images import Images
 from core.data.request_text import parse_request
 from core.errors import LabError
 from core.files import cache_folder
 from core.metrics.average_gap import gap
+from core.models.registry import architecture_of, recipe_of
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 from core.runs.run_files import fields_of
 from core.runs.shell.report import REPORTED
 from core.runs.store.store import Store
 from core.runs.sweep import compute, run_id, sweep, to_do
-from core.runs.task import prepare
+from core.runs.task import Task, prepare
 from core.runs.verdicts import verdict_of
+from core.training.loop import train
 from core.unlearners import METHODS
 
 COMPARED = [method for method in METHODS if method not in ("retrain", "sisa")]
@@ -66,10 +71,27 @@ def timed(plan: Plan, folder: Path | None) -> Run:
 
 
 def retraining_seconds(plan: Plan, folder: Path | None) -> float:
-    """Its steps times the rate of some of them."""
-    retrain = dataclasses.replace(plan, method="retrain", settings={})
+    """Its steps times the rate of some of them, at full size; where the images grow while it
+    trains, a step counts by their pixels."""
+    task = prepare(dataclasses.replace(plan, method="retrain", settings={}), folder=folder)
+    if architecture_of(plan.model).ensemble:
+        return _by_its_first_steps(task)
+    recipe = recipe_of(task.base.manifest, plan.dataset)
+    dataset, retain = task.dataset, torch.from_numpy(task.parts.retain)
+    images = Images(dataset.train_images, dataset.train_labels, retain)
+    full = dataset.train_images.shape[-1]
+    shares = [(recipe.side(epoch, full) / full) ** 2 for epoch in range(recipe.epochs)]
+    at_full_size = dataclasses.replace(recipe, growing=0)
+    options: dict[str, Any] = {"classes": len(dataset.class_names), "device": task.device}
+    with contextlib.closing(train(plan.model, images, at_full_size, 0, **options)) as steps:
+        seconds = [progress.seconds for progress in itertools.islice(steps, STEPS)]
+    a_step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    return a_step * images.steps(recipe.batch_size) * sum(shares)
+
+
+def _by_its_first_steps(retraining: Task) -> float:
     asked = itertools.count(1)
-    running = prepare(retrain, folder=folder).run(stop=lambda: next(asked) >= STEPS)
+    running = retraining.run(stop=lambda: next(asked) >= STEPS)
     seen = (item for item in running if isinstance(item, Snapshot) and item.step)
     first = next(seen)
     last = next(item for item in seen if item.phase == "measuring")

@@ -2,9 +2,11 @@
 
 For each method and case the same number of trials: first the settings as they stand, then what
 Optuna's sampler by Gaussian processes makes of the trials before, within a factor of `WIDTH` around
-them. A trial is judged by what the verdict reads, in points: the mean, over its kinds of signals,
-of the distance to the ideal, where damage counts only below it. It is broken off before the images
-to keep are measured, for no signal on the forget set needs them: its line is no finished run.
+them. All trials of a method take about one share of retraining's time: after the first, how long
+it runs is scaled to `--budget`. A trial is judged by what the verdict reads, in points: the mean,
+over its kinds of signals, of the distance to the ideal, where damage counts only below it. It is
+broken off before the images to keep are measured, for no signal on the forget set needs them: its
+line is no finished run.
 
 The tuning base was trained on 45,000 images; its "test" images are the 5,000 training images that
 it never saw. What stands in results/trials.jsonl is not run again, and what comes next depends on
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import itertools
 import math
@@ -35,7 +38,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 
 from benchmarks import CLASS, RANDOM, RESULTS
 from benchmarks.log import Line, Log
-from benchmarks.sweeps import COMPARED, numbers
+from benchmarks.sweeps import COMPARED, numbers, retraining_seconds
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.names import TUNING
@@ -89,6 +92,19 @@ SEARCHED: Mapping[str, tuple[str, ...]] = {
     "unsir": ("impair_rate", "repair_rate"),
 }
 """What is tuned of each method: how strongly it acts, not for how long."""
+LENGTHS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(SEARCHED, ("epochs",)),
+    **dict.fromkeys(("random_labels", "salun", "fcs"), ("rehearsal",)),
+    **dict.fromkeys(("scrub", "scrub_r"), ("retain_share",)),
+    **dict.fromkeys(("descent_to_delete", "lfssd", "newton_head", "puma", "ssd"), ()),
+    "faded_teacher": ("fading", "epochs"),
+    "influence_cg": ("samples",),
+    "influence_woodfisher": ("retain_epochs",),
+    "sfron": ("steps",),
+    "unsir": ("share",),
+}
+"""What of each method says for how long it runs; of a closed form nothing."""
+BUDGET = 0.1
 DIVERGED = 100.0
 """The distance of a trial that broke off, in points."""
 Space = dict[str, BaseDistribution]
@@ -102,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--methods", nargs="*", default=COMPARED)
     parser.add_argument("--cases", nargs="*", default=CASES)
     parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--budget", type=float, default=BUDGET, help="share of retraining's time")
     parser.add_argument("--processes", type=int, default=1, help="trials at a time")
     parser.add_argument("--table", action="store_true", help="write the table, run nothing")
     options = parser.parse_args(arguments)
@@ -112,29 +129,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for round_ in range(options.trials):
                 lines = LOG.lines()
                 plans = [
-                    (case, plan)
+                    (case, options.budget, plan)
                     for case, method in pairs
-                    if len(known(lines, case, method)) <= round_
-                    and (plan := proposed(lines, case, method, dataset))
+                    if len(known(lines, case, method, options.budget)) <= round_
+                    and (plan := proposed(lines, case, method, options.budget, dataset))
                 ]
                 asked = (joblib.delayed(trial)(*each, options.data) for each in plans)
                 for line in work(asked):
                     LOG.add(line)
                     about = line["case"], line["method"], line["searched"], line["distance"]
-                    print(f"round {round_ + 1}:", *about, f"{line['seconds']} s", flush=True)
+                    took = f"{line['seconds']} s, {100 * line['share']:.1f} % of retraining"
+                    print(f"round {round_ + 1}:", *about, took, flush=True)
     found = table(LOG.lines())
     (RESULTS / "trials.md").write_text(found)
     print(found)
 
 
-def known(lines: Sequence[Line], case: str, method: str) -> list[Line]:
-    """The trials of a method for a case, in the order in which they were made."""
-    return [line for line in lines if (line["case"], line["method"]) == (case, method)]
+def known(lines: Sequence[Line], case: str, method: str, budget: float | None = None) -> list[Line]:
+    """The trials of a method for a case, of one budget or of all, in the order in which they were
+    made."""
+    return [
+        line
+        for line in lines
+        if (line["case"], line["method"]) == (case, method) and budget in (None, line["budget"])
+    ]
 
 
-def proposed(lines: Sequence[Line], case: str, method: str, dataset: ImageDataset) -> Plan | None:
-    """The next trial of a method for a case: as its preset has it, or what the sampler makes of the
-    trials before; None where it cannot be run."""
+def proposed(
+    lines: Sequence[Line], case: str, method: str, budget: float, dataset: ImageDataset
+) -> Plan | None:
+    """The next trial of a method for a case: as its preset has it, at another budget than the first
+    one's as the best trial so far has it, and then what the sampler makes of the trials before; as
+    long as the budget asks for, as far as that is known. None where it cannot be run."""
     plan = Plan("compact", dataset.name, parse_request(case), method)
     try:
         task = prepare(plan, dataset=dataset)
@@ -144,13 +170,17 @@ def proposed(lines: Sequence[Line], case: str, method: str, dataset: ImageDatase
     except LabError as error:
         print(f"{case}, {method}: {error}")
         return None
-    before = known(lines, case, method)
-    if not before:
+    tried = known(lines, case, method)
+    if not tried:
         return replace(plan, settings=start)
+    before = known(tried, case, method, budget)
+    long = lengths(method, (before or tried)[-1], budget)
+    if not before:
+        return replace(plan, settings={**start, **_best(tried)["searched"], **long})
     space = space_of(method, before[0]["searched"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        drawn = hashlib.sha256(f"{case} {method} {len(before)}".encode()).digest()
+        drawn = hashlib.sha256(f"{case} {method} {budget} {len(before)}".encode()).digest()
         sampler = optuna.samplers.GPSampler(
             seed=int.from_bytes(drawn[:4]), n_startup_trials=3, deterministic_objective=True
         )
@@ -162,8 +192,24 @@ def proposed(lines: Sequence[Line], case: str, method: str, dataset: ImageDatase
                 params=line["searched"], distributions=space, value=line["distance"]
             )
         )
-    asked = study.ask(space).params
-    return replace(plan, settings={**start, **asked})
+    return replace(plan, settings={**start, **study.ask(space).params, **long})
+
+
+def lengths(method: str, last: Line, budget: float) -> dict[str, float]:
+    """How long a method is to run for the budget, from a trial of it: its lengths, all scaled
+    alike, within what the method allows. As they were where the trial took a tenth more or less, or
+    was broken off."""
+    now = {name: last["settings"][name] for name in LENGTHS[method]}
+    if not last["share"] or abs(last["share"] / budget - 1) < 0.1:
+        return now
+    found: dict[str, float] = {}
+    for field in fields(METHODS[method]):
+        if field.name in now:
+            scaled = now[field.name] * budget / last["share"]
+            scaled = min(max(scaled, field.metadata["low"]), field.metadata["high"])
+            whole = isinstance(field.default, int)
+            found[field.name] = round(scaled) if whole else float(f"{scaled:.3g}")
+    return found
 
 
 def space_of(method: str, start: Settings) -> Space:
@@ -184,7 +230,13 @@ def space_of(method: str, start: Settings) -> Space:
     return space
 
 
-def trial(case: str, plan: Plan, folder: Path | None) -> Line:
+@functools.cache
+def _retraining(dataset: str, case: str, folder: Path | None) -> float:
+    """Seconds, here and now: once for all trials of a worker."""
+    return retraining_seconds(Plan("compact", dataset, parse_request(case), "retrain"), folder)
+
+
+def trial(case: str, budget: float, plan: Plan, folder: Path | None) -> Line:
     """A line of the log. In a worker."""
     run, seconds, error = None, 0.0, ""
     try:
@@ -198,6 +250,7 @@ def trial(case: str, plan: Plan, folder: Path | None) -> Line:
     verdict = verdict_of(run) if run else None
     return {
         "case": case,
+        "budget": budget,
         "method": plan.method,
         "searched": {name: plan.settings[name] for name in SEARCHED[plan.method]},
         "settings": dict(plan.settings),
@@ -205,6 +258,7 @@ def trial(case: str, plan: Plan, folder: Path | None) -> Line:
         "verdict": verdict and verdict.word,
         "numbers": numbers(run.after.metrics()) if run and run.after else {},
         "seconds": round(seconds, 1),
+        "share": round(seconds / _retraining(plan.dataset, case, folder), 4),
         "ideal": run.reference if run else "",
         "error": error,
     }
@@ -245,20 +299,24 @@ def table(lines: Sequence[Line]) -> str:
         "the ideal, the mean over answers, outputs, inside and damage. No test image was looked "
         "at.\n",
     ]
-    for case in dict.fromkeys(line["case"] for line in lines):
+    for case, budget in dict.fromkeys((line["case"], line["budget"]) for line in lines):
         rows += [
-            f"## {case}\n",
-            "| method | trials | distance | first | settings searched | verdict | s | line |",
+            f"## {case}, {100 * budget:g} % of retraining\n",
+            "| method | trials | distance | first | settings | verdict | share | line |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
-        methods = dict.fromkeys(line["method"] for line in lines if line["case"] == case)
-        best = {name: _best(known(lines, case, name)) for name in methods}
+        methods = dict.fromkeys(
+            line["method"] for line in lines if (line["case"], line["budget"]) == (case, budget)
+        )
+        best = {name: _best(known(lines, case, name, budget)) for name in methods}
         for name, line in sorted(best.items(), key=lambda item: item[1]["distance"]):
-            some = known(lines, case, name)
-            searched = ", ".join(f"{k} {v:.3g}" for k, v in line["searched"].items())
+            some = known(lines, case, name, budget)
+            settings = {**line["searched"], **{k: line["settings"][k] for k in LENGTHS[name]}}
+            searched = ", ".join(f"{k} {v:.3g}" for k, v in settings.items())
             cells = [
                 name, len(some), f"{line['distance']:.2f}", f"{some[0]['distance']:.2f}", searched,
-                line["verdict"] or line["error"], f"{line['seconds']:.0f}", lines.index(line) + 1,
+                line["verdict"] or line["error"], f"{100 * line['share']:.1f} %",
+                lines.index(line) + 1,
             ]  # fmt: skip
             rows.append(f"| {' | '.join(map(str, cells))} |")
         rows.append("")

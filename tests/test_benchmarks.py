@@ -225,6 +225,8 @@ def test_trials_are_the_same_wherever_they_were_broken_off(bench: Bench) -> None
     assert len(set(rates)) == 4
     for rate in rates:
         assert space.low <= rate <= space.high
+    shares = [line["share"] for line in lines]
+    assert abs(shares[-1] / 0.1 - 1) < abs(shares[0] / 0.1 - 1)  # it takes its time from then on
     best = min(lines, key=lambda line: line["distance"])
     row = next(r for r in bench.text("trials.md").splitlines() if r.startswith("| neg_grad"))
     assert row.endswith(f"| {lines.index(best) + 1} |")
@@ -233,15 +235,24 @@ def test_trials_are_the_same_wherever_they_were_broken_off(bench: Bench) -> None
     again = trials.LOG.lines()[3]
     for key in ("searched", "distance", "numbers"):
         assert again[key] == lines[3][key]
+    trials.main([*asked, "--trials", "1", "--budget", "0.2"])
+    longer = trials.LOG.lines()[-1]
+    assert longer["searched"] == best["searched"]
+    assert longer["settings"]["epochs"] > lines[-1]["settings"]["epochs"]
 
 
 def test_every_method_is_searched_within_its_range() -> None:
-    assert trials.SEARCHED.keys() == set(sweeps.COMPARED)
+    assert trials.SEARCHED.keys() == trials.LENGTHS.keys() == set(sweeps.COMPARED)
     for name in trials.SEARCHED:
         for case in ("random", "class"):
             start = make(name, {}, case).settings()
             space = trials.space_of(name, start)
             assert space.keys() == set(trials.SEARCHED[name])
+            line = {"settings": start, "share": 0.04}
+            longer = trials.lengths(name, line, 0.1)
+            assert longer.keys() == set(trials.LENGTHS[name])
+            assert all(longer[field] > start[field] for field in longer)
+            make(name, longer)
             for setting, values in space.items():
                 assert values.low <= start[setting] <= values.high
                 make(name, {setting: values.low})
