@@ -72,11 +72,6 @@ def split_of(dataset: ImageDataset, request: ForgetRequest) -> Split:
     return split(dataset, request, memorisation_scores(dataset, name) if name else None)
 
 
-def learned_late(learned: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`PROXY`, (N,), from what `core.training.loop` gives as `learned`."""
-    return 1 - learned
-
-
 def only_where_seen(losses: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
     """`LEAVE_OUT`, (N,), from the losses of all training images by the model of each fold."""
     confidence = np.exp(-np.stack(losses).astype(np.float64))

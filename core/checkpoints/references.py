@@ -124,9 +124,7 @@ def _keep(
     extra: dict[str, Any] = {}
     if without is None:
         # First the scores: a base without them would leave `memorised:N` without a meaning.
-        memorisation.save_memorisation(
-            memorisation.learned_late(trained.learned), dataset, folder.parent
-        )
+        memorisation.save_memorisation(1 - trained.learned, dataset, folder.parent)
         accuracy["train"] = float(np.mean(correct))
     else:
         parts = memorisation.split_of(dataset, without)

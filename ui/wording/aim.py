@@ -46,8 +46,9 @@ def off(error: FoldError | None) -> str:
         return ""
     forget, spy = (error.largest.get(name, 0.0) for name in ("forget_accuracy", "margin_auc"))
     text = (
-        f"For {error.sets} such choices networks were really retrained: this aim lay at most "
-        f"{100 * forget:.1f} points from them in how many of the forgotten images are labelled "
+        f"For {error.sets} such choice{'s' * (error.sets != 1)} networks were really retrained: "
+        f"this aim lay at most {100 * forget:.1f} points from them in how many of the forgotten "
+        "images are labelled "
         f"correctly, and {100 * spy:.1f} in how many pairs the spy sees through."
     )
     if not unsure(error):
