@@ -58,7 +58,8 @@ def wanted() -> Iterator[Wanted]:
         yield Wanted(f"fold-{fold}", without=f"fold:{fold}")
     for name in CIFAR10_CLASSES:
         yield Wanted(f"class-{name}", without=f"class:{name}")
-    yield Wanted("memorised-500", without=MEMORISED)
+    for without in (MEMORISED, "memorised-v2:500"):
+        yield Wanted(without.replace(":", "-"), without=without)
     for without in TWICE:
         for seed in OTHER_SEEDS:
             name = f"{without.replace(':', '-')}-seed{seed}"
