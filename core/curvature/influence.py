@@ -28,7 +28,7 @@ from torch import Tensor
 from core.curvature import head
 from core.curvature.head import head_hessian, head_steps, with_bias
 from core.curvature.products import ggn_product, in_order, logits_along, mean_gradient, numbered
-from core.curvature.solvers import conjugate_gradients, solve_damped
+from core.curvature.solvers import conjugate_gradients, damped_factor
 from core.data.images import Images
 from core.models.classifier import Classifier
 
@@ -55,16 +55,27 @@ def head_influence(
     y, y_test = _tensor(train_labels).long(), _tensor(test_labels).long()
     total = head_steps(len(x)) + 1
     hessian = yield from numbered(head_hessian(w, x, y), 0, total)
-    residual = head.loss_derivatives(x @ w.T, y)[0]
-    test_residual = head.loss_derivatives(x_test @ w.T, y_test)[0]
+    factor = damped_factor(hessian, damping)
+    found = influence_by_factor(factor, w, x, y, x_test, y_test)
+    yield total, total
+    return found
+
+
+def influence_by_factor(
+    factor: Tensor, weights: Tensor, x: Tensor, labels: Tensor, x_test: Tensor, y_test: Tensor
+) -> NDArray[np.float64]:
+    """The same from the Cholesky factor of H + lambda I, as `damped_factor` gives it. All float64,
+    x and x_test with a 1 for the bias."""
+    residual = head.loss_derivatives(x @ weights.T, labels)[0]
+    test_residual = head.loss_derivatives(x_test @ weights.T, y_test)[0]
     gradients = torch.einsum("tc,td->cdt", test_residual, x_test).flatten(0, 1)
-    directions = solve_damped(hessian, damping, gradients).view(*w.shape, -1)
+    directions = torch.cholesky_solve(gradients, factor).view(*weights.shape, -1)
     influences = [
         -(residual * (x @ directions[..., t].T)).sum(1)  # a gradient is residual (outer) features
         for t in range(len(y_test))
     ]
-    yield total, total
-    return torch.stack(influences, 1).numpy()
+    found: NDArray[np.float64] = torch.stack(influences, 1).numpy()
+    return found
 
 
 def network_influence(
