@@ -19,9 +19,7 @@ def features(model: Classifier, part: Images) -> Tensor:
     return finish(features_by_batch(model, part))
 
 
-def features_by_batch(
-    model: Classifier, part: Images
-) -> Generator[tuple[int, int], None, Tensor]:
+def features_by_batch(model: Classifier, part: Images) -> Generator[tuple[int, int], None, Tensor]:
     """The same; yields after each batch how many images are done, of how many."""
     device = next(model.parameters()).device
     modes = [(module, module.training) for module in model.modules()]

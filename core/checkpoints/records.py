@@ -82,9 +82,9 @@ def stored_features(
     everything = torch.arange(len(dataset.train_labels))
     all_images = Images(dataset.train_images, dataset.train_labels, everything)
     table: NDArray[np.float32] = (yield from features_by_batch(model, all_images)).numpy()
-    with replacing(record_file(base, dataset, "features", "npy")) as part:
-        with part.open("wb") as content:
-            np.save(content, table)
+    file = record_file(base, dataset, "features", "npy")
+    with replacing(file) as part, part.open("wb") as content:
+        np.save(content, table)
     return table
 
 

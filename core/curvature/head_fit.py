@@ -10,6 +10,8 @@ of what refitting finds.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +23,8 @@ from torch import Tensor
 
 from core.curvature import head
 from core.curvature.head import HEAD_BATCH, head_gradient, head_hessian, head_steps, with_bias
-from core.curvature.influence import influence_by_factor
-from core.curvature.products import Work, numbered
+from core.curvature.influence import head_gradients, influence_along
+from core.curvature.products import Work, numbered, yielding
 from core.curvature.solvers import Anderson, conjugate_gradients, damped_factor
 from core.errors import Diverged
 
@@ -41,7 +43,8 @@ class FittedHead:
     """The minimum of J on n images.
 
     weights: float64 (classes, d + 1), the bias last. x: float64 (n, d + 1), labels: (n,), those it
-    is fitted to. factor: of the Hessian of J at the minimum, (q, q) with q = classes (d + 1).
+    is fitted to. factor: of the Hessian of J at the minimum, (q, q) with q = classes (d + 1); its
+    products are in float32, so it is a first step to what is solved with it, never the last.
     """
 
     weights: Tensor
@@ -50,12 +53,28 @@ class FittedHead:
     l2: float
     factor: Tensor
 
-    def influence(self, features: Tensor, labels: Tensor) -> NDArray[np.float64]:
+    def influence(self, features: Tensor, labels: Tensor) -> Work[NDArray[np.float64]]:
         """float64 (n, t): the influence of each image on the loss of each of t test images with
-        these features (t, d), exactly: leaving image i out moves the loss by about -influence[i].
-        """
-        x_test = with_bias(features)
-        return influence_by_factor(self.factor, self.weights, self.x, self.labels, x_test, labels)
+        these features (t, d), to the precision of float64: leaving image i out moves the loss by
+        about -influence[i]."""
+        gradients = head_gradients(self.weights, with_bias(features), labels)
+        p = (self.x @ self.weights.T).softmax(1)
+        directions = []
+        for gradient in gradients.unbind(1):
+            direction = yield from conjugate_gradients(
+                functools.partial(_product, self.x, p),
+                gradient,
+                self.l2,
+                iterations=20,
+                tolerance=1e-9,
+                precondition=self._solve,
+            )
+            directions.append(direction)
+        return influence_along(torch.stack(directions, 1), self.weights, self.x, self.labels)
+
+    def _solve(self, target: Tensor) -> Tensor:
+        found: Tensor = torch.cholesky_solve(target[:, None], self.factor)[:, 0]
+        return found
 
     def without(
         self, sets: Sequence[NDArray[np.int64]]
@@ -117,24 +136,27 @@ def fit_head(
     x, y = with_bias(features), labels.long()
     weights = start.double().clone()
     steps = head_steps(len(x))
-    done, usual = 0, 40
-    fitting = _minimise(x, y, l2, weights)
-    while True:
-        try:
-            next(fitting)
-        except StopIteration as stop:
-            weights = stop.value
-            break
-        done += 1
-        yield done, max(usual, done) + steps
-    hessian = yield from numbered(head_hessian(weights, x, y), done, done + steps)
+    count, usual = itertools.count(1), 40
+
+    def progress() -> tuple[int, int]:
+        done = next(count)
+        return done, max(usual, done) + steps
+
+    weights = yield from yielding(_minimise(x, y, l2, weights), progress)
+    done = next(count) - 1
+    hessian = yield from numbered(_rough_hessian(weights, x, y), done, done + steps)
     return FittedHead(weights, x, y, l2, damped_factor(hessian, l2))
+
+
+def _rough_hessian(weights: Tensor, x: Tensor, y: Tensor) -> Work[Tensor]:
+    """Of the summed loss, its products in float32, which takes half as long."""
+    return (yield from head_hessian(weights.float(), x.float(), y)).double()
 
 
 def _minimise(x: Tensor, y: Tensor, l2: float, weights: Tensor) -> Work[Tensor]:
     """From these weights to the minimum of J. Yields once a pass over the images."""
     some = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:SAMPLE]
-    sampled = yield from head_hessian(weights, x[some], y[some])
+    sampled = yield from _rough_hessian(weights, x[some], y[some])
     factor = damped_factor(sampled * (len(x) / len(some)), l2)
     value, gradient = _objective(x, y, l2, weights)
     for _ in range(MOST_STEPS):
@@ -142,14 +164,8 @@ def _minimise(x: Tensor, y: Tensor, l2: float, weights: Tensor) -> Work[Tensor]:
             return weights
         p = (x @ weights.T).softmax(1)
 
-        def product(direction: Tensor, p: Tensor = p) -> Work[Tensor]:
-            change = x @ direction.view_as(weights).T
-            curved = p * (change - (p * change).sum(1, keepdim=True))
-            yield
-            return (curved.T @ x).flatten()
-
         step = yield from conjugate_gradients(
-            product,
+            functools.partial(_product, x, p),
             gradient.flatten(),
             l2,
             iterations=50,
@@ -166,6 +182,15 @@ def _minimise(x: Tensor, y: Tensor, l2: float, weights: Tensor) -> Work[Tensor]:
             length /= 2
         weights, value, gradient = tried, now, its_gradient
     raise Diverged("The last layer could not be fitted.", "A larger L2 penalty helps.")
+
+
+def _product(x: Tensor, p: Tensor, direction: Tensor) -> Work[Tensor]:
+    """The Hessian of the summed loss where the images have probabilities p (n, classes), times a
+    direction (q,)."""
+    change = x @ direction.view(p.shape[1], -1).T
+    curved = p * (change - (p * change).sum(1, keepdim=True))
+    yield
+    return (curved.T @ x).flatten()
 
 
 def _objective(x: Tensor, y: Tensor, l2: float, weights: Tensor) -> tuple[float, Tensor]:

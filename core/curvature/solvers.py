@@ -46,7 +46,8 @@ def conjugate_gradients(
 def solve_damped(hessian: Tensor, damping: float, targets: Tensor) -> Tensor:
     """(H + damping I)^-1 targets, H (q, q) positive semi-definite, targets (q, k). Raises Diverged
     where rounding leaves the sum not positive definite."""
-    return torch.cholesky_solve(targets, damped_factor(hessian, damping))
+    solution: Tensor = torch.cholesky_solve(targets, damped_factor(hessian, damping))
+    return solution
 
 
 def damped_factor(hessian: Tensor, damping: float) -> Tensor:
@@ -54,6 +55,7 @@ def damped_factor(hessian: Tensor, damping: float) -> Tensor:
     `solve_damped` does."""
     left = hessian.clone()
     left.diagonal().add_(damping)
+    factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(left)
     if failed:
         raise Diverged("The curvature cannot be inverted.", "More damping helps.")
@@ -82,4 +84,5 @@ class Anderson:
         # Steps that point the same way say nothing new: a little of the diagonal leaves them out.
         gram.diagonal(dim1=1, dim2=2).mul_(1 + 1e-10).add_(torch.finfo(gram.dtype).tiny)
         shares = torch.linalg.solve(gram, changes.mT @ steps[:, :, None])
-        return points + steps - ((moves + changes) @ shares)[:, :, 0]
+        following: Tensor = points + steps - ((moves + changes) @ shares)[:, :, 0]
+        return following

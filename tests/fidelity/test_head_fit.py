@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.checkpoints.features import features, features_by_batch
+from core.curvature.deletions import Deletions, check_deletions
 from core.curvature.head import with_bias
 from core.curvature.head_fit import FittedHead, fit_head, losses_of_heads
 from core.curvature.influence import head_influence
@@ -15,21 +16,25 @@ from core.curvature.products import finish
 from core.curvature.solvers import Anderson, conjugate_gradients
 from core.errors import Diverged
 from tests.fidelity.test_curvature import CLASSES
-from tests.fidelity.test_influence import L2, N, Linear, fitted, losses, noise
+from tests.fidelity.test_influence import L2, Linear, N, fitted, losses, noise
 
 START = torch.randn(CLASSES, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 Clouds = tuple[Tensor, Tensor, Tensor, Tensor]
 SETS = [np.array(chosen) for chosen in ([3], [5, 1], [0, 10, 20, 30, 40], range(15))]
 
 
+def three_clouds(n: int) -> Clouds:
+    """Three that overlap: n images to fit to, 8 to test with."""
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, CLASSES, (n + 8,), generator=draw)
+    centres = torch.randn(CLASSES, 5, generator=draw)
+    rows = centres[labels] + torch.randn(n + 8, 5, generator=draw)
+    return rows[:n], labels[:n], rows[n:], labels[n:]
+
+
 @pytest.fixture(scope="module")
 def clouds() -> Clouds:
-    """Three that overlap: 60 images to fit to, 8 to test with."""
-    draw = torch.Generator().manual_seed(0)
-    labels = torch.randint(0, CLASSES, (N + 8,), generator=draw)
-    centres = torch.randn(CLASSES, 5, generator=draw)
-    rows = centres[labels] + torch.randn(N + 8, 5, generator=draw)
-    return rows[:N], labels[:N], rows[N:], labels[N:]
+    return three_clouds(N)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,8 @@ def test_the_one_minimum_wherever_it_starts(clouds: Clouds, head: FittedHead) ->
 
 def test_its_influence_is_that_of_equation_2_1(clouds: Clouds, head: FittedHead) -> None:
     expected = finish(head_influence(head.weights, *clouds, damping=L2))
-    np.testing.assert_allclose(head.influence(clouds[2], clouds[3]), expected, rtol=1e-12)
+    found = finish(head.influence(clouds[2], clouds[3]))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_forgetting_is_refitting_without(clouds: Clouds, head: FittedHead) -> None:
@@ -69,7 +75,7 @@ def test_what_is_predicted_is_what_happens(clouds: Clouds, head: FittedHead) -> 
     after = finish(head.without([np.array([i]) for i in range(N)]))
     before = losses_of_heads(head.weights[None], clouds[2], clouds[3])
     actual = losses_of_heads(after, clouds[2], clouds[3]) - before
-    predicted = -head.influence(clouds[2], clouds[3])
+    predicted = -finish(head.influence(clouds[2], clouds[3]))
     for t in range(8):
         assert np.corrcoef(predicted[:, t], actual[:, t])[0, 1] > 0.95
     # Equation 2.1 is the first order of it: of a hundred copies of each image, one matters less.
@@ -77,7 +83,7 @@ def test_what_is_predicted_is_what_happens(clouds: Clouds, head: FittedHead) -> 
     one = finish(many.without([np.array([i]) for i in range(10)]))
     before = losses_of_heads(many.weights[None], clouds[2], clouds[3])
     actual = losses_of_heads(one, clouds[2], clouds[3]) - before
-    predicted = -many.influence(clouds[2], clouds[3])[:10]
+    predicted = -finish(many.influence(clouds[2], clouds[3]))[:10]
     np.testing.assert_allclose(actual, predicted, rtol=0.05, atol=1e-6)
 
 
@@ -127,3 +133,30 @@ def test_features_come_batch_by_batch_and_leave_the_model_as_it_was(monkeypatch)
     assert model.training
     assert list(features_by_batch(model, part))[-1] == (10, 10)
     assert features(model, part).shape == (10, 4)
+
+
+def test_deletions_are_predicted_and_checked() -> None:
+    """Of 600 images; the chosen five first. What happens is refitting without them."""
+    rows, labels, test_rows, test_labels = three_clouds(600)
+    head = finish(fit_head(rows, labels, L2, START))
+    influence = finish(head.influence(test_rows[:1], test_labels[:1]))[:, 0]
+    worst, label = np.argsort(-influence)[:5], int(test_labels[0])
+    found = finish(check_deletions(head, influence, test_rows[0], label, worst.tolist()))
+    keep = np.setdiff1d(np.arange(600), worst)
+    without = fitted(with_bias(rows)[keep], labels[keep], L2)
+    expected = float(losses(without, test_rows[:1], test_labels[:1]))
+    assert found.loss + found.actual[0] == pytest.approx(expected, abs=1e-6)
+    assert found.predicted[0] == pytest.approx(-influence[worst].sum())
+    assert max(found.predicted[0], found.actual[0]) < 0
+    assert -np.log(found.before[label]) == pytest.approx(found.loss)
+    assert -np.log(found.after[label]) == pytest.approx(found.loss + found.actual[0])
+    assert len(found.kinds) == len(found.sizes) == len(found.actual) == 1 + 2 * 8 + 6
+    assert found.correlation > 0.98
+    assert found.slope == pytest.approx(1, abs=0.25)
+
+
+def test_nothing_moves_nothing() -> None:
+    none = np.zeros(3)
+    still = Deletions(("chosen",) * 3, (1,) * 3, none, none, none, none, 0.0)
+    assert np.isnan(still.correlation)
+    assert np.isnan(still.slope)

@@ -1,0 +1,98 @@
+"""Influence checked by deletion: what it predicts of one test loss when training images are left
+out, and what refitting the last layer without them does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.curvature.head import with_bias
+from core.curvature.head_fit import FittedHead, losses_of_heads
+
+Kind = Literal["chosen", "misled it", "helped it", "at random"]
+SINGLE, GROUPS, RANDOM, SIZE = 4, 4, 6, 5
+"""Left out one by one, and in groups, from either end of the ranking; and groups at random."""
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """One test image, and several sets of training images left out, the chosen one first.
+
+    kinds, sizes: (k,) what each set is, and how many images it has. predicted, actual: (k,) by how
+    much the test loss moves, in nats. before, after: (classes,) the probabilities that the head
+    gives the test image, with all images and without the chosen set. loss: before, in nats.
+    """
+
+    kinds: tuple[Kind, ...]
+    sizes: tuple[int, ...]
+    predicted: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    loss: float
+
+    @property
+    def correlation(self) -> float:
+        """Pearson's, between what was predicted and what happened; NaN where nothing moved."""
+        if not (np.ptp(self.predicted) > 0 and np.ptp(self.actual) > 0):
+            return float("nan")
+        return float(np.corrcoef(self.predicted, self.actual)[0, 1])
+
+    @property
+    def slope(self) -> float:
+        """What happened as a multiple of what was predicted: the least-squares line through 0."""
+        size = float(self.predicted @ self.predicted)
+        return float(self.predicted @ self.actual) / size if size else float("nan")
+
+
+def deletion_sets(
+    influence: NDArray[np.float64], chosen: Sequence[int], seed: int = 0
+) -> list[tuple[Kind, NDArray[np.int64]]]:
+    """The chosen images, and others to compare with: the strongest of both signs one by one and in
+    groups of five, and fives at random. influence: (n,), on one test image."""
+    order = np.argsort(influence, kind="stable")
+    ends: tuple[tuple[Kind, NDArray[np.int64]], ...] = (
+        ("misled it", order[::-1]),
+        ("helped it", order),
+    )
+    sets: list[tuple[Kind, NDArray[np.int64]]] = [("chosen", np.asarray(chosen, np.int64))]
+    for kind, ranked in ends:
+        sets += [(kind, ranked[i : i + 1].copy()) for i in range(SINGLE)]
+        groups = (ranked[SIZE * i : SIZE * (i + 1)].copy() for i in range(GROUPS))
+        sets += [(kind, group) for group in groups if len(group)]
+    draw = np.random.default_rng(seed)
+    size = min(SIZE, len(order))
+    sets += [("at random", draw.choice(len(order), size, replace=False)) for _ in range(RANDOM)]
+    return sets
+
+
+def check_deletions(
+    head: FittedHead,
+    influence: NDArray[np.float64],
+    features: Tensor,
+    label: int,
+    chosen: Sequence[int],
+) -> Generator[tuple[int, int], None, Deletions]:
+    """Leaves the chosen images out, and the sets of `deletion_sets`, and refits the head without
+    each, to convergence. influence: (n,), of each training image on the test image with these
+    features (d,) and this label. Yields (done, total) batches."""
+    kinds, sets = zip(*deletion_sets(influence, chosen), strict=True)
+    refitted = yield from head.without(sets)
+    heads = torch.cat([head.weights[None], refitted])
+    losses = losses_of_heads(heads, features[None], torch.tensor([label]))[:, 0]
+    answers = (with_bias(features[None]) @ heads[:2].mT).softmax(-1)[:, 0].numpy()
+    return Deletions(
+        kinds,
+        tuple(len(some) for some in sets),
+        np.array([-influence[some].sum() for some in sets]),
+        losses[1:] - losses[0],
+        answers[0],
+        answers[1],
+        float(losses[0]),
+    )

@@ -1,0 +1,50 @@
+"""A few named numbers as bars, each with its value beside its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from ui.charts.palette import FORGET, NEUTRAL
+
+ROW = 44
+LEAST = 260
+
+
+def named_bars(
+    values: Mapping[str, float],
+    title: str,
+    description: str,
+    form: str = "{:.1%}",
+    domain: tuple[float, float] | None = None,
+    pointed_out: Sequence[str] = (),
+) -> alt.Chart:
+    """One bar a name, in the order given. form: how a value is written, as `str.format` has it.
+    domain: the ends of the axis. pointed_out: the bars in the colour of what is to be forgotten."""
+    names = [f"{name}: {form.format(value)}" for name, value in values.items()]
+    rows = pd.DataFrame(
+        {
+            "name": names,
+            "value": list(values.values()),
+            "color": [FORGET if name in pointed_out else NEUTRAL for name in values],
+        }
+    )
+    low, high = domain or (min(0.0, *values.values()), max(values.values()))
+    axis = alt.Axis(format=".0%" if "%" in form else "~g", tickCount=5)
+    return (
+        alt.Chart(rows)
+        .mark_bar(height=20)
+        .encode(
+            x=alt.X(
+                "value:Q", title=title, axis=axis, scale=alt.Scale(domain=[low, high], nice=False)
+            ),
+            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=260, ticks=False)),
+            color=alt.Color("color:N", scale=None),
+            tooltip=[
+                alt.Tooltip("name:N", title="What"),
+            ],
+        )
+        .properties(height=max(LEAST, ROW * len(names)), description=description)
+    )

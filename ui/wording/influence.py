@@ -1,0 +1,118 @@
+"""Sentences on the influence of training photos on one test photo, made from the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ui.wording.numbers import percent
+
+QUESTION = "Which photos taught it this?"
+
+
+def share_of_loss(change: float) -> str:
+    """A change as a share of the photo's loss: "+1.2 %", with two digits that count."""
+    number = 100 * change
+    if number and abs(number) < 0.01:
+        return f"{'+' if number > 0 else '-'}under 0.01 %"
+    digits = 0 if not number else max(0, 1 - math.floor(math.log10(abs(number))))
+    return f"{number:+.{min(digits, 3)}f} %"
+
+
+def answer(truth: str, said: str, head: NDArray[np.float64], classes: Sequence[str]) -> str:
+    """What the photo is, what the network says, and what its fitted last layer says.
+
+    head: the probabilities of the classes that the fitted last layer gives.
+    """
+    network = f"The network says **{said}**" + (
+        ", which is right." if said == truth else f": wrong, it is **{truth}**."
+    )
+    best = classes[int(head.argmax())]
+    own = percent(float(head[list(classes).index(truth)]))
+    fitted = f"Its last layer, fitted to the optimum, gives *{truth}* {own}"
+    if best != truth:
+        fitted += f" and *{best}* {percent(float(head.max()))}"
+    return f"{network} {fitted}."
+
+
+def who(helped: Sequence[str], misled: Sequence[str], truth: str, said: str) -> str:
+    """What the strongest on each side are photos of, by class."""
+    first = _mostly(helped)
+    text = f"Of the {len(helped)} that helped most, {first}"
+    text += f"; of the {len(misled)} that misled it most, {_mostly(misled)}."
+    top = Counter(misled).most_common(1)
+    if said != truth and top and top[0][0] == said:
+        text += f" It learned from photos of *{said}* to take this one for another of them."
+    elif top and top[0][0] == truth:
+        text += f" Those that mislead it are called *{truth}* too, and look otherwise."
+    return text
+
+
+def _mostly(names: Sequence[str]) -> str:
+    if not names:
+        return "there are none"
+    name, count = Counter(names).most_common(1)[0]
+    return f"{'all' if count == len(names) else count} are of *{name}*"
+
+
+def concentrated(influence: NDArray[np.float64]) -> str:
+    """How few photos make half of what moves this answer, both signs together."""
+    sizes = np.sort(np.abs(influence))[::-1]
+    whole = float(sizes.sum())
+    if not whole:
+        return ""
+    few = int(np.searchsorted(np.cumsum(sizes), whole / 2)) + 1
+    return (
+        f"Half of all influence on this answer comes from {few:,} of the {len(sizes):,} training "
+        f"photos ({percent(few / len(sizes))})."
+    )
+
+
+def forgotten(
+    loss: float,
+    predicted: float,
+    actual: float,
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    label: int,
+    classes: Sequence[str],
+) -> str:
+    """What forgetting the chosen photos did, beside what was predicted. predicted, actual: changes
+    of the loss; before, after: probabilities of the classes."""
+    truth = classes[label]
+    text = (
+        f"Predicted: the loss on this photo changes by {share_of_loss(predicted / loss)}. "
+        f"Refitted without them, it changes by **{share_of_loss(actual / loss)}**. "
+        f"*{truth}* goes from {_fine(before[label])} to {_fine(after[label])}"
+    )
+    old, new = int(before.argmax()), int(after.argmax())
+    if old != new:
+        return f"{text}, and the answer from *{classes[old]}* to *{classes[new]}*."
+    return f"{text}; the answer stays *{classes[new]}*."
+
+
+def _fine(probability: float) -> str:
+    """A probability with the digits that a small change needs."""
+    return f"{100 * probability:.2f} %"
+
+
+def agreement(correlation: float, slope: float, count: int) -> str:
+    """What the points of the scatter say."""
+    if not math.isfinite(correlation):
+        return "Nothing moved, so there is nothing to compare."
+    text = (
+        f"Over {count} removals, what was predicted and what happened have a correlation of "
+        f"{correlation:.3f}"
+    )
+    if abs(slope - 1) < 0.1:
+        return f"{text}, and the sizes agree: what happened is {slope:.2f} times the prediction."
+    size = "more" if slope > 1 else "less"
+    return (
+        f"{text}: it ranks them well. In size they part: what happened is {slope:.2f} times the "
+        f"prediction. A first-order estimate says {'too little' if slope > 1 else 'too much'} "
+        f"where few photos carry much, and leaving them out changes {size} than it sees."
+    )
