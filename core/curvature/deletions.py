@@ -55,7 +55,8 @@ def deletion_sets(
     influence: NDArray[np.float64], chosen: Sequence[int], seed: int = 0
 ) -> list[tuple[Kind, NDArray[np.int64]]]:
     """The chosen images, and others to compare with: the strongest of both signs one by one and in
-    groups of five, and fives at random. influence: (n,), on one test image."""
+    groups of five (but not the chosen ones again), and fives at random. influence: (n,), on one
+    test image."""
     order = np.argsort(influence, kind="stable")
     ends: tuple[tuple[Kind, NDArray[np.int64]], ...] = (
         ("misled it", order[::-1]),
@@ -63,9 +64,10 @@ def deletion_sets(
     )
     sets: list[tuple[Kind, NDArray[np.int64]]] = [("chosen", np.asarray(chosen, np.int64))]
     for kind, ranked in ends:
-        sets += [(kind, ranked[i : i + 1].copy()) for i in range(SINGLE)]
-        groups = (ranked[SIZE * i : SIZE * (i + 1)].copy() for i in range(GROUPS))
-        sets += [(kind, group) for group in groups if len(group)]
+        cuts = [(i, i + 1) for i in range(SINGLE)]
+        cuts += [(SIZE * i, SIZE * (i + 1)) for i in range(GROUPS)]
+        groups = (ranked[first:last].copy() for first, last in cuts)
+        sets += [(kind, g) for g in groups if len(g) and set(g.tolist()) != set(chosen)]
     draw = np.random.default_rng(seed)
     size = min(SIZE, len(order))
     sets += [("at random", draw.choice(len(order), size, replace=False)) for _ in range(RANDOM)]

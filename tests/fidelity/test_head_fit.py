@@ -150,7 +150,7 @@ def test_deletions_are_predicted_and_checked() -> None:
     assert max(found.predicted[0], found.actual[0]) < 0
     assert -np.log(found.before[label]) == pytest.approx(found.loss)
     assert -np.log(found.after[label]) == pytest.approx(found.loss + found.actual[0])
-    assert len(found.kinds) == len(found.sizes) == len(found.actual) == 1 + 2 * 8 + 6
+    assert len(found.kinds) == len(found.sizes) == len(found.actual) == 1 + (2 * 8 - 1) + 6
     assert found.correlation > 0.98
     assert found.slope == pytest.approx(1, abs=0.25)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
 from ui.charts.palette import FORGET, NEUTRAL
+from ui.wording.numbers import percent
 
 ROW = 44
 LEAST = 260
@@ -17,13 +18,13 @@ def named_bars(
     values: Mapping[str, float],
     title: str,
     description: str,
-    form: str = "{:.1%}",
+    say: Callable[[float], str] = percent,
     domain: tuple[float, float] | None = None,
     pointed_out: Sequence[str] = (),
 ) -> alt.Chart:
-    """One bar a name, in the order given. form: how a value is written, as `str.format` has it.
+    """One bar a name, in the order given. say: a value in words; an axis of shares has percent.
     domain: the ends of the axis. pointed_out: the bars in the colour of what is to be forgotten."""
-    names = [f"{name}: {form.format(value)}" for name, value in values.items()]
+    names = [f"{name}: {say(value)}" for name, value in values.items()]
     rows = pd.DataFrame(
         {
             "name": names,
@@ -32,7 +33,7 @@ def named_bars(
         }
     )
     low, high = domain or (min(0.0, *values.values()), max(values.values()))
-    axis = alt.Axis(format=".0%" if "%" in form else "~g", tickCount=5)
+    axis = alt.Axis(format=".0%" if say is percent else "~g", tickCount=5)
     return (
         alt.Chart(rows)
         .mark_bar(height=20)
@@ -42,9 +43,7 @@ def named_bars(
             ),
             y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=260, ticks=False)),
             color=alt.Color("color:N", scale=None),
-            tooltip=[
-                alt.Tooltip("name:N", title="What"),
-            ],
+            tooltip=alt.Tooltip("name:N", title="What"),
         )
         .properties(height=max(LEAST, ROW * len(names)), description=description)
     )

@@ -37,7 +37,7 @@ def predicted_against_actual(
             "predicted": np.asarray(predicted, float),
             "actual": np.asarray(actual, float),
         }
-    )
+    )[::-1]  # the chosen ones last, above all others
     most = 1.08 * max(float(rows[["predicted", "actual"]].abs().to_numpy().max()), 1e-6)
     scale = alt.Scale(domain=[-most, most], nice=False)
     axis = alt.Axis(format="+.2~%", tickCount=5, labelOverlap=True)

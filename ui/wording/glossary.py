@@ -24,8 +24,8 @@ class Entry:
 
     @property
     def anchor(self) -> str:
-        """Where the entry is on its page."""
-        return re.sub(r"[^a-z0-9]+", "-", self.term.lower()).strip("-")
+        """Where the entry is on its page: what Streamlit makes of a heading with this text."""
+        return re.sub(r"[^a-z0-9 -]", "", self.term.lower()).replace(" ", "-")
 
 
 def _metric(term: str, name: str) -> Entry:

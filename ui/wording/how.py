@@ -38,8 +38,8 @@ REQUEST = Panel(
     "request",
     "What a request to forget asks for",
     "Somebody wants their photos out. The certain way is to train a new network without them: it "
-    "cannot know what it never saw. That network is the *ideal*. Machine unlearning tries to get "
-    "to the same place from the network that is there, in a small part of the time.",
+    "cannot know what it never saw. That network is the [ideal](#the-ideal). Machine unlearning "
+    "tries to get to the same place from the network that is there, in a small part of the time.",
     r"U\big(A(D),\, D,\, D_f\big) \;\approx\; A(D \setminus D_f)",
     "Unlearning $U$ takes the trained network $A(D)$, its data $D$ and the photos to forget "
     "$D_f$. What comes out should be as if trained without them.",
@@ -57,8 +57,9 @@ SPY = Panel(
     "spy",
     "The spy, and the question it is asked",
     "A network is less surprised by photos that it was trained on. A spy uses that: it looks at "
-    "the surprise alone and guesses *trained on* or *new*. But what it is asked matters. Its "
-    "score below is for a network that **never saw one automobile**, so nothing can have leaked.",
+    "the [surprise](#surprise) alone and guesses *trained on* or *new*. But what it is asked "
+    "matters. Its score below is for a network that **never saw one automobile**, so nothing can "
+    "have leaked.",
     r"\mathrm{score} = \tfrac12 \Pr_{x \in D_f}\!\big[g(\ell(x)) = 1\big]"
     r" + \tfrac12 \Pr_{x \in T}\!\big[g(\ell(x)) = 0\big]",
     "How often the guess $g$ from the loss $\\ell$ is right, for the photos to forget $D_f$ and "
@@ -105,7 +106,10 @@ def request(tenth: RunSummary | None, method: str, rows: Sequence[Mapping[str, A
     )
     if after is None:
         return text
-    text += f" {method} brought the trained one from {percent(pair[0])} to {percent(after)}"
+    text += (
+        f" The method *{method}* brought the trained one from {percent(pair[0])} to "
+        f"{percent(after)}"
+    )
     case = f"random:{tenth.plan.request.fraction}"
     measured = {row["method"]: row for row in rows if row["case"] == case}
     mine, anew = measured.get(tenth.plan.method), measured.get("retrain")
@@ -123,11 +127,11 @@ def shortcut(rows: Sequence[Mapping[str, Any]]) -> str:
     methods = [row for row in rows if not row["control"] and row["method"] != "retrain"]
     if mask is None or not methods:
         return ""
-    beaten = sum(bool(row["no_nearer_than"]) for row in methods)
+    nearer = sum(not row["no_nearer_than"] for row in methods)
     return (
         f"By its answers and losses the masked network is {mask['gap']:.1f} points from the ideal. "
-        f"Of {len(methods)} real methods measured alike, {beaten or 'none'} "
-        f"{'is' if beaten == 1 else 'are'} not surely nearer than a trick that forgets nothing."
+        f"Of {len(methods)} real methods measured alike, {nearer or 'none'} "
+        f"{'are' if nearer > 1 else 'is'} surely nearer than a trick that forgets nothing."
     )
 
 

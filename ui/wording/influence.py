@@ -23,14 +23,16 @@ def share_of_loss(change: float) -> str:
     return f"{number:+.{min(digits, 3)}f} %"
 
 
-def answer(truth: str, said: str, head: NDArray[np.float64], classes: Sequence[str]) -> str:
+def answer(truth: str, said: str, head: NDArray[np.float64] | None, classes: Sequence[str]) -> str:
     """What the photo is, what the network says, and what its fitted last layer says.
 
-    head: the probabilities of the classes that the fitted last layer gives.
+    head: the probabilities of the classes that the fitted last layer gives, None where not known.
     """
     network = f"The network says **{said}**" + (
         ", which is right." if said == truth else f": wrong, it is **{truth}**."
     )
+    if head is None:
+        return network
     best = classes[int(head.argmax())]
     own = percent(float(head[list(classes).index(truth)]))
     fitted = f"Its last layer, fitted to the optimum, gives *{truth}* {own}"
@@ -96,8 +98,9 @@ def forgotten(
 
 
 def _fine(probability: float) -> str:
-    """A probability with the digits that a small change needs."""
-    return f"{100 * probability:.2f} %"
+    """A probability with the digits that a small change needs: 34.10 %, 0.0031 %."""
+    shown = 100 * probability
+    return f"{shown:.2f} %" if shown >= 0.1 else f"{shown:.2g} %"
 
 
 def agreement(correlation: float, slope: float, count: int) -> str:

@@ -8,15 +8,13 @@ from ui.wording.glossary import ENTRIES
 
 
 def glossary() -> None:
-    """All terms, two to a row."""
+    """All terms, in three columns."""
     st.subheader("The words", anchor="glossary")
-    half = -(-len(ENTRIES) // 2)
-    for place, entries in zip(
-        st.columns(2, gap="large"), (ENTRIES[:half], ENTRIES[half:]), strict=True
-    ):
+    third = -(-len(ENTRIES) // 3)
+    for first, place in enumerate(st.columns(3, gap="medium")):
         with place:
-            for entry in entries:
+            for entry in ENTRIES[first * third : (first + 1) * third]:
                 # The anchor of a heading in Markdown is made from its text, as `Entry.anchor` is.
                 st.markdown(f"###### {entry.term}")
                 field = f"*{entry.field[:1].upper()}{entry.field[1:]}.* " if entry.field else ""
-                st.markdown(field + entry.text)
+                st.caption(field + entry.text)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """So many training photos on either side."""
-WIDTH = 84
+WIDTH = 92
 SIDES = {
     "helped it": ("Helped it", "Without one of these, the loss on the test photo would rise by"),
     "misled it": ("Misled it", "Without one of these, the loss on the test photo would fall by"),
@@ -36,18 +36,19 @@ def the_photo(data: ImageDataset, answers: Answers, index: int, found: Explained
     """The photo, and what is said of it; of the fitted last layer once that is known."""
     names = data.class_names
     truth, said = names[int(data.test_labels[index])], names[int(answers.said[index])]
-    picture, text = st.columns([1, 5], vertical_alignment="center")
-    picture.image(
-        enlarged(data.test_images[index].numpy(), 4), alt=f"Test photo {index}, {truth}", width=128
+    sentence = words.answer(
+        outside.plain(truth),
+        outside.plain(said),
+        None if found is None else found.probabilities,
+        [outside.plain(name) for name in names],
     )
-    plain = [outside.plain(name) for name in names]
-    if found is None:
-        truth, said = outside.plain(truth), outside.plain(said)
-        wrong = "right" if truth == said else f"wrong, it is **{truth}**"
-        text.markdown(f"Test photo {index}. The network says **{said}**: {wrong}.")
-        return
-    sentence = words.answer(outside.plain(truth), outside.plain(said), found.probabilities, plain)
-    text.markdown(f"Test photo {index}. {sentence}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", wrap=False):
+        st.image(
+            enlarged(data.test_images[index].numpy(), 4),
+            alt=f"Test photo {index}, {truth}",
+            width=112,
+        )
+        st.markdown(f"Test photo {index}. {sentence}", width="stretch")
 
 
 def behind(
@@ -100,19 +101,18 @@ def _side(
         return
     labels, names = data.train_labels.numpy(), data.class_names
     st.caption(f"{meaning}")
-    captions, alts = [], []
-    for i in ids:
-        size = words.share_of_loss(abs(float(changes[i]))).lstrip("+")
-        captions.append(f"{outside.plain(names[labels[i]])} {size}")
-        clings = f", clings {scores[i]:.2f}" if scores is not None else ""
-        wrong = ", label wrong on purpose" if _mislabelled(data, int(i)) else ""
-        alts.append(f"Training photo {i}, labelled {names[labels[i]]}{clings}{wrong}: {size}")
-    st.image(
-        [enlarged(data.train_images[i].numpy(), 3) for i in ids],
-        caption=captions,
-        alt=alts,
-        width=WIDTH,
-    )
+    with st.container(horizontal=True, gap="small"):
+        for i in ids:
+            size = words.share_of_loss(abs(float(changes[i]))).lstrip("+")
+            clings = f", clings {scores[i]:.2f}" if scores is not None else ""
+            wrong = ", label wrong on purpose" if _mislabelled(data, int(i)) else ""
+            name = names[labels[i]]
+            st.image(
+                enlarged(data.train_images[i].numpy(), 3),
+                caption=f"{outside.plain(name)} {size}",
+                alt=f"Training photo {i}, labelled {name}{clings}{wrong}: {size}",
+                width=WIDTH,
+            )
     if mislabelled := sum(_mislabelled(data, int(i)) for i in ids):
         st.caption(f"{mislabelled} of these {len(ids)} have a label that is wrong on purpose.")
 

@@ -135,12 +135,14 @@ def _result(found: Deletions, data: ImageDataset, index: int) -> None:
         )
     )
     said = words.agreement(found.correlation, found.slope, len(found.kinds))
-    draw(
-        predicted_against_actual(found.kinds, found.sizes, predicted, actual, said),
-        "influence-scatter",
-    )
-    st.markdown(said)
-    st.caption(
+    chart, text = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with chart:
+        draw(
+            predicted_against_actual(found.kinds, found.sizes, predicted, actual, said),
+            "influence-scatter",
+        )
+    text.markdown(said)
+    text.caption(
         "A point is one removal: your choice, the strongest photos one by one and in fives, and "
         "fives drawn at random. On the dashed line prediction and truth agree."
     )
