@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import LabError
 from ui.screens.choose import data_set
-from ui.screens.influence import answer, choice, forget, reading
+from ui.screens.influence import answer, choice, forget, reading, whole
 from ui.services import influence
 from ui.state import address, drafts
 from ui.widgets import errors, frame, recovery, runs_at_hand
@@ -38,4 +38,5 @@ if found is None:  # it was made just now
     st.rerun()
 answer.behind(data, answers, index, found, scores)
 forget.forget_these(model, data, index, found)
+whole.whole_network(model, data, answers, index, found)
 forget.limits()

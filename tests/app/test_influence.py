@@ -28,7 +28,7 @@ def wait_for_head() -> None:
     assert made.head is not None, made.error
 
 
-def test_from_a_wrong_answer_to_the_photos_behind_it(open_page: Open) -> None:
+def test_from_a_wrong_answer_to_the_photos_behind_it(open_page: Open, monkeypatch) -> None:
     """Nothing is computed unasked; then helped, misled, five forgotten, taken along to Choose."""
     at = open_page(PAGE, data="digits")
     wrong = int(at.query_params["photo"])
@@ -49,6 +49,11 @@ def test_from_a_wrong_answer_to_the_photos_behind_it(open_page: Open) -> None:
     assert "Predicted: the loss on this photo changes by -" in texts(at)
     assert "Over 22 removals" in texts(at)
     assert "correlation of 0.9" in at.get("vega_lite_chart")[0].proto.alt
+    monkeypatch.setattr(influence, "SAMPLE", 4)
+    monkeypatch.setattr(influence, "ITERATIONS", 1)
+    at.button(key="influence-ask").click().run()
+    assert not at.exception
+    assert "Of these 20 photos, both say the same of " in texts(at)
     # Another choice has no result yet; and the way on has exactly what was picked.
     at.segmented_control(key="influence-way").set_value("helped it").run()
     assert not at.get("vega_lite_chart")
@@ -147,6 +152,9 @@ def test_the_words() -> None:
     assert "stays *dog*" in words.forgotten(2.0, 0.1, 0.1, head, head, 0, NAMES)
     assert "2.10 times the prediction" in words.agreement(0.99, 2.1, 23)
     assert "the sizes agree" in words.agreement(1.0, 1.05, 23)
+    both = words.of_whole_network(np.array([1.0, -2, 3]), np.array([0.5, 1, 2]))
+    assert "both say the same of 2" in both
+    assert "rank correlation of 0.50" in both
     assert "Nothing moved" in words.agreement(float("nan"), 1.0, 23)
 
 

@@ -3,6 +3,7 @@ a thread of its own, and what is computed with it. Whatever imports torch is imp
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import time
@@ -164,6 +165,36 @@ def explained(model: str, dataset: str, photo: int) -> Explained:
     influence = finish(made.head.influence(found, label))[:, 0]
     probabilities = (with_bias(found) @ made.head.weights.T).softmax(1)[0].numpy()
     return Explained(influence, found[0], probabilities)
+
+
+SAMPLE, ITERATIONS = 256, 8
+"""Of the curvature of the whole network: training images that it is taken from, and steps of
+conjugate gradients."""
+
+
+def of_whole_network(
+    model: str, dataset: str, photo: int, candidates: Sequence[int]
+) -> Generator[tuple[int, int], None, NDArray[np.float64]]:
+    """float64 (k,): the influence of the candidates on the loss of the test photo through all
+    weights, approximately; in the unit of `Explained.influence`. Yields (done, total)."""
+    import torch
+
+    from core.curvature.influence import network_influence
+    from core.data.images import Images
+
+    made, data = reading(model, dataset), images.dataset(dataset)
+    assert made.network is not None
+    n = len(data.train_labels)
+    drawn = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:SAMPLE]
+    found = yield from network_influence(
+        copy.deepcopy(made.network),  # other sessions read that one
+        Images(data.train_images, data.train_labels, torch.tensor(candidates)),
+        Images(data.test_images, data.test_labels, torch.tensor([photo])),
+        Images(data.train_images, data.train_labels, drawn),
+        iterations=ITERATIONS,
+        batch_size=64,
+    )
+    return found / n
 
 
 def deletions(

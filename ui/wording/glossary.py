@@ -93,7 +93,6 @@ ENTRIES = (
         "the training loss. The screen *Influence* computes it and checks it by deletion.",
         "influence function",
     ),
-    Entry("What no spy sees", terms.LIMITS),
 )
 """In the order in which the panels need them."""
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from ui.wording.numbers import percent
 
@@ -119,3 +120,14 @@ def agreement(correlation: float, slope: float, count: int) -> str:
         f"prediction. A first-order estimate says {'too little' if slope > 1 else 'too much'} "
         f"where few photos carry much, and leaving them out changes {size} than it sees."
     )
+
+
+def of_whole_network(head: NDArray[np.float64], whole: NDArray[np.float64]) -> str:
+    """How far the influence through the last layer and through all weights agree, on the same
+    training photos."""
+    same = int((np.sign(head) == np.sign(whole)).sum())
+    text = f"Of these {len(head)} photos, both say the same of {same}: helped, or misled."
+    if np.ptp(head) > 0 and np.ptp(whole) > 0:
+        rank = float(spearmanr(head, whole).statistic)
+        text += f" Their order has a rank correlation of {rank:.2f}."
+    return text

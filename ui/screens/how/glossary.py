@@ -8,12 +8,12 @@ from ui.wording.glossary import ENTRIES
 
 
 def glossary() -> None:
-    """All terms, in three columns."""
+    """All terms, in four columns."""
     st.subheader("The words", anchor="glossary")
-    third = -(-len(ENTRIES) // 3)
-    for first, place in enumerate(st.columns(3, gap="medium")):
+    quarter = -(-len(ENTRIES) // 4)
+    for first, place in enumerate(st.columns(4, gap="medium")):
         with place:
-            for entry in ENTRIES[first * third : (first + 1) * third]:
+            for entry in ENTRIES[first * quarter : (first + 1) * quarter]:
                 # The anchor of a heading in Markdown is made from its text, as `Entry.anchor` is.
                 st.markdown(f"###### {entry.term}")
                 field = f"*{entry.field[:1].upper()}{entry.field[1:]}.* " if entry.field else ""

@@ -34,7 +34,7 @@ def _panel(panel: Panel) -> Iterator[DeltaGenerator]:
     """Text and equation on the left, where what is said in it goes as well; gives the place of the
     picture on the right."""
     st.subheader(panel.title, anchor=panel.key)
-    left, right = st.columns([6, 5], gap="large")
+    left, right = st.columns([7, 5], gap="large")
     with left:
         st.markdown(panel.text)
         st.latex(panel.equation)
@@ -142,16 +142,15 @@ def inside() -> None:
         if said and (run := _whole(summary)) is not None:
             said += f" The verdict: *{verdicts.headline(run)}*"
         _take_away(said)
-        if summary is not None:
+    if summary is not None and said:
+        with right:
+            _of_three(summary, "re_head", "Excess inside", said, pointed_out="after")
             st.page_link(
                 UNLEARN,
                 label="Open this run, with all its spies",
                 icon=":material/open_in_new:",
                 query_params={"run": summary.id},
             )
-    if summary is not None and said:
-        with right:
-            _of_three(summary, "re_head", "Excess inside", said, pointed_out="after")
 
 
 def _of_three(run: RunSummary, metric: str, title: str, said: str, pointed_out: str = "") -> None:

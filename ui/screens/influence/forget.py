@@ -8,17 +8,16 @@ import numpy as np
 import streamlit as st
 
 from core.data.requests import ForgetRequest
-from core.errors import LabError
 from ui import outside
 from ui.charts.deletions import KINDS, predicted_against_actual
 from ui.screens.influence.answer import strongest
 from ui.services import influence
 from ui.services.influence import Explained
 from ui.state import drafts, values
-from ui.widgets.errors import say
 from ui.widgets.figures import draw, table
 from ui.widgets.frame import CHOOSE
 from ui.widgets.grid import image_grid
+from ui.widgets.working import result_of
 from ui.wording import influence as words
 
 if TYPE_CHECKING:
@@ -61,10 +60,12 @@ def forget_these(model: str, data: ImageDataset, index: int, found: Explained) -
         drafts.choose(data.name, ForgetRequest.of_indices(chosen))
         st.switch_page(CHOOSE)
     if clicked:
-        values.put("influence-check", (key, _checked(model, data.name, index, chosen)))
-    done = values.get("influence-check")
-    if done is not None and done[0] == key and done[1] is not None:
-        _result(done[1], data, index)
+        work = influence.deletions(model, data.name, index, chosen)
+        done = result_of(work, "Fitting the last layer again, without them…")
+        values.put("influence-check", (key, done))
+    checked = values.get("influence-check")
+    if checked is not None and checked[0] == key and checked[1] is not None:
+        _result(checked[1], data, index)
 
 
 def _choice(data: ImageDataset, index: int, found: Explained) -> list[int]:
@@ -100,24 +101,6 @@ def _choice(data: ImageDataset, index: int, found: Explained) -> list[int]:
         values.put(store, picked)
     st.caption("First those that misled it most, then those that helped it most. Click to pick.")
     return picked
-
-
-def _checked(model: str, dataset: str, index: int, chosen: list[int]) -> Deletions | None:
-    """Runs the check with its progress; None where it failed, which is said."""
-    bar = st.progress(0.0, "Fitting the last layer again without them, and without others…")
-    work = influence.deletions(model, dataset, index, chosen)
-    try:
-        while True:
-            done, total = next(work)
-            bar.progress(min(1.0, done / total), "Fitting the last layer again, without them…")
-    except StopIteration as stop:
-        result: Deletions = stop.value
-        return result
-    except LabError as error:
-        say(error)
-        return None
-    finally:
-        bar.empty()
 
 
 def _result(found: Deletions, data: ImageDataset, index: int) -> None:
