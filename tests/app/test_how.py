@@ -16,6 +16,7 @@ from core.runs.run_files import shipped_runs
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
 from tests.app.test_front import texts
+from ui.screens.how.glossary import columns
 from ui.screens.how.panels import NOT_HERE
 from ui.wording import glossary, how, terms
 
@@ -134,3 +135,10 @@ def test_it_imports_neither_torch_nor_sklearn(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_glossary_s_columns_are_alike_and_in_order() -> None:
+    found = columns(glossary.ENTRIES, 4)
+    assert [entry for column in found for entry in column] == list(glossary.ENTRIES)
+    sizes = [sum(80 + len(entry.text) for entry in column) for column in found]
+    assert max(sizes) < 1.4 * min(sizes)

@@ -1,4 +1,4 @@
-"""A few named numbers as bars, each with its value beside its name."""
+"""A few named numbers as bars, each below its name and value, so that long names fit a phone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from ui.charts.palette import FORGET, NEUTRAL
 from ui.wording.numbers import percent
 
-ROW = 44
+ROW = 48
 LEAST = 260
 
 
@@ -34,14 +34,23 @@ def named_bars(
     )
     low, high = domain or (min(0.0, *values.values()), max(values.values()))
     axis = alt.Axis(format=".0%" if say is percent else "~g", tickCount=5)
+    above = alt.Axis(
+        ticks=False,
+        domain=False,
+        labelAlign="left",
+        labelPadding=-4,
+        labelOffset=-17,
+        labelLimit=400,
+        labelFontSize=13,
+    )
     return (
         alt.Chart(rows)
-        .mark_bar(height=20)
+        .mark_bar(height=14, yOffset=6)
         .encode(
             x=alt.X(
                 "value:Q", title=title, axis=axis, scale=alt.Scale(domain=[low, high], nice=False)
             ),
-            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=260, ticks=False)),
+            y=alt.Y("name:N", title=None, sort=names, axis=above),
             color=alt.Color("color:N", scale=None),
             tooltip=alt.Tooltip("name:N", title="What"),
         )

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ui.charts.palette import FORGET, HEIGHT, NEUTRAL
+from ui.charts.palette import FORGET, NEUTRAL
 
 KINDS = {
     "chosen": "the ones you chose",
@@ -16,6 +16,8 @@ KINDS = {
     "helped it": "helped it most",
     "at random": "at random",
 }
+HEIGHT = 420
+"""Beside text it is then about square."""
 SHAPES = ["diamond", "triangle-down", "triangle-up", "circle"]
 
 
@@ -38,15 +40,17 @@ def predicted_against_actual(
             "actual": np.asarray(actual, float),
         }
     )[::-1]  # the chosen ones last, above all others
-    most = 1.08 * max(float(rows[["predicted", "actual"]].abs().to_numpy().max()), 1e-6)
-    scale = alt.Scale(domain=[-most, most], nice=False)
+    both = rows[["predicted", "actual"]].to_numpy()
+    low, high = min(float(both.min()), 0.0), max(float(both.max()), 1e-6)
+    ends = [low - 0.06 * (high - low), high + 0.06 * (high - low)]
+    scale = alt.Scale(domain=ends, nice=False)
     axis = alt.Axis(format="+.2~%", tickCount=5, labelOverlap=True)
     x = alt.X("predicted:Q", title="Predicted change of the loss", scale=scale, axis=axis)
     y = alt.Y("actual:Q", title="What happened", scale=scale, axis=axis)
     names = list(KINDS.values())
     legend = alt.Legend(title=None, orient="top", columns=2, symbolSize=110, labelLimit=200)
     line = (
-        alt.Chart(pd.DataFrame({"predicted": [-most, most], "actual": [-most, most]}))
+        alt.Chart(pd.DataFrame({"predicted": ends, "actual": ends}))
         .mark_line(strokeDash=[4, 4], color=NEUTRAL)
         .encode(x=x, y=y)
     )

@@ -55,6 +55,10 @@ def answers(model: str, dataset: str) -> Answers:
     return Answers(order, test.predictions, test.losses, int((~right).sum()))
 
 
+LEAST_LOSS = 1e-12
+"""A smaller loss counts as this one, so that changes can be shares of it."""
+
+
 class Reading:
     """The head of a model being made, in a thread of its own; read its fields from any session.
 
@@ -139,11 +143,12 @@ def features_kept(model: str, dataset: str) -> bool:
 @dataclass(frozen=True)
 class Explained:
     """One test image. influence: (n,) of each training image on its loss; harmful where positive.
-    features: (d,). probabilities: (classes,) that the fitted head gives."""
+    features: (d,). probabilities: (classes,) that the fitted head gives. loss: its own, in nats."""
 
     influence: NDArray[np.float64]
     features: Any
     probabilities: NDArray[np.float64]
+    loss: float
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -163,8 +168,9 @@ def explained(model: str, dataset: str, photo: int) -> Explained:
     found = features(made.network, part)
     label = data.test_labels[photo : photo + 1]
     influence = finish(made.head.influence(found, label))[:, 0]
-    probabilities = (with_bias(found) @ made.head.weights.T).softmax(1)[0].numpy()
-    return Explained(influence, found[0], probabilities)
+    logs = (with_bias(found) @ made.head.weights.T).log_softmax(1)[0]
+    loss = max(LEAST_LOSS, -float(logs[label]))
+    return Explained(influence, found[0], logs.exp().numpy(), loss)
 
 
 SAMPLE, ITERATIONS = 256, 8

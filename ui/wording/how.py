@@ -30,9 +30,9 @@ MEMORISE = Panel(
     "A network that has seen thousands of cats knows what cats look like. It needs no single one "
     "of them for that. But a few photos fit no rule: a cat under a blanket, a wrong label. Those "
     "it can only remember. The test is to train without a photo and to see what is lost.",
-    r"\mathrm{mem}(x, y) = \Pr_{f \sim A(D)}[f(x) = y] - \Pr_{f \sim A(D \setminus x)}[f(x) = y]",
-    "How much likelier the right answer $y$ to photo $x$ is where training $A$ saw it than where "
-    "it did not (Feldman, 2020).",
+    r"\mathrm{mem}(x) = P_{D}(y \mid x) - P_{D \setminus x}(y \mid x)",
+    "How much likelier the right answer $y$ to photo $x$ is after training on all data $D$ than "
+    "after training on all but $x$ (Feldman, 2020).",
 )
 REQUEST = Panel(
     "request",
@@ -60,10 +60,9 @@ SPY = Panel(
     "the [surprise](#surprise) alone and guesses *trained on* or *new*. But what it is asked "
     "matters. Its score below is for a network that **never saw one automobile**, so nothing can "
     "have leaked.",
-    r"\mathrm{score} = \tfrac12 \Pr_{x \in D_f}\!\big[g(\ell(x)) = 1\big]"
-    r" + \tfrac12 \Pr_{x \in T}\!\big[g(\ell(x)) = 0\big]",
-    "How often the guess $g$ from the loss $\\ell$ is right, for the photos to forget $D_f$ and "
-    "for new ones $T$. A coin flip scores one half. $T$ is what the switch changes.",
+    r"\mathrm{score} = \tfrac12\, P_{D_f}(g = \mathrm{seen}) + \tfrac12\, P_{T}(g = \mathrm{new})",
+    "How often the guess $g$, made from the loss, is right for the photos to forget $D_f$ and for "
+    "new ones $T$. A coin flip scores one half. $T$ is what the switch changes.",
 )
 INSIDE = Panel(
     "inside",

@@ -76,7 +76,6 @@ def concentrated(influence: NDArray[np.float64]) -> str:
 
 
 def forgotten(
-    loss: float,
     predicted: float,
     actual: float,
     before: NDArray[np.float64],
@@ -84,12 +83,12 @@ def forgotten(
     label: int,
     classes: Sequence[str],
 ) -> str:
-    """What forgetting the chosen photos did, beside what was predicted. predicted, actual: changes
-    of the loss; before, after: probabilities of the classes."""
+    """What forgetting the chosen photos did, beside what was predicted. predicted, actual: changes,
+    as shares of the loss; before, after: probabilities of the classes."""
     truth = classes[label]
     text = (
-        f"Predicted: the loss on this photo changes by {share_of_loss(predicted / loss)}. "
-        f"Refitted without them, it changes by **{share_of_loss(actual / loss)}**. "
+        f"Predicted: the loss on this photo changes by {share_of_loss(predicted)}. "
+        f"Refitted without them, it changes by **{share_of_loss(actual)}**. "
         f"*{truth}* goes from {_fine(before[label])} to {_fine(after[label])}"
     )
     old, new = int(before.argmax()), int(after.argmax())

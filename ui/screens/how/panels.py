@@ -35,7 +35,7 @@ def _panel(panel: Panel) -> Iterator[DeltaGenerator]:
     picture on the right."""
     st.subheader(panel.title, anchor=panel.key)
     left, right = st.columns([7, 5], gap="large")
-    with left:
+    with left, st.container(gap="xsmall"):
         st.markdown(panel.text)
         st.latex(panel.equation)
         st.caption(panel.reading)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """So many training photos on either side."""
-WIDTH = 92
+WIDTH = 80
 SIDES = {
     "helped it": ("Helped it", "Without one of these, the loss on the test photo would rise by"),
     "misled it": ("Misled it", "Without one of these, the loss on the test photo would fall by"),
@@ -61,13 +61,12 @@ def behind(
     """The training photos that helped and that misled it, and what they are."""
     names = [outside.plain(name) for name in data.class_names]
     labels = data.train_labels.numpy()
-    loss = -float(np.log(found.probabilities[int(data.test_labels[index])]))
     of_side: dict[str, list[str]] = {}
     for place, side in zip(st.columns(2), SIDES, strict=True):
         ids = strongest(found.influence, side)
         of_side[side] = [names[labels[i]] for i in ids]
         with place:
-            _side(data, side, ids, -found.influence / loss, scores)
+            _side(data, side, ids, -found.influence / found.loss, scores)
     truth, said = names[int(data.test_labels[index])], names[int(answers.said[index])]
     who = words.who(of_side["helped it"], of_side["misled it"], truth, said)
     st.markdown(f"{who} {words.concentrated(found.influence)}")
@@ -77,7 +76,7 @@ def behind(
             {
                 "training photo": rows,
                 "class": [data.class_names[labels[i]] for i in rows],
-                "change of the loss without it": -found.influence[rows] / loss,
+                "change of the loss without it": -found.influence[rows] / found.loss,
                 "influence (nats)": found.influence[rows],
             },
             "The training photos with the most influence on this answer",
@@ -109,7 +108,7 @@ def _side(
             name = names[labels[i]]
             st.image(
                 enlarged(data.train_images[i].numpy(), 3),
-                caption=f"{outside.plain(name)} {size}",
+                caption=f"{outside.plain(name)}{' (wrong label)' if wrong else ''} · {size}",
                 alt=f"Training photo {i}, labelled {name}{clings}{wrong}: {size}",
                 width=WIDTH,
             )

@@ -65,7 +65,7 @@ def forget_these(model: str, data: ImageDataset, index: int, found: Explained) -
         values.put("influence-check", (key, done))
     checked = values.get("influence-check")
     if checked is not None and checked[0] == key and checked[1] is not None:
-        _result(checked[1], data, index)
+        _result(checked[1], found.loss, data, index)
 
 
 def _choice(data: ImageDataset, index: int, found: Explained) -> list[int]:
@@ -103,14 +103,14 @@ def _choice(data: ImageDataset, index: int, found: Explained) -> list[int]:
     return picked
 
 
-def _result(found: Deletions, data: ImageDataset, index: int) -> None:
+def _result(found: Deletions, loss: float, data: ImageDataset, index: int) -> None:
+    """What was predicted and what happened. loss: of the test photo, before."""
     names = [outside.plain(name) for name in data.class_names]
-    predicted, actual = found.predicted / found.loss, found.actual / found.loss
+    predicted, actual = found.predicted / loss, found.actual / loss
     st.markdown(
         words.forgotten(
-            found.loss,
-            float(found.predicted[0]),
-            float(found.actual[0]),
+            float(predicted[0]),
+            float(actual[0]),
             found.before,
             found.after,
             int(data.test_labels[index]),

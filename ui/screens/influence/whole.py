@@ -41,11 +41,12 @@ def whole_network(
             return
         head, everywhere = found.influence[ids], done[1]
         st.markdown(words.of_whole_network(head, everywhere))
-        loss = -float(np.log(found.probabilities[int(data.test_labels[index])]))
         labels = data.train_labels.numpy()
         columns = {
-            "last layer, without it": -100 * head / loss,
-            "whole network, without it": -100 * everywhere / float(answers.losses[index]),
+            "last layer, without it": -100 * head / found.loss,
+            "whole network, without it": -100
+            * everywhere
+            / max(influence.LEAST_LOSS, float(answers.losses[index])),
         }
         rows = {"training photo": ids, "class": [data.class_names[labels[i]] for i in ids]}
         table(
