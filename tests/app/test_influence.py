@@ -123,6 +123,9 @@ def test_progress_shows_and_can_be_stopped(open_page: Open, monkeypatch) -> None
         time.sleep(0.01)
     at.run()
     assert "300 of 897" in at.get("progress")[0].proto.text
+    stranger = open_page(PAGE, data="digits", photo="7")
+    assert "Another visitor started this" in texts(stranger)
+    assert not [b for b in stranger.button if b.key == "influence-stop"]
     at.button(key="influence-stop").click().run()
     until = time.monotonic() + 10
     while made.running and time.monotonic() < until:

@@ -62,14 +62,15 @@ LEAST_LOSS = 1e-12
 class Reading:
     """The head of a model being made, in a thread of its own; read its fields from any session.
 
-    phase: "features" or "fit". done, total: of that phase. seconds_left: None where not known.
+    phase: "features" or "fit". done, total: of that phase. owner: the token of who started it, and
+    may stop it.
     """
 
     def __init__(self, model: str, dataset: str) -> None:
         self.model, self.dataset = model, dataset
         self.phase = ""
         self.done = self.total = 0
-        self.error = ""
+        self.error = self.owner = ""
         self.running = False
         self.head: FittedHead | None = None
         self.network: Classifier | None = None
@@ -79,18 +80,19 @@ class Reading:
 
     @property
     def seconds_left(self) -> float | None:
-        """Of this phase, from how it has gone so far."""
+        """Of this phase, from how it has gone so far; None where not known."""
         passed = time.monotonic() - self._began
         if not self.done or passed < 1:
             return None
         return passed * (self.total - self.done) / self.done
 
-    def start(self) -> None:
+    def start(self, owner: str) -> None:
         """Starts unless it runs or is done."""
         with self._lock:
             if self.running or self.head is not None:
                 return
-            self.running, self.error, self.phase, self.done = True, "", "", 0
+            self.running, self.owner, self.error = True, owner, ""
+            self.phase, self.done = "", 0
             self._stop.clear()
             threading.Thread(target=self._work, name="influence", daemon=True).start()
 

@@ -8,6 +8,7 @@ from core.errors import LabError
 from ui import outside
 from ui.services import influence
 from ui.services.influence import Reading
+from ui.state.session import session
 from ui.widgets.errors import say
 from ui.wording import numbers
 
@@ -50,7 +51,7 @@ def _offer(made: Reading, total: int) -> None:
     )
     label = "Try again" if made.error else "Find the photos that taught it"
     if st.button(label, key="influence-start", type="primary", icon=":material/travel_explore:"):
-        made.start()
+        made.start(session.owner)
         st.rerun()
 
 
@@ -64,5 +65,7 @@ def _progress(made: Reading) -> None:
     if (left := made.seconds_left) is not None:
         text += f", about {numbers.duration(left)} left"
     st.progress(share, text)
-    if st.button("Stop", key="influence-stop", icon=":material/stop_circle:"):
+    if made.owner != session.owner:
+        st.caption("Another visitor started this; what it finds is for all.")
+    elif st.button("Stop", key="influence-stop", icon=":material/stop_circle:"):
         made.cancel()
