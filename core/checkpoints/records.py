@@ -62,7 +62,7 @@ def _features(
     return lambda part: torch.from_numpy(np.array(rows[part.indices.numpy()]))
 
 
-def kept_features(base: Checkpoint, dataset: ImageDataset) -> NDArray[np.float32] | None:
+def find_features(base: Checkpoint, dataset: ImageDataset) -> NDArray[np.float32] | None:
     """The features of all training images, float32 (N, d), if this machine has kept them."""
     file = record_file(base, dataset, "features", "npy")
     try:
@@ -77,7 +77,7 @@ def stored_features(
 ) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
     """The same; where they are not kept they are computed now, and kept. Yields how many images are
     done, of how many."""
-    if (kept := kept_features(base, dataset)) is not None:
+    if (kept := find_features(base, dataset)) is not None:
         return kept
     everything = torch.arange(len(dataset.train_labels))
     all_images = Images(dataset.train_images, dataset.train_labels, everything)

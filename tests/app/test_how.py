@@ -110,7 +110,7 @@ def test_the_glossary_explains_each_term_once(open_page: Open) -> None:
     for entry in entries:
         assert shown.count(f"###### {entry.term}") == 1
     assert glossary.address("The ideal") == "How_it_works#the-ideal"
-    assert texts(at).count(terms.SPY_HELP) == 1
+    assert texts(at).count(terms.sentence("re_head")) == 1
     with pytest.raises(KeyError):
         glossary.address("no such term")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.checkpoints.fitted_heads import fitted_head, penalty
-from core.checkpoints.records import kept_features, record_file
+from core.checkpoints.records import find_features, record_file
 from core.checkpoints.storage import Checkpoint, save
 from core.curvature.head import head_gradient
 from core.curvature.products import finish
@@ -35,12 +35,12 @@ def network(architecture: str = "compact"):
 
 
 def test_it_is_the_optimum_and_the_features_are_read_once(base: Checkpoint, monkeypatch) -> None:
-    assert kept_features(base, DATA) is None
+    assert find_features(base, DATA) is None
     steps = list(fitted_head(base, network(), DATA))
     phases = [step.phase for step in steps]
     assert phases[0] == "features"
     assert phases == ["features"] * phases.count("features") + ["fit"] * phases.count("fit")
-    assert kept_features(base, DATA).shape[0] == len(DATA.train_labels)
+    assert find_features(base, DATA).shape[0] == len(DATA.train_labels)
     # A second time no image passes through the network.
     monkeypatch.setattr("core.models.compact.Compact.features", None)
     head = finish(fitted_head(base, network(), DATA))
@@ -53,9 +53,9 @@ def test_it_is_the_optimum_and_the_features_are_read_once(base: Checkpoint, monk
 def test_damaged_features_are_read_again(base: Checkpoint) -> None:
     finish(fitted_head(base, network(), DATA))
     record_file(base, DATA, "features", "npy").write_bytes(b"no table")
-    assert kept_features(base, DATA) is None
+    assert find_features(base, DATA) is None
     finish(fitted_head(base, network(), DATA))
-    assert kept_features(base, DATA) is not None
+    assert find_features(base, DATA) is not None
 
 
 def test_an_ensemble_has_no_single_head(base: Checkpoint) -> None:

@@ -134,12 +134,12 @@ def reading(model: str, dataset: str) -> Reading:
     return Reading(model, dataset)
 
 
-def features_kept(model: str, dataset: str) -> bool:
+def has_features(model: str, dataset: str) -> bool:
     """Whether the slow part has been done on this machine before. Raises LabError."""
     from core.checkpoints import storage
-    from core.checkpoints.records import kept_features
+    from core.checkpoints.records import find_features
 
-    return kept_features(storage.find(model, dataset), images.dataset(dataset)) is not None
+    return find_features(storage.find(model, dataset), images.dataset(dataset)) is not None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The words of the field and of this app, each explained once; other screens link into it.
 
-What is explained in `ui.wording.terms` or by a metric itself is taken from there.
+What a metric says of itself (`ui.wording.terms`) is taken from there.
 """
 
 from __future__ import annotations
@@ -62,12 +62,11 @@ ENTRIES = (
         "Shown is a proxy from its training: high means learned late, or only by heart.",
         "memorisation",
     ),
-    Entry(terms.SPY, terms.SPY_HELP, terms.term("mia")),
-    Entry(terms.SPY_FAIR, terms.SPY_FAIR_HELP, terms.term("mia_class_matched")),
-    Entry(terms.SPY_PLAIN, terms.SPY_PLAIN_HELP),
+    _metric("Spy's score", "mia"),
+    _metric("Spy's score, same classes", "mia_class_matched"),
     _metric("Spy that looks at margins", "margin_auc"),
-    Entry(terms.FORGET, terms.FORGET_HELP, terms.term("forget_accuracy")),
-    Entry(terms.USEFUL, terms.USEFUL_HELP, terms.term("retained_test_accuracy")),
+    _metric("Right on images to forget", "forget_accuracy"),
+    _metric("Right on new images", "retained_test_accuracy"),
     _metric("Overlap of the shapes", "overlap"),
     _metric("Recognised inside", "re_head"),
     _metric("Distance to the ideal", "average_gap"),

@@ -36,7 +36,7 @@ def _offer(made: Reading, total: int) -> None:
     if made.error:
         st.error(outside.plain(made.error), icon=":material/error:")
     try:
-        kept = influence.features_kept(made.model, made.dataset)
+        kept = influence.has_features(made.model, made.dataset)
     except LabError as error:
         say(error)
         return
