@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -49,6 +50,9 @@ def test_from_a_wrong_answer_to_the_photos_behind_it(open_page: Open, monkeypatc
     assert "Predicted: the loss on this photo changes by -" in texts(at)
     assert "Over 22 removals" in texts(at)
     assert "correlation of 0.9" in at.get("vega_lite_chart")[0].proto.alt
+    at.button(key="influence-until").click().run()
+    assert not at.exception
+    assert re.search(r"(With|Even with)out the [\d,]+ that misled it most", texts(at))
     monkeypatch.setattr(influence, "SAMPLE", 4)
     monkeypatch.setattr(influence, "ITERATIONS", 1)
     at.button(key="influence-ask").click().run()
@@ -139,11 +143,14 @@ def test_the_words() -> None:
     head = np.array([0.1, 0.85, 0.05])
     text = words.answer("cat", "dog", head, NAMES)
     assert "wrong, it is **cat**" in text
-    assert "gives *cat* 10.0 % and *dog* 85.0 %" in text
+    assert "gives *cat* 10.00 % and *dog* 85.00 %" in text
     text = words.who(["cat"] * 10, ["dog"] * 7 + ["frog"] * 3, "cat", "dog")
     assert "all are of *cat*" in text
     assert "7 are of *dog*" in text
     assert "to take this one for another of them" in text
+    mixed = ["dog", "frog", "dog", "cat"]
+    assert "no more than 2 are of one class" in words.who(["cat"], mixed, "cat", "dog")
+    assert "It learned" not in words.who(["cat"], mixed, "cat", "dog")
     assert "there are none" in words.who([], ["dog"], "cat", "cat")
     assert "1 of the 4 training photos (25.0 %)" in words.concentrated(np.array([5.0, -1, 1, 2]))
     assert words.concentrated(np.zeros(3)) == ""
@@ -155,6 +162,12 @@ def test_the_words() -> None:
     assert "stays *dog*" in words.forgotten(0.1, 0.1, head, head, 0, NAMES)
     assert "2.10 times the prediction" in words.agreement(0.99, 2.1, 23)
     assert "the sizes agree" in words.agreement(1.0, 1.05, 23)
+    text = words.turned(200, True, after, 50_000, 0, NAMES)
+    assert text == (
+        "Without the 200 that misled it most (0.4 % of all) the answer is *cat*, with 60.0 %."
+    )
+    assert "Even without the 20 that" in words.turned(20, False, head, 90, 0, NAMES)
+    assert "stays *dog*" in words.turned(0, False, head, 90, 0, NAMES)
     both = words.of_whole_network(np.array([1.0, -2, 3]), np.array([0.5, 1, 2]))
     assert "both say the same of 2" in both
     assert "rank correlation of 0.50" in both

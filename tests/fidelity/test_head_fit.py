@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.checkpoints.features import features, features_by_batch
-from core.curvature.deletions import Deletions, check_deletions
+from core.curvature.deletions import LADDER, Deletions, check_deletions, until_right
 from core.curvature.head import with_bias
 from core.curvature.head_fit import FittedHead, fit_head, losses_of_heads
 from core.curvature.influence import head_influence
@@ -153,6 +154,33 @@ def test_deletions_are_predicted_and_checked() -> None:
     assert len(found.kinds) == len(found.sizes) == len(found.actual) == 1 + (2 * 8 - 1) + 6
     assert found.correlation > 0.98
     assert found.slope == pytest.approx(1, abs=0.25)
+
+
+def test_as_many_as_it_takes() -> None:
+    """For each test image that the head gets wrong: without so many of those that misled it most it
+    is right, and without the last fewer ones not yet."""
+    rows, labels, test_rows, _ = three_clouds(600)
+    head = finish(fit_head(rows, labels, L2, START))
+    x_test = with_bias(test_rows)
+    turned = 0
+    for t, logits in enumerate(x_test @ head.weights.T):
+        label = int(logits.argsort()[-2])  # taken for the truth: the head is wrong
+        influence = finish(head.influence(test_rows[t, None], torch.tensor([label])))[:, 0]
+        found = finish(until_right(head, influence, test_rows[t], label))
+        ranked = np.argsort(-influence, kind="stable")
+
+        def says(size: int, ranked: NDArray[np.int64] = ranked, t: int = t) -> int:
+            keep = np.sort(ranked[size:])
+            again = fitted(with_bias(rows)[keep], labels[keep], L2)
+            return int((x_test[t] @ again.T).argmax())
+
+        assert (says(found.count) == label) == found.right
+        if found.right and found.count > 1:
+            assert says(LADDER[LADDER.index(found.count) - 1]) != label
+        turned += found.right
+    assert turned > 0
+    nobody = finish(until_right(head, -np.ones(600), test_rows[0], 0))
+    assert nobody.count == 0
 
 
 def test_nothing_moves_nothing() -> None:

@@ -39,13 +39,13 @@ def named_bars(
         domain=False,
         labelAlign="left",
         labelPadding=-4,
-        labelOffset=-17,
+        labelOffset=-14,
         labelLimit=400,
         labelFontSize=13,
     )
     return (
         alt.Chart(rows)
-        .mark_bar(height=14, yOffset=6)
+        .mark_bar(height=14, yOffset=3)
         .encode(
             x=alt.X(
                 "value:Q", title=title, axis=axis, scale=alt.Scale(domain=[low, high], nice=False)

@@ -19,7 +19,7 @@ from core.errors import LabError
 from ui.services import images, methods
 
 if TYPE_CHECKING:
-    from core.curvature.deletions import Deletions
+    from core.curvature.deletions import Deletions, Turned
     from core.curvature.head_fit import FittedHead
     from core.models.classifier import Classifier
 
@@ -215,3 +215,13 @@ def deletions(
     assert made.head is not None
     label = int(images.dataset(dataset).test_labels[photo])
     return check_deletions(made.head, found.influence, found.features, label, chosen)
+
+
+def until_right(model: str, dataset: str, photo: int) -> Generator[tuple[int, int], None, Turned]:
+    """How many of those that misled it most have to go until the answer is right."""
+    from core.curvature import deletions
+
+    made, found = reading(model, dataset), explained(model, dataset, photo)
+    assert made.head is not None
+    label = int(images.dataset(dataset).test_labels[photo])
+    return deletions.until_right(made.head, found.influence, found.features, label)

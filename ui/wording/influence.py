@@ -35,10 +35,10 @@ def answer(truth: str, said: str, head: NDArray[np.float64] | None, classes: Seq
     if head is None:
         return network
     best = classes[int(head.argmax())]
-    own = percent(float(head[list(classes).index(truth)]))
+    own = _fine(float(head[list(classes).index(truth)]))
     fitted = f"Its last layer, fitted to the optimum, gives *{truth}* {own}"
     if best != truth:
-        fitted += f" and *{best}* {percent(float(head.max()))}"
+        fitted += f" and *{best}* {_fine(float(head.max()))}"
     return f"{network} {fitted}."
 
 
@@ -47,10 +47,10 @@ def who(helped: Sequence[str], misled: Sequence[str], truth: str, said: str) -> 
     first = _mostly(helped)
     text = f"Of the {len(helped)} that helped most, {first}"
     text += f"; of the {len(misled)} that misled it most, {_mostly(misled)}."
-    top = Counter(misled).most_common(1)
-    if said != truth and top and top[0][0] == said:
+    half = len(misled) / 2
+    if said != truth and misled.count(said) > half:
         text += f" It learned from photos of *{said}* to take this one for another of them."
-    elif top and top[0][0] == truth:
+    elif misled.count(truth) > half:
         text += f" Those that mislead it are called *{truth}* too, and look otherwise."
     return text
 
@@ -59,6 +59,8 @@ def _mostly(names: Sequence[str]) -> str:
     if not names:
         return "there are none"
     name, count = Counter(names).most_common(1)[0]
+    if 2 * count <= len(names):
+        return f"no more than {count} are of one class"
     return f"{'all' if count == len(names) else count} are of *{name}*"
 
 
@@ -101,6 +103,31 @@ def _fine(probability: float) -> str:
     """A probability with the digits that a small change needs: 34.10 %, 0.0031 %."""
     shown = 100 * probability
     return f"{shown:.2f} %" if shown >= 0.1 else f"{shown:.2g} %"
+
+
+def turned(
+    count: int,
+    right: bool,
+    after: NDArray[np.float64],
+    total: int,
+    label: int,
+    names: Sequence[str],
+) -> str:
+    """How many of the photos that misled it most had to go until the answer was right. after: the
+    probabilities then; total: of training photos."""
+    some = f"the {count:,} that misled it most" if count != 1 else "the one that misled it most"
+    if right:
+        return (
+            f"Without {some} ({percent(count / total)} of all) the answer is *{names[label]}*, "
+            f"with {percent(float(after[label]))}."
+        )
+    still = f"the answer stays *{names[int(after.argmax())]}*"
+    if not count:
+        return f"No training photo misled it, so {still}."
+    return (
+        f"Even without {some} {still}: what it learned wrongly here, it learned from nearly "
+        "everything, or in the layers before the last."
+    )
 
 
 def agreement(correlation: float, slope: float, count: int) -> str:

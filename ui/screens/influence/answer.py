@@ -108,7 +108,7 @@ def _side(
             name = names[labels[i]]
             st.image(
                 enlarged(data.train_images[i].numpy(), 3),
-                caption=f"{outside.plain(name)}{' (wrong label)' if wrong else ''} · {size}",
+                caption=f"{outside.plain(name)}{' (wrong)' if wrong else ''}  \n{size}",
                 alt=f"Training photo {i}, labelled {name}{clings}{wrong}: {size}",
                 width=WIDTH,
             )

@@ -66,6 +66,7 @@ def forget_these(model: str, data: ImageDataset, index: int, found: Explained) -
     checked = values.get("influence-check")
     if checked is not None and checked[0] == key and checked[1] is not None:
         _result(checked[1], found.loss, data, index)
+        _as_many_as_it_takes(model, data, index, found)
 
 
 def _choice(data: ImageDataset, index: int, found: Explained) -> list[int]:
@@ -137,6 +138,22 @@ def _result(found: Deletions, loss: float, data: ImageDataset, index: int) -> No
             "what happened": actual,
         }
         table(rows, "Predicted and actual changes", percents=list(rows)[2:])
+
+
+def _as_many_as_it_takes(model: str, data: ImageDataset, index: int, found: Explained) -> None:
+    """Where the answer is wrong: how many of those that misled it have to go until it is right."""
+    label = int(data.test_labels[index])
+    if int(found.probabilities.argmax()) == label:
+        return
+    key = (model, data.name, index)
+    if st.button("Forget as many as it takes", key="influence-until", icon=":material/stacks:"):
+        work = influence.until_right(model, data.name, index)
+        values.put("influence-turned", (key, result_of(work, "Forgetting more and more…")))
+    done = values.get("influence-turned")
+    if done is not None and done[0] == key and done[1] is not None:
+        it, names = done[1], [outside.plain(name) for name in data.class_names]
+        total = len(data.train_labels)
+        st.markdown(words.turned(it.count, it.right, it.after, total, label, names))
 
 
 def limits() -> None:
