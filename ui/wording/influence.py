@@ -125,8 +125,8 @@ def turned(
     if not count:
         return f"No training photo misled it, so {still}."
     return (
-        f"Even without {some} {still}: what it learned wrongly here, it learned from nearly "
-        "everything, or in the layers before the last."
+        f"Even without {some} {still}. No few photos are to blame for it: very many taught it "
+        "that, or the layers before the last, which stay as they are here."
     )
 
 
