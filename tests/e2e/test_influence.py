@@ -18,8 +18,11 @@ Visit = Callable[..., Page]
 
 def test_take_a_photo_find_its_teachers_forget_five(server: Server, visit: Visit) -> None:
     page = visit(f"{server.address}/Influence?data=digits")
+    fourth = page.get_by_role("checkbox", name=re.compile("test photo")).nth(3)
+    expect(fourth).to_be_visible()
+    page.wait_for_function("() => location.search.includes('photo=')")
     first = parameters(page)["photo"]
-    page.get_by_role("checkbox", name=re.compile("test photo")).nth(3).click()
+    fourth.click()
     page.wait_for_function("old => !location.search.includes(`photo=${old}`)", arg=first)
     page.get_by_role("button", name="Find the photos that taught it").click()
     expect(page.get_by_text("Half of all influence on this answer")).to_be_visible()
