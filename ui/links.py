@@ -196,6 +196,13 @@ def run_ids(text: str | None) -> tuple[list[str], list[str]]:
     return ids, [f"The link names {some(odd)} as a run, which cannot be one."] if odd else []
 
 
+def image_index(text: str | None) -> tuple[int | None, list[str]]:
+    """The number of an image, and a sentence where it cannot be one."""
+    if text is None or re.fullmatch(r"[0-9]{1,9}", text):
+        return (None if text is None else int(text)), []
+    return None, [f"The link's photo {_short(text)} is not the number of one."]
+
+
 def some(names: Sequence[str], most: int = 3) -> str:
     """The first few names, quoted, and how many more there are."""
     shown = ", ".join(map(_short, names[:most]))

@@ -9,20 +9,22 @@ fingerprint of the images; a file that cannot be read is computed again.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.checkpoints.features import features
+from core.checkpoints.features import features_by_batch
 from core.checkpoints.slices import stored
 from core.checkpoints.storage import Checkpoint
 from core.curvature.importance import KINDS, Kind, importance
+from core.curvature.products import finish
 from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.files import cache_folder, replacing
@@ -56,21 +58,34 @@ def record_file(base: Checkpoint, dataset: ImageDataset, name: str, ending: str)
 def _features(
     base: Checkpoint, model: Classifier, dataset: ImageDataset
 ) -> Callable[[Images], Tensor]:
-    file = record_file(base, dataset, "features", "npy")
-    n = len(dataset.train_labels)
-    table = None
-    if file.exists():
-        try:
-            table = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            table = None
-    if table is None or len(table) != n:
-        all_images = Images(dataset.train_images, dataset.train_labels, torch.arange(n))
-        table = features(model, all_images).numpy()
-        with replacing(file) as part, part.open("wb") as content:
-            np.save(content, table)
-    rows = table
+    rows = finish(stored_features(base, model, dataset))
     return lambda part: torch.from_numpy(np.array(rows[part.indices.numpy()]))
+
+
+def find_features(base: Checkpoint, dataset: ImageDataset) -> NDArray[np.float32] | None:
+    """The features of all training images, float32 (N, d), if this machine has kept them."""
+    file = record_file(base, dataset, "features", "npy")
+    try:
+        table: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return table if len(table) == len(dataset.train_labels) else None
+
+
+def stored_features(
+    base: Checkpoint, model: Classifier, dataset: ImageDataset
+) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
+    """The same; where they are not kept they are computed now, and kept. Yields how many images are
+    done, of how many."""
+    if (kept := find_features(base, dataset)) is not None:
+        return kept
+    everything = torch.arange(len(dataset.train_labels))
+    all_images = Images(dataset.train_images, dataset.train_labels, everything)
+    table: NDArray[np.float32] = (yield from features_by_batch(model, all_images)).numpy()
+    file = record_file(base, dataset, "features", "npy")
+    with replacing(file) as part, part.open("wb") as content:
+        np.save(content, table)
+    return table
 
 
 def _importance(

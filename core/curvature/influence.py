@@ -55,16 +55,31 @@ def head_influence(
     y, y_test = _tensor(train_labels).long(), _tensor(test_labels).long()
     total = head_steps(len(x)) + 1
     hessian = yield from numbered(head_hessian(w, x, y), 0, total)
-    residual = head.loss_derivatives(x @ w.T, y)[0]
-    test_residual = head.loss_derivatives(x_test @ w.T, y_test)[0]
-    gradients = torch.einsum("tc,td->cdt", test_residual, x_test).flatten(0, 1)
-    directions = solve_damped(hessian, damping, gradients).view(*w.shape, -1)
-    influences = [
-        -(residual * (x @ directions[..., t].T)).sum(1)  # a gradient is residual (outer) features
-        for t in range(len(y_test))
-    ]
+    directions = solve_damped(hessian, damping, head_gradients(w, x_test, y_test))
+    found = influence_along(directions, w, x, y)
     yield total, total
-    return torch.stack(influences, 1).numpy()
+    return found
+
+
+def head_gradients(weights: Tensor, x: Tensor, labels: Tensor) -> Tensor:
+    """float64 (q, n): of the loss on each image by the head's weights, in the order of
+    `weights.flatten()`. x: (n, d + 1), with a 1 for the bias."""
+    residual = head.loss_derivatives(x @ weights.T, labels)[0]
+    return torch.einsum("nc,nd->cdn", residual, x).flatten(0, 1)
+
+
+def influence_along(
+    directions: Tensor, weights: Tensor, x: Tensor, labels: Tensor
+) -> NDArray[np.float64]:
+    """float64 (n, t): minus the slope of each image's loss along each of the directions (q, t),
+    which are (H + lambda I)^-1 grad L(test)."""
+    residual = head.loss_derivatives(x @ weights.T, labels)[0]
+    slopes = [
+        (residual * (x @ direction.view_as(weights).T)).sum(1)  # a gradient: residual (outer) x
+        for direction in directions.unbind(1)
+    ]
+    found: NDArray[np.float64] = -torch.stack(slopes, 1).numpy()
+    return found
 
 
 def network_influence(

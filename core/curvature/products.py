@@ -26,6 +26,7 @@ from core.models.precision import training_precision
 
 Result = TypeVar("Result")
 Yielded = TypeVar("Yielded")
+Said = TypeVar("Said")
 
 
 Work = Generator[None, None, Result]
@@ -53,13 +54,20 @@ def numbered(
 
 def yielding(work: Work[Result], make: Callable[[], Yielded]) -> Generator[Yielded, None, Result]:
     """The same work, but each yield gives what `make` returns."""
+    return telling(work, lambda _: make())
+
+
+def telling(
+    work: Generator[Yielded, None, Result], say: Callable[[Yielded], Said]
+) -> Generator[Said, None, Result]:
+    """The same work, but each yield gives what `say` makes of it."""
     while True:
         try:
-            next(work)
+            found = next(work)
         except StopIteration as stop:
             result: Result = stop.value
             return result
-        yield make()
+        yield say(found)
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:

@@ -41,6 +41,8 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Watch it forget",
         "Compare",
         "Methods",
+        "Influence",
+        "How it works",
     ]
 
 

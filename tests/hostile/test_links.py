@@ -20,6 +20,7 @@ FRONT, CHOOSE, UNLEARN, COMPARE = (
     "pages/2_Unlearn.py",
     "pages/3_Compare.py",
 )
+INFLUENCE = "pages/8_Influence.py"
 HUGE = "9" * 400
 UNREADABLE = "What the link wants forgotten cannot be read"
 LINKS: list[tuple[str, str, dict[str, str], str]] = [
@@ -79,6 +80,9 @@ LINKS: list[tuple[str, str, dict[str, str], str]] = [
     ("run: a picture", UNLEARN, {"run": PICTURE}, "cannot be one"),
     ("run: unknown", UNLEARN, {"run": "__nobody__"}, "cannot be one"),
     ("run: nobody's", UNLEARN, {"run": "nobody"}, "There is no run 'nobody'"),
+    ("photo: a picture", INFLUENCE, {"photo": PICTURE}, "is not the number of one"),
+    ("photo: 400 digits", INFLUENCE, {"photo": HUGE}, "is not the number of one"),
+    ("photo: not there", INFLUENCE, {"photo": "99999"}, "There is no test photo 99999"),
     ("runs: nobody's", COMPARE, {"runs": "a,b,c,d,e"}, "'a', 'b', 'c' and 2 more"),
     (
         "runs: 1,500",

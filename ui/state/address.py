@@ -34,11 +34,13 @@ def read() -> None:
     found, problems = links.from_params(params, session.draft, _find)
     runs, more = links.run_ids(params.get("run"))
     compare, still_more = links.run_ids(params.get("runs"))
+    photo, and_more = links.image_index(params.get("photo"))
     session.draft = session.written = found
     session.run = runs[0] if runs else None
+    session.photo = photo
     if "runs" in params:
         session.compare = session.compare_default = compare
-    session.problems = problems + more + still_more
+    session.problems = problems + more + still_more + and_more
 
 
 def _find(id: str) -> ForgetRequest:

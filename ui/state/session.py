@@ -25,6 +25,8 @@ class Session:
     """The title of the page on screen."""
     run: str | None
     """The run on screen."""
+    photo: int | None
+    """The test photo whose answer is explained."""
     jobs: list[str]
     """The runs that this session has started."""
     compare: list[str]

@@ -16,6 +16,7 @@ def begin(title: str) -> None:
         session.problems = []
         session.address = {}
         session.run = None
+        session.photo = None
         session.jobs = []
         session.compare = session.compare_default = []
         session.page = title

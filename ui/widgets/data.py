@@ -53,18 +53,18 @@ def data_title(name: str) -> str:
     return terms.DATASETS.get(name, short(name))
 
 
-def use_digits() -> None:
-    """A button that leaves for the data set that is always here."""
+def use_digits(page: str = CHOOSE) -> None:
+    """A button that leaves for the data set that is always here. page: the one that it opens."""
     if st.button("Use digits instead", key="use-digits", type="primary"):
         drafts.choose("digits", None)
-        st.switch_page(CHOOSE)
+        st.switch_page(page)
 
 
-def data_or_stop(error: LabError) -> None:
-    """Says why there are no images to work with, offers the digits, and ends the page."""
+def data_or_stop(error: LabError, page: str = CHOOSE) -> None:
+    """Says why there are no images to work with, offers the digits (on that page), and ends."""
     say(error)
     if drafts.draft().dataset != "digits":
-        use_digits()
+        use_digits(page)
     st.stop()
 
 

@@ -13,12 +13,15 @@ from ui.state.session import session
 TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 METHODS = "pages/4_Methods.py"
+INFLUENCE, HOW = "pages/8_Influence.py", "pages/9_How_it_works.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
     UNLEARN: "Watch it forget",
     COMPARE: "Compare",
     METHODS: "Methods",
+    INFLUENCE: "Influence",
+    HOW: "How it works",
 }
 """The pages and what the links to them say: the order is the story."""
 READABLE = """<style>

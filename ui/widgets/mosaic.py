@@ -20,3 +20,8 @@ def mosaic(images: NDArray[np.uint8], scale: int = 1) -> NDArray[np.uint8]:
     whole = cells.reshape(rows, across, 3, 32, 32).transpose(0, 3, 1, 4, 2)
     picture = whole.reshape(rows * 32, across * 32, 3)
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def enlarged(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """uint8 (3, 32, 32) as a picture (height, width, 3), each pixel `scale` wide and high."""
+    return image.transpose(1, 2, 0).repeat(scale, axis=0).repeat(scale, axis=1)

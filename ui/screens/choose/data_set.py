@@ -13,6 +13,7 @@ from ui import links, outside
 from ui.services import images
 from ui.state import drafts, values
 from ui.widgets.data import data_or_stop, images_missing, use_digits
+from ui.widgets.frame import CHOOSE
 from ui.wording import terms
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ def _pick_data() -> None:
     drafts.choose(values.get("choose-data"), None)
 
 
-def images_or_stop() -> tuple[ImageDataset, NDArray[np.float32] | None]:
+def images_or_stop(page: str = CHOOSE) -> tuple[ImageDataset, NDArray[np.float32] | None]:
     """The draft's images and their memorisation scores, if there are any; without images, says
-    what helps and ends the page."""
+    what helps and ends the page. page: where the offer of digits leads."""
     now = drafts.draft()
     have = [name for name in links.DATASETS if images.available(name)]
     if now.dataset not in have:
         images_missing(now.dataset)
-        use_digits()
+        use_digits(page)
         st.stop()
     if len(have) > 1:
         values.put("choose-data", now.dataset)
@@ -47,6 +48,6 @@ def images_or_stop() -> tuple[ImageDataset, NDArray[np.float32] | None]:
         data = images.dataset(now.dataset)
         scores = images.scores(now.dataset)
     except LabError as error:
-        data_or_stop(error)
+        data_or_stop(error, page)
     st.caption(outside.plain(data.source))
     return data, scores
