@@ -46,20 +46,21 @@ class Admission:
         mine = sum(other.owner == job.owner for other in waiting)
         if mine >= limits.waiting_each:
             raise QueueFull(
-                f"You have {mine} runs waiting already, which is as many as one may have.",
+                f"You have {_runs(mine)} waiting already, which is as many as one may have.",
                 "Wait until one starts, or stop one.",
             )
         near = sum(other.address == job.address for other in waiting) if job.address else 0
         if near >= limits.waiting_each * wide:
             raise QueueFull(
-                f"{near} runs from your network wait already, which is as many as one may have.",
+                f"Your network has {_runs(near)} waiting already, as many as one may have.",
                 "Wait until one starts.",
             )
         if len(waiting) >= limits.waiting_all:
             raise QueueFull(
-                f"{len(waiting)} runs wait already, which is as many as this server takes.",
+                f"{_runs(len(waiting))} waiting in all is as many as this server takes.",
                 "Try again in a few minutes.",
             )
+        self._forget_old()
         spent = list(self._spent)
         if running is not None:
             now = self._clock()
@@ -71,9 +72,13 @@ class Admission:
 
     def note(self, job: Job) -> None:
         """A job of this queue has run, until now."""
+        self._forget_old()
         now = self._clock()
-        self._spent = [spent for spent in self._spent if spent.until > now - HOUR]
         self._spent.append(_Spent(now, job.owner, job.address, now - job.started))
+
+    def _forget_old(self) -> None:
+        hour_ago = self._clock() - HOUR
+        self._spent = [spent for spent in self._spent if spent.until > hour_ago]
 
     def overdue(self, job: Job) -> bool:
         """Whether the method of a running job has had its time."""
@@ -115,6 +120,8 @@ def check_plan(plan: Plan, limits: Limits) -> None:
 
 def too_long_to_retrain(plan: Plan, limits: Limits) -> float | None:
     """How long a plan's network was trained (seconds), where that is more than is allowed."""
+    if math.isinf(limits.retrain_minutes):
+        return None
     seconds = seconds_of_training(plan.model, plan.dataset, plan.base)
     return seconds if seconds and seconds > 60 * limits.retrain_minutes else None
 
@@ -128,6 +135,10 @@ def seconds_of_training(model: str, dataset: str, base: str = "base") -> float |
     except LabError:
         return None
     return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
 
 
 def in_minutes(seconds: float) -> str:

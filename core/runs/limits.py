@@ -36,8 +36,9 @@ class Limits:
         5, "as many visitors' worth may come from one network address (an IPv6 network of 64 bits)"
     )
     disk_mb: float = _limit(
-        2000, "megabytes for visitors' runs, their stored choices and retrained networks together"
+        2000, "megabytes for visitors' runs and the networks that they retrained, together"
     )
+    choices_mb: float = _limit(100, "megabytes for choices too long for a link, which names them")
     shared_days: float = _limit(30, "a run whose link was shared is not cleared for so many days")
     weights_mb: float = _limit(0, "the largest file of weights that is taken; 0 for none at all")
 

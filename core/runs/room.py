@@ -1,28 +1,26 @@
-"""Room on the disk of a server that is open to strangers: their runs, the choices that were too
-long for a link, and the networks that their runs retrained stay within a quota. The least recently
-made or shared goes first; a run whose link was shared lately stays, and so does whatever the host
-made from a shell.
+"""Room on the disk of a server that is open to strangers: visitors' runs and the networks that runs
+retrained stay within a quota, the choices that were too long for a link within another. The least
+recently made or shared goes first; a run whose link was shared lately stays, and so do the runs
+that the host made from a shell.
 """
 
 from __future__ import annotations
 
 import json
-import logging
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
 
-from core.files import cache_folder
+from core.files import cache_folder, requests_folder
 from core.runs.limits import Limits
 from core.runs.store import array_files
 from core.runs.store.store import Store
 from core.runs.store.tables import CLEARED, Link, Row
-
-log = logging.getLogger(__name__)
 
 MB = 1e6
 DAY = 86400.0
@@ -38,18 +36,21 @@ class _Kept:
     free: Callable[[], None] | None
 
 
-def requests_folder() -> Path:
-    """Where choices are stored that are too long for a link."""
-    return cache_folder() / "requests"
-
-
-def make_room(store: Store, limits: Limits, idle: bool = True) -> bool:
-    """Clears until the quota is kept; False where what has to stay is more than it. idle: no job
-    runs, so that no retrained network is in use."""
-    most = limits.disk_mb * MB
-    if most == float("inf"):
+def make_room(store: Store, limits: Limits) -> bool:
+    """Clears runs and retrained networks until the quota is kept; False where what has to stay is
+    more than it. Meant for when no job runs, which could use what is cleared."""
+    if math.isinf(limits.disk_mb):
         return True
-    kept = [*_runs(store, limits), *_requests(), *_references(idle)]
+    return _clear([*_runs(store, limits), *_references()], limits.disk_mb * MB)
+
+
+def make_room_for_choices(limits: Limits) -> None:
+    """Clears the stored choices that were longest not opened until their quota is kept."""
+    if not math.isinf(limits.choices_mb):
+        _clear([*_choices()], limits.choices_mb * MB)
+
+
+def _clear(kept: Sequence[_Kept], most: float) -> bool:
     taken = sum(item.bytes for item in kept)
     for item in sorted(kept, key=lambda item: item.used):
         if taken <= most:
@@ -88,12 +89,12 @@ def _runs(store: Store, limits: Limits) -> Iterator[_Kept]:
         yield _Kept(used, _size(file.path), None if stays else partial(clear, store, id))
 
 
-def _requests() -> Iterator[_Kept]:
+def _choices() -> Iterator[_Kept]:
     for file in requests_folder().glob("*.json"):
         yield _Kept(_changed(file), _size(file), partial(file.unlink, missing_ok=True))
 
 
-def _references(idle: bool) -> Iterator[_Kept]:
+def _references() -> Iterator[_Kept]:
     """The retrained networks that came of runs, each with what was measured of it."""
     for manifest in (cache_folder() / "models").glob("*/retrained-*.json"):
         try:
@@ -107,7 +108,7 @@ def _references(idle: bool) -> Iterator[_Kept]:
         # The manifest goes first: what has one is whole.
         files = [manifest, manifest.with_suffix(".safetensors"), *measured]
         size = sum(map(_size, files))
-        yield _Kept(_changed(manifest), size, partial(_unlink, files) if idle else None)
+        yield _Kept(_changed(manifest), size, partial(_unlink, files))
 
 
 def _unlink(files: list[Path]) -> None:

@@ -328,7 +328,7 @@ def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(
     assert not at.exception
     assert not at.warning
     assert "This link shows the result" in texts(at)
-    assert runs.load(at.session_state["run"]).status == "finished"
+    assert runs.load(at.session_state["run"], at.session_state["owner"]).status == "finished"
 
 
 def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -> None:

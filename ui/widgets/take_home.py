@@ -14,6 +14,7 @@ from ui import report
 from ui.services import methods
 from ui.state import address
 from ui.widgets.errors import say
+from ui.widgets.sharing import link_of
 
 
 def link_box(label: str, said: str) -> None:
@@ -29,13 +30,11 @@ def link_box(label: str, said: str) -> None:
             say(error)
 
 
-def exports(run: Run, link: str, key: str) -> None:
-    """Link ("" for a run that is not saved), tables, pictures and report; each file is made when
-    it is asked for."""
+def exports(run: Run, saved: bool, key: str) -> None:
+    """Link (of a run that is saved), tables, pictures and report; each file is made when it is
+    asked for."""
     st.markdown("##### Take it with you")
-    if link:
-        st.code(link, language=None, wrap_lines=True)
-        st.caption("This link shows the result and its settings. It starts nothing.")
+    link = link_of(run.id) if saved else ""
     files: list[tuple[str, str, str, Callable[[], bytes], str]] = [
         ("csv", "Numbers (CSV)", "-metrics.csv", lambda: _csv(report.metrics_table(run)), "table"),
         (

@@ -38,11 +38,7 @@ from core.runs.run_files import (
     run_from_files,
 )
 from core.runs.store import array_files
-from core.runs.store.address import (
-    address_of,
-    array_folder_of,
-    common_folder_of,
-)
+from core.runs.store.address import address_of, array_folder_of, common_folder_of
 from core.runs.store.database import Database
 from core.runs.store.liveness import is_alive, own_lock
 from core.runs.store.recovery import Recovery
@@ -53,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """The runs of one database. Safe to share between threads, and the database between processes.
+    """The runs of one database. Threads may share it, and processes the database.
 
     url: a SQLAlchemy address; else `FORGETTING_LAB_DATABASE`; else SQLite in the cache folder.
     folder: where the array files are; by default one that belongs to this database alone, beside
