@@ -24,6 +24,7 @@ from core.runs.store.access import access_to, share
 from core.runs.store.store import Store
 from tests.core.test_jobs import PLAN, WAIT, Clock, Steps
 from tests.core.test_store import a_run
+from tests.databases import both
 
 LIMITS = Limits(
     run_seconds=60, waiting_each=2, waiting_all=4, hour_seconds=100, visitors_an_address=1.5
@@ -31,9 +32,9 @@ LIMITS = Limits(
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("FORGETTING_LAB_CACHE", str(tmp_path / "cache"))
-    store = Store(shipped=tmp_path / "shipped")
+    store = Store(url, shipped=tmp_path / "shipped")
     yield store
     store.close()
 
@@ -170,6 +171,7 @@ def test_no_long_retraining_and_no_weights_from_outside() -> None:
         check_plan(plan, LOCAL)
 
 
+@both
 def test_a_run_is_its_visitors_until_its_link_is_shared(queue: JobQueue, store: Store) -> None:
     store.save(a_run("mine"), hashed("me"))
     store.save(a_run("from-a-shell"))
@@ -245,6 +247,7 @@ def quota(**limits: float) -> Limits:
     return Limits(**{"shared_days": 30.0, **limits})
 
 
+@both
 def test_the_oldest_unshared_run_goes_first_and_says_so(store: Store) -> None:
     size = max(kept(store, id, days) for id, days in (("a", 3), ("b", 2), ("c", 1), ("d", 0)))
     kept(store, "hosts", 900, owner="")
@@ -271,6 +274,7 @@ def test_a_shared_run_stays_so_many_days(store: Store) -> None:
         store.summary("old")
 
 
+@both
 def test_a_clearing_that_is_cut_off_goes_on_at_the_next_start(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
