@@ -261,7 +261,7 @@ def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> N
     assert not at.exception
     assert "Forgotten, as far as these spies can see." in texts(at)
     assert len(at.get("vega_lite_chart")) == 6
-    assert len(at.get("download_button")) == 4
+    assert len(at.get("download_button")) == 5
     assert "owner" not in at.query_params
     at.select_slider[0].set_value(0).run()
     assert "At step 0 of 40" in texts(at)

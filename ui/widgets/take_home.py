@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.errors import LabError
 from core.runs.run import Run
+from core.runs.shell.command import command_of
 from ui import report
 from ui.services import methods
 from ui.state import address
@@ -44,12 +45,16 @@ def exports(run: Run, saved: bool, key: str) -> None:
             lambda: _csv(report.losses_table(run)),
             "table_rows",
         ),
+        ("plan", "Plan (JSON)", "-plan.json", lambda: report.plan_json(run.plan), "data_object"),
     ]
     if run.after is not None:
         files += [
-            ("png", "Charts (PNG)", "-charts.zip", lambda: report.pictures(run), "image"),
+            ("png", "Charts (PNG, SVG)", "-charts.zip", lambda: report.pictures(run), "image"),
             ("html", "Report (HTML)", ".html", lambda: _page(run, link), "description"),
         ]
+    if run.plan.base == "base":
+        with st.expander("Repeat it from a shell"):
+            st.code(command_of(run.plan), language="bash", wrap_lines=True)
     with st.container(horizontal=True):
         for kind, label, ending, make, icon in files:
             st.download_button(
