@@ -3,6 +3,7 @@ address they make up, and nobody can take more of it than its limits."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import streamlit as st
 
 from core.runs import room
 from core.runs.job import hashed
-from core.runs.limits import Limits
+from core.runs.limits import Limits, variable_of
 from core.runs.store.store import Store
 from core.runs.store.tables import Row
 from tests.app import fakes
@@ -241,6 +242,29 @@ def test_the_shipped_settings_protect() -> None:
     text = (ROOT / ".streamlit" / "config.toml").read_text()
     for option in ("enableXsrfProtection", "enableCORS"):
         assert f"\n{option} = true\n" in text
+
+
+def test_every_limit_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "hosting.md").read_text()
+    for limit in dataclasses.fields(Limits):
+        row = f"| `{variable_of(limit.name)}` | {limit.default:g} | {limit.metadata['says']} |\n"
+        assert row in text
+
+
+def test_the_image_has_what_is_copied_and_no_more() -> None:
+    """What git ignores stays out, secrets first of all; what the app reads is there."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = set(re.findall(r"^COPY (\S+) ", dockerfile, re.MULTILINE))
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+    assert ".streamlit/secrets.toml" in ignored
+    assert all((ROOT / name).exists() for name in copied)
+    assert copied >= {"app.py", "core", "ui", "pages", "models_cache", ".streamlit"}
+    for line in ("USER lab", "FORGETTING_LAB_HOSTED=1", "/_stcore/health"):
+        assert line in dockerfile
+    required = (ROOT / "requirements.txt").read_text()
+    for name, range_ in re.findall(r'"(torch(?:vision)?)([^"]+)"', dockerfile):
+        assert f"\n{name}{range_}\n" in f"\n{required}"
 
 
 def test_a_limit_that_is_no_number_is_one_sentence(
