@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import LabError, NotYours, RunMissing
-from core.runs.admission import Admission, in_minutes
+from core.runs.admission import Admission, check_plan, in_minutes
 from core.runs.job import Job, hashed
 from core.runs.limits import LOCAL, Limits
 from core.runs.plan import Plan
@@ -76,8 +76,11 @@ class JobQueue:
         """
         job = Job(secrets.token_hex(8), plan, hashed(owner_token))
         job.folder, job.address = folder, address
+        check_plan(plan, self.limits)
         with self._changed:
             self._expire()
+            if self._admission.full and self._running is None:
+                self._make_room()
             self._admission.check(job, self._waiting, self._running)
             job.watched = self._clock()
             self._jobs[job.id] = job
