@@ -109,7 +109,8 @@ def pictures(run: Run) -> bytes:
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
   color: #1c2733; background: #fff; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; } figcaption { font-weight: 600; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
+figure { flex: 1 1 18rem; max-width: 26rem; margin: 0 0 1rem; } figcaption { font-weight: 600; }
 figure svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 td, th { padding: .25rem .75rem; text-align: left;
@@ -127,6 +128,16 @@ def head(title: str) -> str:
     )
 
 
+def figures(run: Run) -> str:
+    """The histograms as drawings beside each other."""
+    drawn = "".join(
+        f'<figure role="img" aria-label="{html.escape(chart.description)}"><figcaption>'
+        f"{html.escape(terms.COLUMNS[model])}</figcaption>{svg(chart)}</figure>"
+        for model, chart in histograms(run).items()
+    )
+    return f'<div class="charts">{drawn}</div>'
+
+
 def plan_json(plan: Plan) -> bytes:
     """A plan as a file: what was run, all images of a choice included."""
     return (json.dumps(plan.to_dict(), indent=2, sort_keys=True) + "\n").encode()
@@ -135,11 +146,6 @@ def plan_json(plan: Plan) -> bytes:
 def page(run: Run, link: str, labels: dict[str, str]) -> str:
     """One HTML page with all of it: verdict, pictures, numbers, and how to repeat the run."""
     esc = html.escape
-    figures = "".join(
-        f'<figure role="img" aria-label="{esc(chart.description)}"><figcaption>'
-        f"{esc(terms.COLUMNS[model])}</figcaption>{svg(chart)}</figure>"
-        for model, chart in histograms(run).items()
-    )
     values = "".join(
         f"<tr><td>{esc(terms.SHORT[r.model])}</td><td>{esc(terms.term(r.metric))}</td>"
         f"<td>{_percent(r.value)}</td><td>{_percent(r.low)} to {_percent(r.high)}</td>"
@@ -178,7 +184,7 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
         f"<h1>Forgetting Lab: {esc(titles.plan_title(run.plan, labels))}</h1>"
         f"<p><strong>{esc(verdicts.headline(run))}</strong></p><p>{esc(verdicts.reasons(run))}</p>"
         f"<p>{esc(trap)}</p>"
-        f"<p>{esc(terms.LIMITS)}</p>{figures}"
+        f"<p>{esc(terms.LIMITS)}</p>{figures(run)}"
         f"<h2>The numbers</h2><table><tr><th>Model</th><th>Metric</th><th>Value</th>"
         f"<th>95 % interval</th><th>Images</th></tr>{values}</table><dl>{words}</dl>"
         f"<h2>How to repeat it</h2><table>{table}</table></body></html>"

@@ -110,15 +110,9 @@ def _index(runs: Sequence[Run], rows: Sequence[Mapping[str, Any]], labels: dict[
 def _card(run: Run, labels: dict[str, str]) -> str:
     """A run: what was forgotten, the verdict, before and after, and the way to all of it."""
     esc = html.escape
-    charts = report.histograms(run)
-    figures = "".join(
-        f'<figure role="img" aria-label="{esc(chart.description)}"><figcaption>'
-        f"{esc(terms.COLUMNS[model])}</figcaption>{report.svg(chart)}</figure>"
-        for model, chart in charts.items()
-    )
     return (
         f"<section><h2>{esc(titles.plan_title(run.plan, labels))}</h2>"
-        f"<p><strong>{esc(verdicts.headline(run))}</strong></p>{figures}"
+        f"<p><strong>{esc(verdicts.headline(run))}</strong></p>{report.figures(run)}"
         f'<p><a href="{run.id}.html">All numbers, and how to repeat it</a>. '
         f'<a href="{run.id}-metrics.csv">Numbers (CSV)</a>. '
         f'<a href="{run.id}-plan.json">Plan (JSON)</a>.</p></section>'
