@@ -10,24 +10,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import RESULTS
+from benchmarks.server import AT_REST, CHROMIUM, resident, served
 
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = "/usr/bin/chromium"
 STEP = "Step "
-AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
 DONE = "What these spies cannot see"
 WATCH = """async () => {
   const seen = [];
@@ -61,34 +54,16 @@ def main() -> None:
 def measure(data: Path, visits: int = 5, chromium: str = CHROMIUM) -> dict[str, object]:
     """Seconds and megabytes, from a cache folder in which nothing is yet. data: CIFAR-10's
     folder. visits: of the front page, the first of which is the first that the server has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    cache = tempfile.TemporaryDirectory(prefix="forgetting-lab-", ignore_cleanup_errors=True)
-    environment = {
-        **os.environ,
-        "FORGETTING_LAB_DATA": str(data.resolve()),
-        "FORGETTING_LAB_CACHE": cache.name,
-    }
-    started = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true",
-         f"--server.port={port}"],
-        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_for(f"{address}/_stcore/health")
-        ready = {"server_ready_seconds": round(time.perf_counter() - started, 2)}
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            found = _drive(browser, address, server.pid, visits)
-            browser.close()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        with served(Path(cache), FORGETTING_LAB_DATA=str(data.resolve())) as server:
+            ready = {"server_ready_seconds": round(server.ready, 2)}
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=chromium, args=["--no-sandbox"]
+                )
+                found = _drive(browser, server.address, server.pid, visits)
+                browser.close()
         return ready | found
-    finally:
-        server.terminate()
-        server.wait()
-        cache.cleanup()
 
 
 def _drive(browser: Browser, address: str, server: int, visits: int) -> dict[str, object]:
@@ -97,7 +72,7 @@ def _drive(browser: Browser, address: str, server: int, visits: int) -> dict[str
     found: dict[str, object] = {
         "first_visit_seconds": round(seconds[0], 2),
         "front_page_seconds_median": round(statistics.median(seconds), 2),
-        "memory_after_front_page_mb": _resident(server, "VmRSS"),
+        "memory_after_front_page_mb": resident(server),
     }
     page = browser.new_page()
     for name in ("Choose", "Unlearn", "Compare"):
@@ -113,7 +88,7 @@ def _drive(browser: Browser, address: str, server: int, visits: int) -> dict[str
     between = [b - a for a, b in itertools.pairwise(moments)]
     found["live_update_seconds_median"] = round(statistics.median(between) / 1000, 2)
     page.get_by_text(DONE).first.wait_for(timeout=600_000)
-    found["peak_resident_mb"] = _resident(server, "VmHWM")
+    found["peak_resident_mb"] = resident(server, "VmHWM")
     return found
 
 
@@ -125,24 +100,6 @@ def _front_seconds(page: Page, address: str) -> float:
     seconds = time.perf_counter() - clock
     page.close()
     return seconds
-
-
-def _wait_for(address: str) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError("The server did not start.")
-
-
-def _resident(pid: int, what: str) -> int:
-    """Megabytes: VmRSS now, VmHWM the peak."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(what):
-            return int(line.split()[1]) // 1024
-    return 0
 
 
 if __name__ == "__main__":

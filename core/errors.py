@@ -87,12 +87,16 @@ class RunMissing(BadRequest):
     """No run of that id."""
 
 
+class RunCleared(RunMissing):
+    """A run that was there, and had to make room."""
+
+
 class QueueFull(BadRequest):
-    """One person has too many jobs waiting."""
+    """No more jobs are taken now, from one person or from anybody."""
 
 
 class NotYours(BadRequest):
-    """Only the one who started a run may stop it."""
+    """Only the one who started a run may stop, share or delete it."""
 
 
 class Diverged(LabError):

@@ -34,6 +34,11 @@ def cache_folder() -> Path:
     return folder
 
 
+def requests_folder() -> Path:
+    """Where choices are stored that are too long for a link."""
+    return cache_folder() / "requests"
+
+
 @contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     """A file beside `path` to write to: it takes that place, whole, if the block ends well, and is

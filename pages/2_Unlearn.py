@@ -23,7 +23,7 @@ if run_id is None:
     set_up()
     st.stop()
 try:
-    job = jobs.job(run_id)
+    job = jobs.job(run_id, session.owner)
 except LabError as error:
     address.write()
     errors.say(error)

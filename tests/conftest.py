@@ -11,6 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: a worker ha
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.browser import browser  # noqa: F401
+from tests.databases import postgres, postgres_server, url  # noqa: F401
 
 CIFAR10 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"
 

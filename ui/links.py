@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.data.request_text import parse_request
+from core.data.request_text import parse_request, request_text
 from core.data.requests import MOST_SEED, ForgetRequest
 from core.errors import BadRequest, LabError, short
 from core.runs.plan import Plan
@@ -59,17 +59,10 @@ def is_long(request: ForgetRequest) -> bool:
 
 def forget_text(request: ForgetRequest, keep: Keep | None = None) -> str:
     """The short form without its seed; `keep` stores a long list of indices and gives its id."""
-    if request.kind == "random":
-        return f"random:{request.count if request.fraction is None else repr(request.fraction)}"
-    if request.scores:
-        return f"{request.kind}:{request.count}"
-    if request.kind == "fold":
-        return f"fold:{request.fold}"
-    if request.kind == "classes":
-        if any(set(name) & set(":,{") or name != name.strip() for name in request.classes):
-            return request.to_json()
-        share = "" if request.fraction is None else f":{request.fraction!r}"
-        return f"class:{','.join(request.classes)}{share}"
+    if any(set(name) & set(":,{") or name != name.strip() for name in request.classes):
+        return request.to_json()
+    if request.kind != "indices":
+        return request_text(request)
     if is_long(request) and keep is not None:
         return f"stored:{keep(request)}"
     return "indices:" + ",".join(str(i) for i in request.indices)

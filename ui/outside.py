@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from ui import connection
+
 LOCAL = ("localhost", "127.0.0.1", "::1")
 JOINER = "\u2060"
 """Has no width and is no part of a word: what is cut by it reads the same and is no address."""
@@ -76,7 +78,7 @@ def _places() -> list[str]:
 def _database() -> list[str]:
     """How a database is named that is reached over a network."""
     try:
-        found = urlsplit(os.environ.get("FORGETTING_LAB_DATABASE", ""))
+        found = urlsplit(os.environ.get("FORGETTING_LAB_DATABASE") or connection.database() or "")
     except ValueError:
         return []
     return [word for word in (found.netloc, found.hostname) if word]

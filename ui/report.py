@@ -14,7 +14,9 @@ import pandas as pd
 import vl_convert
 
 from core.metrics.measures import Evaluation
+from core.runs.plan import Plan
 from core.runs.run import MODELS, Run
+from core.runs.shell.command import command_of
 from ui.charts.histograms import histogram, top_share
 from ui.wording import numbers, terms, titles, traps, verdicts
 
@@ -88,33 +90,62 @@ def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     return {**spec, "background": "white", "width": 340}
 
 
+def svg(chart: alt.TopLevelMixin) -> str:
+    """A chart as a drawing on white."""
+    content: str = vl_convert.vegalite_to_svg(_spec(chart))
+    return content
+
+
 def pictures(run: Run) -> bytes:
-    """The histograms as PNG files in one zip archive."""
+    """The histograms as PNG and SVG files in one zip archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for model, chart in histograms(run).items():
             archive.writestr(f"{run.id}-{model}.png", png(chart))
+            archive.writestr(f"{run.id}-{model}.svg", svg(chart))
     return buffer.getvalue()
 
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
   color: #1c2733; background: #fff; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; } figcaption { font-weight: 600; }
-table { border-collapse: collapse; } td, th { padding: .25rem .75rem; text-align: left;
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
+figure { flex: 1 1 18rem; max-width: 26rem; margin: 0 0 1rem; } figcaption { font-weight: 600; }
+figure svg { max-width: 100%; height: auto; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+td, th { padding: .25rem .75rem; text-align: left;
   border-bottom: 1px solid #c9d3dc; vertical-align: top; }
 code { word-break: break-all; }
 """
 
 
+def head(title: str) -> str:
+    """How a page of its own begins, with all that it needs in it."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Forgetting Lab: {html.escape(title)}</title><style>{STYLE}</style></head><body>"
+    )
+
+
+def figures(run: Run) -> str:
+    """The histograms as drawings beside each other."""
+    drawn = "".join(
+        f'<figure role="img" aria-label="{html.escape(chart.description)}"><figcaption>'
+        f"{html.escape(terms.COLUMNS[model])}</figcaption>{svg(chart)}</figure>"
+        for model, chart in histograms(run).items()
+    )
+    return f'<div class="charts">{drawn}</div>'
+
+
+def plan_json(plan: Plan) -> bytes:
+    """A plan as a file: what was run, all images of a choice included."""
+    return (json.dumps(plan.to_dict(), indent=2, sort_keys=True) + "\n").encode()
+
+
 def page(run: Run, link: str, labels: dict[str, str]) -> str:
     """One HTML page with all of it: verdict, pictures, numbers, and how to repeat the run."""
     esc = html.escape
-    figures = "".join(
-        f'<figure role="img" aria-label="{esc(chart.description)}"><figcaption>'
-        f"{esc(terms.COLUMNS[model])}</figcaption>{vl_convert.vegalite_to_svg(_spec(chart))}</figure>"
-        for model, chart in histograms(run).items()
-    )
     values = "".join(
         f"<tr><td>{esc(terms.SHORT[r.model])}</td><td>{esc(terms.term(r.metric))}</td>"
         f"<td>{_percent(r.value)}</td><td>{_percent(r.low)} to {_percent(r.high)}</td>"
@@ -140,6 +171,7 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
         "Seconds": _json(run.seconds),
         "Versions": _json(run.versions),
         "Link": link,
+        "Shell": command_of(run.plan) if run.plan.base == "base" else "",
     }
     table = "".join(
         f"<tr><th scope=row>{esc(k)}</th><td><code>{esc(str(v))}</code></td></tr>"
@@ -148,12 +180,11 @@ def page(run: Run, link: str, labels: dict[str, str]) -> str:
     )
     trap = (traps.trap(run) or "").replace("**", "").replace("*", "")
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Forgetting Lab: '
-        f"{esc(run.plan.request.describe())}</title><style>{STYLE}</style></head><body>"
+        f"{head(run.plan.request.describe())}"
         f"<h1>Forgetting Lab: {esc(titles.plan_title(run.plan, labels))}</h1>"
         f"<p><strong>{esc(verdicts.headline(run))}</strong></p><p>{esc(verdicts.reasons(run))}</p>"
         f"<p>{esc(trap)}</p>"
-        f"<p>{esc(terms.LIMITS)}</p>{figures}"
+        f"<p>{esc(terms.LIMITS)}</p>{figures(run)}"
         f"<h2>The numbers</h2><table><tr><th>Model</th><th>Metric</th><th>Value</th>"
         f"<th>95 % interval</th><th>Images</th></tr>{values}</table><dl>{words}</dl>"
         f"<h2>How to repeat it</h2><table>{table}</table></body></html>"

@@ -179,6 +179,7 @@ def keep_reference(
     recipe = recipe_of(base.manifest, dataset.name)
     manifest = {
         **manifest_of(architecture, dataset, recipe, seed, seconds),
+        "kept_from": "run",
         "request": request.to_dict(),
         "forget_digest": parts.digest,
         "accuracy": {

@@ -33,6 +33,20 @@ def parse_request(text: str, seed: int = 0) -> ForgetRequest:
     return request.checked()
 
 
+def request_text(request: ForgetRequest) -> str:
+    """The inverse, without the seed; of chosen images only "indices:FILE", which holds them."""
+    if request.kind == "random":
+        return f"random:{request.count if request.fraction is None else repr(request.fraction)}"
+    if request.scores:
+        return f"{request.kind}:{request.count}"
+    if request.kind == "fold":
+        return f"fold:{request.fold}"
+    if request.kind == "classes":
+        share = "" if request.fraction is None else f":{request.fraction!r}"
+        return f"class:{','.join(request.classes)}{share}"
+    return "indices:FILE"
+
+
 def _parsed(kind: str, rest: str, seed: int) -> ForgetRequest | None:
     if not rest:
         return None

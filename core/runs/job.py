@@ -25,11 +25,13 @@ def hashed(owner_token: str) -> str:
 class Job:
     """A plan on its way to a run. Read from any thread; only the queue writes.
 
-    id: also the run's. state: "waiting", "running", then "finished", "partial" (stopped, what was
-    done is kept) or "failed" (or stopped before it began: then there is no run). latest: the last
-    snapshot. run: set when it has ended. error: one sentence, also why a job was stopped for its
-    owner, "" where all went well. unsaved: why the run is in memory only, a sentence, "" where it
-    is saved; see `JobQueue.save_again`.
+    id: also the run's. owner: sha256 of the starter's token. address: where on the network it was
+    submitted, "" where nobody knows. started: when it began to run, by the queue's clock. state:
+    "waiting", "running", then "finished", "partial" (stopped, what was done is kept) or "failed"
+    (or stopped before it began: then there is no run). latest: the last snapshot. run: set when it
+    has ended. error: one sentence, also why a job was stopped for its owner, "" where all went
+    well. unsaved: why the run is in memory only, a sentence, "" where it is saved; see
+    `JobQueue.save_again`.
     """
 
     def __init__(self, id: str, plan: Plan, owner: str = "", state: State = "waiting") -> None:
@@ -42,12 +44,26 @@ class Job:
         self.error = ""
         self.unsaved = ""
         self.folder: str | Path | None = None
+        self.address = ""
         self.watched = 0.0
+        self.started = 0.0
         self._stop = threading.Event()
         self._reason = ""
         self._snapshots: list[Snapshot] = []
         self._stride = 1
         self._seen = 0
+
+    @classmethod
+    def of_run(cls, run: Run, owner: str) -> Job:
+        """What stands for a run that the store has."""
+        states: dict[str, State] = {"interrupted": "failed"}
+        job = cls(run.id, run.plan, owner, states.get(run.status, run.status))  # type: ignore[arg-type]
+        job.error = run.error
+        if run.status not in ("running", "interrupted"):  # those have nothing but their plan
+            job.run = run
+        for snapshot in run.replay:
+            job._add(snapshot)
+        return job
 
     @property
     def alive(self) -> bool:

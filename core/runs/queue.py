@@ -8,8 +8,6 @@ watched for a while is cancelled.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hmac
 import logging
 import secrets
@@ -18,11 +16,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import LabError, NotYours, QueueFull, RunMissing
-from core.runs.job import Job, State, hashed
+from core.errors import LabError, NotYours, RunMissing
+from core.runs.admission import Admission, check_plan, in_minutes
+from core.runs.job import Job, hashed
+from core.runs.limits import LOCAL, Limits
 from core.runs.plan import Plan
-from core.runs.record import NotSaved, Runner, in_core, record
-from core.runs.run import Run, Snapshot
+from core.runs.record import Runner, in_core
+from core.runs.recorded_job import recorded
+from core.runs.room import make_room
+from core.runs.run import Run
+from core.runs.store.access import access_to
 from core.runs.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,7 @@ class JobQueue:
     """The queue of a process and the thread that works through it.
 
     store: where runs go. runner: does the work; in its own thread. grace_seconds: a job that nobody
-    watches for longer is cancelled. waiting_each: jobs that one owner may have waiting.
+    watches for longer is cancelled. limits: on what is taken, and on how long a job runs.
     kept: ended jobs that stay in memory; older ones are read from the store, but for those with a
     result that could not be saved.
     clock: seconds, for tests. recovered: the runs that a dead process had left unfinished.
@@ -43,7 +46,7 @@ class JobQueue:
         store: Store,
         runner: Runner = in_core,
         grace_seconds: float = 120.0,
-        waiting_each: int = 3,
+        limits: Limits = LOCAL,
         kept: int = 20,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,7 +54,8 @@ class JobQueue:
         self.grace_seconds = grace_seconds
         self.recovered = store.recover()
         self._runner = runner
-        self._waiting_each = waiting_each
+        self.limits = limits
+        self._admission = Admission(limits, clock)
         self._kept = kept
         self._clock = clock
         self._jobs: dict[str, Job] = {}
@@ -61,22 +65,23 @@ class JobQueue:
         self._saving = threading.Lock()
         self._worker: threading.Thread | None = None
 
-    def submit(self, plan: Plan, owner_token: str, folder: str | Path | None = None) -> Job:
-        """Queues a plan and starts watching it. Raises QueueFull.
+    def submit(
+        self, plan: Plan, owner_token: str, folder: str | Path | None = None, address: str = ""
+    ) -> Job:
+        """Queues a plan and starts watching it. Raises QueueFull, or BadRequest for a plan that the
+        limits forbid.
 
         owner_token: a secret of the one who submits, needed to cancel. folder: where the images
-        are, None for the usual places.
+        are, None for the usual places. address: see `core.runs.admission.network_of`.
         """
         job = Job(secrets.token_hex(8), plan, hashed(owner_token))
-        job.folder = folder
+        job.folder, job.address = folder, address
+        check_plan(plan, self.limits)
         with self._changed:
             self._expire()
-            waiting = sum(hmac.compare_digest(other.owner, job.owner) for other in self._waiting)
-            if waiting >= self._waiting_each:
-                raise QueueFull(
-                    f"You have {waiting} runs waiting already, which is as many as one may have.",
-                    "Wait until one starts, or stop one.",
-                )
+            if self._admission.full and self._running is None:
+                self._make_room()
+            self._admission.check(job, self._waiting, self._running)
             job.watched = self._clock()
             self._jobs[job.id] = job
             self._waiting.append(job)
@@ -94,14 +99,21 @@ class JobQueue:
         run = self.store.load(id)
         if run.status == "running" and self.store.settle(id):  # another process's, which has died
             run = self.store.load(id)
-        states: dict[str, State] = {"interrupted": "failed"}
-        job = Job(run.id, run.plan, state=states.get(run.status, run.status))  # type: ignore[arg-type]
-        job.error = run.error
-        if run.status not in ("running", "interrupted"):  # those have nothing but their plan
-            job.run = run
-        for snapshot in run.replay:
-            job._add(snapshot)
-        return job
+        return Job.of_run(run, self.owner_of(id))
+
+    def owner_of(self, id: str) -> str:
+        """sha256 of the starter's token, "" where nobody is known to be."""
+        with self._changed:
+            if id in self._jobs:
+                return self._jobs[id].owner
+        found = access_to(self.store, id)
+        return found.owner if found else ""
+
+    def forget(self, id: str) -> None:
+        """Drops a job that has ended from memory; the store keeps its run."""
+        with self._changed:
+            if id in self._jobs and not self._jobs[id].alive:
+                del self._jobs[id]
 
     def queue_position(self, id: str) -> int | None:
         """0 while the job runs, 1 for the next one, and so on; None once it has ended."""
@@ -196,7 +208,7 @@ class JobQueue:
                 if not self._waiting:
                     continue
                 job = self._running = self._waiting.pop(0)
-                job.state = "running"
+                job.state, job.started = "running", self._clock()
                 self._changed.notify_all()
             run, unsaved = self._recorded(job)
             with self._changed:
@@ -207,43 +219,31 @@ class JobQueue:
                 )
                 job.state = run.status  # type: ignore[assignment]
                 self._running = None
+                self._admission.note(job)
                 self._forget_old()
                 self._changed.notify_all()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Between two jobs: nothing that is cleared is in use then."""
+        try:
+            self._admission.full = not make_room(self.store, self.limits)
+        except Exception:  # this thread must go on with the next job
+            log.exception("no room could be made for runs")
 
     def _recorded(self, job: Job) -> tuple[Run, str]:
-        """Runs a job; its run, and why that could not be saved, "" where it was."""
-
         def stop() -> bool:
-            if not job._stop.is_set() and self._unwatched(job):
+            late = self._admission.overdue(job)
+            if not job._stop.is_set() and (late or self._unwatched(job)):
                 with self._changed:
                     self._expire()
+                    if late:
+                        most = in_minutes(self.limits.run_seconds)
+                        self._stop(job, f"Stopped after {most}, as long as a run may take here.")
             return job._stop.is_set()
 
-        run = Run.begun(job.id, job.plan)
-        items = record(
-            job.plan,
-            self.store,
-            stop,
-            id=job.id,
-            runner=functools.partial(self._runner, folder=job.folder),
-            owner=job.owner,
-            why_stopped=lambda: job._reason,
-            clock=self._clock,
-        )
-        try:
-            for item in items:
-                if isinstance(item, Snapshot):
-                    job._add(item)
-                    with self._changed:
-                        self._expire()
-                else:
-                    run = item
-                    if run.status == "running":
-                        job.run = run
-        except NotSaved as error:
-            return error.run, str(error)
-        except BaseException as error:  # SystemExit too: this thread must go on with the next job
-            log.info("job %s: %s", job.id, error)
-            if run.status == "running":
-                run = dataclasses.replace(run, status="failed", error=str(error))
-        return run, ""
+        def tick() -> None:
+            with self._changed:
+                self._expire()
+
+        return recorded(job, self.store, self._runner, stop, tick, self._clock)

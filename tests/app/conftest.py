@@ -40,7 +40,9 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[fakes.Runner]:
     """What the queue's jobs do; it waits half-way until `release` is set."""
     fake = fakes.Runner()
     real = core.runs.queue.JobQueue
-    monkeypatch.setattr(core.runs.queue, "JobQueue", lambda store: real(store, fake))
+    monkeypatch.setattr(
+        core.runs.queue, "JobQueue", lambda store, **more: real(store, fake, **more)
+    )
     yield fake
     fake.release.set()
     assert jobs.queue().join(10)

@@ -38,7 +38,7 @@ def test_a_damaged_database_can_be_set_aside(open_page: Open, keep, page: str) -
     assert not at.exception
     assert not at.error
     assert list(file.parent.glob("runs.sqlite.broken-*"))
-    assert runs.load("kept").after is not None
+    assert runs.load("kept", "").after is not None
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -61,11 +61,11 @@ def test_a_database_that_is_gone_is_said_and_made_again(open_page: Open, keep) -
     assert "its file is gone" in at.error[0].value
     at.button(key="set-aside").click().run()
     assert not at.exception
-    assert runs.load("kept").after is not None
+    assert runs.load("kept", "").after is not None
 
 
 def test_a_database_that_cannot_be_used_now_is_not_set_aside(open_page: Open, monkeypatch) -> None:
-    def refuse(store: object) -> None:
+    def refuse(store: object, **_: object) -> None:
         raise StoreUnavailable("The database of finished runs cannot be used now: locked.")
 
     monkeypatch.setattr(core.runs.queue, "JobQueue", refuse)
@@ -145,6 +145,6 @@ def test_an_array_file_that_cannot_be_read_is_said_after_a_repair(open_page: Ope
     at.button(key="set-aside").click().run()
     assert not at.exception
     assert "1 array file could not be read and was kept as" in at.warning[0].value
-    assert runs.load("kept").after is not None
+    assert runs.load("kept", "").after is not None
     at.button(key="dismiss-notes").click().run()
     assert not at.warning

@@ -261,7 +261,7 @@ def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> N
     assert not at.exception
     assert "Forgotten, as far as these spies can see." in texts(at)
     assert len(at.get("vega_lite_chart")) == 6
-    assert len(at.get("download_button")) == 4
+    assert len(at.get("download_button")) == 5
     assert "owner" not in at.query_params
     at.select_slider[0].set_value(0).run()
     assert "At step 0 of 40" in texts(at)
@@ -328,7 +328,7 @@ def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(
     assert not at.exception
     assert not at.warning
     assert "This link shows the result" in texts(at)
-    assert runs.load(at.session_state["run"]).status == "finished"
+    assert runs.load(at.session_state["run"], at.session_state["owner"]).status == "finished"
 
 
 def test_a_run_of_a_server_that_died_is_told_at_the_next_tick(open_page: Open) -> None:

@@ -24,6 +24,7 @@ from core.errors import (
     StoreUnavailable,
 )
 from core.runs.job import SNAPSHOTS_KEPT, Job, hashed
+from core.runs.limits import LOCAL
 from core.runs.plan import Plan
 from core.runs.queue import JobQueue
 from core.runs.run import Probe, Run, Snapshot
@@ -371,7 +372,9 @@ def test_old_jobs_come_from_the_store(store: Store, clock: Clock) -> None:
         yield from replay
         yield dataclasses.replace(finished(run_id, plan, 10), replay=replay)
 
-    queue = JobQueue(store, runner, kept=2, waiting_each=10, clock=clock)
+    queue = JobQueue(
+        store, runner, kept=2, limits=dataclasses.replace(LOCAL, waiting_each=10), clock=clock
+    )
     jobs = [queue.submit(PLAN, "me") for _ in range(5)]
     assert queue.join(WAIT)
     assert len(queue._jobs) == 2
@@ -500,7 +503,9 @@ def test_an_unsaved_result_stays_in_memory(
     def runner(plan: Plan, *, run_id: str, **more: Any) -> Iterator[Snapshot | Run]:
         yield finished(run_id, plan, 10)
 
-    queue = JobQueue(store, runner, kept=1, waiting_each=10, clock=clock)
+    queue = JobQueue(
+        store, runner, kept=1, limits=dataclasses.replace(LOCAL, waiting_each=10), clock=clock
+    )
     jobs = [queue.submit(PLAN, "me") for _ in range(4)]
     assert queue.join(WAIT)
     full(False)

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from core.runs.store import liveness
 from core.runs.store.store import Store
 from core.runs.store.tables import Row
 from tests.core.test_store import a_run, age
+from tests.databases import both
 from tests.killed import killed
 
 BEGIN = """
@@ -67,11 +67,6 @@ time.sleep(600)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/lab.sqlite"
-
-
-@pytest.fixture
 def store(url: str) -> Any:
     with contextlib.closing(Store(url)) as store:
         yield store
@@ -106,6 +101,7 @@ def lock_files(store: Store) -> set[str]:
     return {path.name for path in liveness.lock_folder(store.folder).iterdir()}
 
 
+@both
 def test_another_process_is_alive_until_it_is_killed(store: Store, url: str) -> None:
     with working(WORK, url) as (child, _):
         set_row(store, "theirs", last_progress=0.0)  # its silence says nothing
@@ -116,6 +112,7 @@ def test_another_process_is_alive_until_it_is_killed(store: Store, url: str) -> 
     assert store.summary("theirs").status == "interrupted"
 
 
+@both
 def test_a_killed_process_that_nobody_has_collected_is_dead(store: Store, url: str) -> None:
     with working(WORK, url) as (child, _):
         child.kill()
@@ -125,6 +122,7 @@ def test_a_killed_process_that_nobody_has_collected_is_dead(store: Store, url: s
         assert dead
 
 
+@both
 def test_asking_for_ones_own_run_does_not_let_go_of_its_lock(store: Store, url: str) -> None:
     store.begin(a_run("mine"))
     set_row(store, "mine", last_progress=0.0)
@@ -218,6 +216,7 @@ def test_a_forked_child_has_a_lock_of_its_own(store: Store, url: str) -> None:
         assert not store.settle("theirs")
 
 
+@both
 @pytest.mark.parametrize("lock_file", ["", "not-here.lock", "..", "../lab.sqlite"])
 def test_where_no_lock_can_be_asked_for_progress_decides(store: Store, lock_file: str) -> None:
     """An older version's run, another disk, or a row that makes no sense."""
@@ -238,6 +237,7 @@ def test_a_run_begins_where_no_lock_can_be_had(store: Store) -> None:
     assert store.settle("run-1")
 
 
+@both
 def test_the_lock_files_of_the_dead_go(store: Store, url: str) -> None:
     store.begin(a_run("mine"))
     mine = liveness.own_lock(store.folder)

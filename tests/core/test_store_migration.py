@@ -10,15 +10,16 @@ import math
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine.default import DefaultDialect
 
 from core.data.requests import ForgetRequest
@@ -26,9 +27,11 @@ from core.errors import RunMissing, StoreCorrupt
 from core.metrics.measures import Measure
 from core.runs.run import Run
 from core.runs.run_files import fields_of, pack, to_json
+from core.runs.store import address as addresses
 from core.runs.store import array_files, tables
 from core.runs.store.store import Store
 from tests.core.test_store import a_run, flat
+from tests.databases import both
 
 OLD_TABLES = """
 CREATE TABLE forgetting_lab_schema (
@@ -59,7 +62,7 @@ CREATE TABLE runs (
     pid INTEGER NOT NULL,
     host VARCHAR(255) NOT NULL,
     process_start VARCHAR(80) NOT NULL,
-    last_progress DOUBLE NOT NULL,
+    last_progress DOUBLE PRECISION NOT NULL,
     PRIMARY KEY (id)
 );
 CREATE INDEX ix_runs_created ON runs (created);
@@ -117,36 +120,46 @@ def runs() -> list[Run]:
 
 
 @pytest.fixture
-def older(tmp_path: Path) -> Any:
+def older(url: str) -> Any:
     """Makes the database of an older version, with some runs, a deleted one and one of which no
     sense can be made, and gives its address."""
 
     def make(version: int, runs: list[Run]) -> str:
-        file, folder = tmp_path / "lab.sqlite", tmp_path / "lab.sqlite.runs"
+        folder = addresses.array_folder_of(addresses.address_of(url), None)
         rows = [old_row(run, version, folder) for run in runs]
         rows.append(old_row(a_run("deleted"), version, folder) | {"status": tables.DELETED})
         rows.append(old_row(a_run("bad"), version, folder) | {"metrics": '{"before": '})
-        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
-            connection.executescript(OLD_TABLES)
-            connection.execute("INSERT INTO forgetting_lab_schema VALUES (1, ?)", (version,))
+        requests = [
+            {"id": run.id, "request": run.plan.request.to_json()}
+            for run in [*runs, a_run("deleted"), a_run("bad")]
+            if run.plan.request.kind == "indices"
+        ]
+        with connected(url) as connection, connection.begin():
+            for statement in OLD_TABLES.split(";\n"):
+                connection.execute(text(statement))
+            schema = "INSERT INTO forgetting_lab_schema VALUES (1, :version)"
+            connection.execute(text(schema), {"version": version})
             for row in rows:
                 names = ", ".join(row)
                 places = ", ".join(f":{name}" for name in row)
-                connection.execute(f"INSERT INTO runs ({names}) VALUES ({places})", row)
+                connection.execute(text(f"INSERT INTO runs ({names}) VALUES ({places})"), row)
             if version == 1:
-                connection.execute("DROP TABLE run_requests")
+                connection.execute(text("DROP TABLE run_requests"))
             else:
-                connection.executemany(
-                    "INSERT INTO run_requests VALUES (?, ?)",
-                    [
-                        (run.id, run.plan.request.to_json())
-                        for run in [*runs, a_run("deleted"), a_run("bad")]
-                        if run.plan.request.kind == "indices"
-                    ],
+                connection.execute(
+                    text("INSERT INTO run_requests VALUES (:id, :request)"), requests
                 )
-        return f"sqlite:///{file}"
+        return url
 
     return make
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 def assert_all_there(url: str, runs: list[Run]) -> None:
@@ -169,23 +182,47 @@ def assert_all_there(url: str, runs: list[Run]) -> None:
         assert version == tables.SCHEMA_VERSION
         assert json.loads(records["bad"])["unread"]["metrics"] == '{"before": '
         assert max(map(len, records.values())) < 20_000  # 25,000 indices are not among it
-    file = Path(url.removeprefix("sqlite:///"))
-    with contextlib.closing(Store(f"sqlite:///{file.with_name('new.sqlite')}")) as new:
-        assert tables_of(file) == tables_of(new.database.file)
+    with tempfile.TemporaryDirectory() as folder:
+        Store(f"sqlite:///{folder}/new.sqlite").close()
+        assert tables_of(url) == tables_of(f"sqlite:///{folder}/new.sqlite")
 
 
-def tables_of(file: Path | None) -> dict[str, str]:
-    assert file
-    with contextlib.closing(sqlite3.connect(file)) as connection:
-        found = connection.execute("SELECT name, sql FROM sqlite_master").fetchall()
-    return {name: "".join((sql or "").split()) for name, sql in found}
+def tables_of(url: str) -> dict[str, Any]:
+    """The columns and indexes of each table, by the names of both."""
+    with connected(url) as connection:
+        look = inspect(connection)
+        return {
+            table: (
+                [(column["name"], column["nullable"]) for column in look.get_columns(table)],
+                look.get_pk_constraint(table)["constrained_columns"],
+                sorted((index["name"], index["column_names"]) for index in look.get_indexes(table)),
+            )
+            for table in look.get_table_names()
+        }
 
 
+@both
 @pytest.mark.parametrize("version", [1, 2])
 def test_every_run_is_there_as_it_was(older: Any, runs: list[Run], version: int) -> None:
     url = older(version, runs)
     for _ in range(2):
         assert_all_there(url, runs)
+
+
+@both
+def test_version_3_learns_of_links_and_owners(url: str, runs: list[Run]) -> None:
+    with contextlib.closing(Store(url)) as store:
+        newest = tables_of(url)
+        for run in runs[:-1]:
+            store.save(run, f"owner of {run.id}")
+    with connected(url) as connection, connection.begin():
+        connection.execute(text("DROP TABLE run_links"))
+        connection.execute(text("DROP INDEX ix_runs_owner"))
+        connection.execute(text("UPDATE forgetting_lab_schema SET version = 3"))
+    with contextlib.closing(Store(url)) as store:
+        assert tables_of(url) == newest
+        for run in runs[:-1]:
+            assert flat(store.load(run.id)) == flat(run)
 
 
 class Cut(BaseException):
@@ -227,16 +264,16 @@ def test_what_was_cut_off_goes_on_at_the_next_opening(
     """Also where the database cannot undo changes of tables, so that every write stays."""
     runs = runs[3:5] + runs[-1:]  # a long list, none, and one that runs
     url = older(version, runs)
-    file, kept = tmp_path / "lab.sqlite", tmp_path / "kept"
-    before = tables_of(file)
+    kept = tmp_path / "kept"
+    before = tables_of(url)
     shutil.copytree(tmp_path, kept)
     for after in itertools.count():
         with cut_off(after) as died, monkeypatch.context() as patch:
             if not undoes:
                 patch.setattr(DefaultDialect, "do_rollback", DefaultDialect.do_commit)
             Store(url).close()
-        if died[0] and undoes and version == 2:
-            assert tables_of(file) == before
+        if died[0] and undoes:
+            assert tables_of(url) == before
         assert_all_there(url, runs)
         if not died[0]:
             break
@@ -268,6 +305,7 @@ def start(code: str, *arguments: str) -> subprocess.Popen[str]:
     return child
 
 
+@both
 def test_two_that_open_at_once_renew_it_once(older: Any, runs: list[Run]) -> None:
     url = older(2, runs)
     children = [start(OPENING, url) for _ in range(2)]
@@ -294,6 +332,7 @@ Store(sys.argv[1])
 """
 
 
+@both
 def test_one_that_is_killed_leaves_it_as_it_was(older: Any, runs: list[Run]) -> None:
     url = older(2, runs)
     child = start(KILLED, url)

@@ -71,10 +71,6 @@ def off(model: str, dataset: str, kind: Kind) -> FoldError | None:
 @st.cache_data(show_spinner=False)
 def seconds_of_training(model: str, dataset: str) -> float | None:
     """How long the base was trained where it was trained; None where nobody knows."""
-    from core.checkpoints import storage
+    from core.runs import admission
 
-    try:
-        seconds = storage.find(model, dataset).manifest.get("seconds")
-    except LabError:
-        return None
-    return float(seconds) if isinstance(seconds, int | float) else None
+    return admission.seconds_of_training(model, dataset)

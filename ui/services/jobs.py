@@ -6,7 +6,6 @@ store only once its result is drawn. The queue lives once a process, in Streamli
 
 from __future__ import annotations
 
-import hmac
 import logging
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ import streamlit as st
 from core.errors import LabError
 from core.runs.plan import Plan
 from core.runs.summary import RunSummary
-from ui import links
-from ui.services import long_choices, shipped
+from ui import connection, links, outside
+from ui.services import hosting, long_choices, shipped
 
 if TYPE_CHECKING:
     from core.runs.job import Job
@@ -28,20 +27,32 @@ log = logging.getLogger(__name__)
 @st.cache_resource(show_spinner=False)
 def queue() -> JobQueue:
     """The queue of this process, with its store. Raises LabError; the next call tries again."""
+    hosting.check_server()
     from core.runs.queue import JobQueue
     from core.runs.store.store import Store
 
-    return JobQueue(Store(shipped=shipped.runs_folder()))
+    limits = hosting.limits()
+    return JobQueue(Store(connection.database(), shipped=shipped.runs_folder()), limits=limits)
 
 
-def lost() -> list[RunSummary]:
-    """The runs that a crash had cut short when this process started; the screens take out of it."""
-    return queue().recovered
+def lost(owner: str) -> list[RunSummary]:
+    """The runs that a crash had cut short when this process started, until they are dismissed;
+    where strangers share the server, this visitor's own."""
+    from core.runs.job import hashed
+
+    found = queue().recovered
+    return [run for run in found if run.owner == hashed(owner)] if outside.hosted() else [*found]
 
 
-def submit(plan: Plan, owner: str) -> Job:
-    """Puts a plan into the queue, and keeps a long choice for its links. Raises LabError."""
-    job = queue().submit(plan, owner)
+def dismiss(run: RunSummary) -> None:
+    """Nothing more is said of a lost run."""
+    queue().recovered.remove(run)
+
+
+def submit(plan: Plan, owner: str, address: str = "") -> Job:
+    """Puts a plan into the queue, and keeps a long choice for its links. address: where on the
+    network the visitor is, "" where nobody knows. Raises LabError."""
+    job = queue().submit(plan, owner, address=address)
     if links.is_long(plan.request):
         try:
             long_choices.keep(plan.request)
@@ -50,8 +61,18 @@ def submit(plan: Plan, owner: str) -> Job:
     return job
 
 
-def job(id: str) -> Job:
-    """The job of a run, also of an earlier process. Raises LabError."""
+def check_seen(id: str, owner: str) -> None:
+    """Raises RunMissing for another visitor's run that is not shared, where strangers share the
+    server."""
+    from core.runs.visitors import check_seen
+
+    if outside.hosted():
+        check_seen(queue(), id, owner)
+
+
+def job(id: str, owner: str) -> Job:
+    """The job of a run that this visitor may see, also of an earlier process. Raises LabError."""
+    check_seen(id, owner)
     return queue().get(id)
 
 
@@ -75,8 +96,29 @@ def save_again(id: str) -> None:
     queue().save_again(id)
 
 
-def owned(job: Job, owner: str) -> bool:
-    """Whether this token may stop the job."""
-    from core.runs.job import hashed
+def owned(id: str, owner: str) -> bool:
+    """Whether this token may stop, share and delete a run."""
+    from core.runs.visitors import owns
 
-    return hmac.compare_digest(job.owner, hashed(owner))
+    return owns(queue(), id, owner)
+
+
+def is_shared(id: str) -> bool:
+    """Whether the link of a run was given away."""
+    from core.runs.visitors import is_shared
+
+    return is_shared(queue(), id)
+
+
+def set_shared(id: str, owner: str, shared: bool) -> None:
+    """Lets others see a run, or no longer. Raises LabError for anybody but its owner."""
+    from core.runs.visitors import set_shared
+
+    set_shared(queue(), id, owner, shared)
+
+
+def delete(id: str, owner: str) -> None:
+    """Deletes a run that has ended. Raises LabError for anybody but its owner."""
+    from core.runs.visitors import delete
+
+    delete(queue(), id, owner)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest, LabError
-from core.files import cache_folder
+from core.files import requests_folder
 from core.runs.run_files import write_file
-from ui import links
+from ui import links, outside
+from ui.services import hosting
 
 
 def id_of(request: ForgetRequest) -> str:
@@ -19,10 +21,11 @@ def id_of(request: ForgetRequest) -> str:
 def keep(request: ForgetRequest) -> str:
     """Stores a request that is too long for a link; gives its id. Raises LabError."""
     id = id_of(request)
-    path = cache_folder() / "requests" / f"{id}.json"
+    path = requests_folder() / f"{id}.json"
     try:
         if not path.exists():
             write_file(path, request.to_json().encode())
+            _make_room()
     except OSError as error:
         raise LabError(
             "A choice of so many images has a link only once it is stored, and this server cannot "
@@ -32,13 +35,23 @@ def keep(request: ForgetRequest) -> str:
     return id
 
 
+def _make_room() -> None:
+    from core.runs.room import make_room_for_choices  # imports SQLAlchemy
+
+    make_room_for_choices(hosting.limits())
+
+
 def find(id: str) -> ForgetRequest:
     """The inverse of `keep`. Raises BadRequest."""
     try:
-        text = (cache_folder() / "requests" / f"{id}.json").read_text()
+        path = requests_folder() / f"{id}.json"
+        text = path.read_text()
+        with contextlib.suppress(OSError):
+            path.touch()  # the last ones to be opened are kept longest
     except OSError as error:
         raise BadRequest(
             "The chosen images that this link names are not on this server."
+            + " It clears those that nobody has opened for long." * outside.hosted()
         ) from error
     except UnicodeDecodeError as error:
         raise BadRequest(

@@ -38,6 +38,17 @@ def token() -> str:
     return kept if _is_token(kept) else secrets.token_hex(12)
 
 
+def address() -> str:
+    """Where on the network this visitor is, "" where nobody knows: for quotas, never for rights.
+
+    Streamlit's server believes a proxy's X-Forwarded-For where it runs on this machine, or where
+    FORWARDED_ALLOW_IPS names it; a header that a visitor sends counts for nothing.
+    """
+    from core.runs.admission import network_of
+
+    return network_of(st.context.ip_address)
+
+
 def _is_token(value: object) -> bool:
     """Whether what a browser sent can be a token; anything can stand there."""
     return isinstance(value, str) and bool(TOKEN.fullmatch(value))

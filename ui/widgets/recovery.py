@@ -8,6 +8,7 @@ from core.errors import LabError, StoreCorrupt
 from ui import outside
 from ui.services import jobs, runs
 from ui.state import drafts
+from ui.state.session import session
 from ui.widgets.errors import say
 from ui.widgets.frame import UNLEARN
 from ui.wording import titles
@@ -37,15 +38,15 @@ def service_or_stop() -> None:
 
 
 def lost_runs() -> None:
-    """Says which runs a crash cut short, and offers to start them again; to whoever sits at this
-    machine also what became of array files that could not be read."""
+    """Says which runs a crash cut short, and offers to start them again: to a stranger their own,
+    to whoever sits at this machine all, and what became of array files that could not be read."""
     notes = runs.store().notes
     if notes and not outside.hosted():
         st.warning(outside.plain(" ".join(notes)), icon=":material/inventory_2:")
         if st.button("Dismiss", key="dismiss-notes", type="tertiary"):
             notes.clear()
             st.rerun()
-    for summary in jobs.lost():
+    for summary in jobs.lost(session.owner):
         with st.container(border=True, key=f"lost-{summary.id}"):
             st.markdown(
                 f":material/power_off: **{outside.plain(titles.plan_title(summary.plan))}.** "
@@ -53,9 +54,9 @@ def lost_runs() -> None:
             )
             with st.container(horizontal=True):
                 if st.button("Set it up again", key=f"again-{summary.id}"):
-                    jobs.lost().remove(summary)
+                    jobs.dismiss(summary)
                     drafts.take_up(summary.plan)
                     st.switch_page(UNLEARN)
                 if st.button("Dismiss", key=f"dismiss-{summary.id}", type="tertiary"):
-                    jobs.lost().remove(summary)
+                    jobs.dismiss(summary)
                     st.rerun()

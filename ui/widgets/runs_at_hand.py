@@ -27,7 +27,7 @@ def _own_jobs() -> list[Job]:
     found = []
     for id in dict.fromkeys([*session.jobs, session.run]):
         try:
-            job = jobs.job(id) if id else None
+            job = jobs.job(id, session.owner) if id else None
         except LabError:
             continue
         if job is not None and job.alive:

@@ -10,10 +10,12 @@ import streamlit as st
 
 from core.errors import LabError
 from core.runs.run import Run
+from core.runs.shell.command import command_of
 from ui import report
 from ui.services import methods
 from ui.state import address
 from ui.widgets.errors import say
+from ui.widgets.sharing import link_of
 
 
 def link_box(label: str, said: str) -> None:
@@ -29,13 +31,11 @@ def link_box(label: str, said: str) -> None:
             say(error)
 
 
-def exports(run: Run, link: str, key: str) -> None:
-    """Link ("" for a run that is not saved), tables, pictures and report; each file is made when
-    it is asked for."""
+def exports(run: Run, saved: bool, key: str) -> None:
+    """Link (of a run that is saved), tables, pictures and report; each file is made when it is
+    asked for."""
     st.markdown("##### Take it with you")
-    if link:
-        st.code(link, language=None, wrap_lines=True)
-        st.caption("This link shows the result and its settings. It starts nothing.")
+    link = link_of(run.id) if saved else ""
     files: list[tuple[str, str, str, Callable[[], bytes], str]] = [
         ("csv", "Numbers (CSV)", "-metrics.csv", lambda: _csv(report.metrics_table(run)), "table"),
         (
@@ -45,12 +45,16 @@ def exports(run: Run, link: str, key: str) -> None:
             lambda: _csv(report.losses_table(run)),
             "table_rows",
         ),
+        ("plan", "Plan (JSON)", "-plan.json", lambda: report.plan_json(run.plan), "data_object"),
     ]
     if run.after is not None:
         files += [
-            ("png", "Charts (PNG)", "-charts.zip", lambda: report.pictures(run), "image"),
+            ("png", "Charts (PNG, SVG)", "-charts.zip", lambda: report.pictures(run), "image"),
             ("html", "Report (HTML)", ".html", lambda: _page(run, link), "description"),
         ]
+    if run.plan.base == "base":
+        with st.expander("Repeat it from a shell"):
+            st.code(command_of(run.plan), language="bash", wrap_lines=True)
     with st.container(horizontal=True):
         for kind, label, ending, make, icon in files:
             st.download_button(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,21 @@ SQLITE_DAMAGE = {
 
 
 def address_of(url: str | URL | None) -> URL:
+    """`url`, else what the environment names, else SQLite in the cache folder. An address of
+    Postgres that names no driver, as hosts hand them out, gets psycopg where that is installed.
+    Raises BadRequest."""
     named = url or os.environ.get("FORGETTING_LAB_DATABASE")
+    if not named:
+        return URL.create("sqlite", database=str(cache_folder() / "runs.sqlite"))
     try:
-        return (
-            make_url(named)
-            if named
-            else URL.create("sqlite", database=str(cache_folder() / "runs.sqlite"))
-        )
+        address = make_url(named)
     except ArgumentError as error:
         raise bad_address() from error
+    if address.drivername == "postgres":  # which SQLAlchemy does not know
+        address = address.set(drivername="postgresql")
+    if address.drivername == "postgresql" and find_spec("psycopg"):
+        address = address.set(drivername="postgresql+psycopg")
+    return address
 
 
 def connect_args(address: URL) -> dict[str, Any]:
@@ -86,8 +93,16 @@ def array_folder_of(address: URL, named: str | Path | None) -> Path:
     common = common_folder_of(address)
     if file is None:
         # Where it is and who asks, which decides what tables are seen; not the password or driver.
-        parts = (address.get_backend_name(), address.username, address.host, address.port)
-        place = json.dumps([*parts, address.database, address.query.get("options")])
+        parts: list[Any] = [
+            address.get_backend_name(),
+            address.username,
+            address.host,
+            address.port,
+        ]
+        parts += [address.database, address.query.get("options")]
+        # A socket stands in the query.
+        parts += [address.query[key] for key in ("host", "port") if key in address.query]
+        place = json.dumps(parts)
         return common.with_name(f"runs-{hashlib.sha256(place.encode()).hexdigest()[:12]}")
     return common if file.name == "runs.sqlite" else file.with_name(f"{file.name}.runs")
 

@@ -1,7 +1,8 @@
 """Makes the tables of a new database, and brings those of an older version up to date.
 
 Version 1 kept a run's list of chosen images in its row; version 2 apart from it (`Listed`). Both
-had a column for each of most fields of a run, where version 3 has one JSON record.
+had a column for each of most fields of a run, where version 3 has one JSON record. Version 4 knows
+whose link was shared (`Link`), and has an index of owners.
 
 Where the database can undo changes of tables (SQLite, Postgres), all is one transaction. Where it
 cannot, what was cut off goes on at the next opening: the old rows are there until all are renewed.
@@ -28,7 +29,7 @@ OLD_NAME = "runs_before_3"  # of the table of an older version, while it is rene
 def bring_up_to_date(engine: Engine) -> None:
     """Makes the tables that are not there and renews older ones; several processes may ask at once.
     Raises StoreUnavailable for a newer version."""
-    Base.metadata.create_all(engine)
+    Base.metadata.tables[Schema.__tablename__].create(engine, checkfirst=True)
     with Session(engine) as session:
         if _is_newest(session.get(Schema, 1)):
             return
@@ -51,15 +52,15 @@ def _is_newest(schema: Schema | None) -> bool:
 
 
 def _renew(session: Session) -> None:
-    """Moves the rows of an older table, if there is one, into today's."""
+    """Makes today's tables, and moves the rows of an older one, if there is one, into them."""
     connection = session.connection()
-    columns = inspect(connection).get_columns(Row.__tablename__)
-    if "record" not in {column["name"] for column in columns}:
+    if inspect(connection).has_table(Row.__tablename__):
         old = Table(Row.__tablename__, MetaData(), autoload_with=connection)
-        for index in old.indexes:  # their names are needed
-            index.drop(connection)
-        connection.execute(text(f"ALTER TABLE {old.name} RENAME TO {OLD_NAME}"))
-        Base.metadata.create_all(connection)
+        if "record" not in old.columns:
+            for index in old.indexes:  # their names are needed
+                index.drop(connection)
+            connection.execute(text(f"ALTER TABLE {old.name} RENAME TO {OLD_NAME}"))
+    Base.metadata.create_all(connection)
     for index in Base.metadata.tables[Row.__tablename__].indexes:
         index.create(connection, checkfirst=True)  # the table may be there, and they not yet
     if not inspect(connection).has_table(OLD_NAME):

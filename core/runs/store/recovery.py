@@ -19,7 +19,7 @@ from core.runs.store import array_files
 from core.runs.store.array_files import ArrayFile
 from core.runs.store.database import Database
 from core.runs.store.liveness import is_alive, remove_locks_of_the_dead, why_lost
-from core.runs.store.tables import DELETED, Listed, Row, find_row, write_row
+from core.runs.store.tables import CLEARED, DELETED, Link, Listed, Row, find_row, write_row
 from core.runs.summary import RunSummary
 
 log = logging.getLogger(__name__)
@@ -44,10 +44,11 @@ class Recovery:
         """See `Store.recover`; with the folder's lock held."""
         with self.database.session() as session:
             running = session.scalars(select(Row).where(Row.status == "running")).all()
-            deleted = session.scalars(select(Row.id).where(Row.status == DELETED)).all()
+            cleared = (Row.status == CLEARED) & (Row.arrays_file != "")
+            gone = session.scalars(select(Row.id).where((Row.status == DELETED) | cleared)).all()
         lost = self.end([row.id for row in running if not is_alive(row, self.folder)])
-        for id in deleted:
-            self.remove(id)
+        for id in gone:
+            self.finish_removal(id)
         self._tidy()
         return lost
 
@@ -101,15 +102,28 @@ class Recovery:
             if not (self.folder / name).exists() and (common / name).exists():
                 array_files.share(common / name, self.folder)
 
-    def remove(self, id: str) -> None:
-        """Removes the files, then the row, of a run that is marked as deleted."""
+    def finish_removal(self, id: str) -> None:
+        """Removes a run that is marked as deleted or cleared; what cannot go now goes at the next
+        start."""
+        try:
+            self._remove(id)
+        except LabError as error:
+            log.warning("the rest of run %s is deleted at the next start: %s", id, error)
+
+    def _remove(self, id: str) -> None:
+        """First the files, then the row; of a run that is cleared the row stays, empty."""
         if not self.unlink(array_files.listed(self.folder, id)):
             return
         with self.database.session() as session:
             row = session.get(Row, id)
-            if row is not None and row.status == DELETED:
+            if row is None or row.status not in (DELETED, CLEARED):
+                return
+            session.execute(delete(Listed).where(Listed.id == id))
+            if row.status == DELETED:
                 session.delete(row)
-                session.execute(delete(Listed).where(Listed.id == id))
+                session.execute(delete(Link).where(Link.id == id))
+            else:
+                row.record, row.arrays_file, row.error = "{}", "", ""
 
     def _enter(self, file: ArrayFile, unread: list[str]) -> bool:
         """Enters an array file's run; a file that cannot be read is kept, and goes to `unread`."""
@@ -153,7 +167,7 @@ class Recovery:
             ended = status not in ("", "running") and not name
             if file.changed / 1e9 > before and not ended:
                 continue  # it may be about to get its row
-            if status in ("running", DELETED):
+            if status in ("running", DELETED, CLEARED):
                 continue  # its process says what becomes of it; or it could not be deleted yet
             if name:
                 log.info("array file %s is of a run that was saved anew", file.path.name)

@@ -1,11 +1,10 @@
 """Finished runs: rows in a database, and beside each row one compressed npz file with its arrays.
 
-SQLite by default; any database that SQLAlchemy knows through `FORGETTING_LAB_DATABASE`. A run's
-array file is complete on disk, under a name made from its content, before the row that names it is
-committed: a process killed at any moment leaves at most a file without a row, never a row without
-its arrays. The file also carries the row's own fields, so a damaged or lost database can be made
-again from it, and a file without a row is entered again. A complete array file is deleted in two
-cases only: its run is deleted, or saved anew.
+A run's array file is complete on disk, under a name made from its content, before the row that
+names it is committed: a process killed at any moment leaves at most a file without a row, never a
+row without its arrays. The file also carries the row's own fields, so a damaged or lost database
+can be made again from it, and a file without a row is entered again. A complete array file is
+deleted in two cases only: its run is deleted or cleared, or saved anew.
 
 Each database has an array folder of its own: two never mistake each other's files for leftovers.
 
@@ -39,22 +38,18 @@ from core.runs.run_files import (
     run_from_files,
 )
 from core.runs.store import array_files
-from core.runs.store.address import (
-    address_of,
-    array_folder_of,
-    common_folder_of,
-)
+from core.runs.store.address import address_of, array_folder_of, common_folder_of
 from core.runs.store.database import Database
 from core.runs.store.liveness import is_alive, own_lock
 from core.runs.store.recovery import Recovery
-from core.runs.store.tables import DELETED, Row, find_row, of_status, unreadable, write_row
+from core.runs.store.tables import DELETED, Row, find_row, only, unreadable, write_row
 from core.runs.summary import RunSummary, summary_of
 
 log = logging.getLogger(__name__)
 
 
 class Store:
-    """The runs of one database. Safe to share between threads, and the database between processes.
+    """The runs of one database. Threads may share it, and processes the database.
 
     url: a SQLAlchemy address; else `FORGETTING_LAB_DATABASE`; else SQLite in the cache folder.
     folder: where the array files are; by default one that belongs to this database alone, beside
@@ -180,14 +175,19 @@ class Store:
         return summary_of(read_fields(self.shipped / f"{id}.json")[0], shipped=True)
 
     def summaries(
-        self, limit: int | None = None, offset: int = 0, statuses: Iterable[str] = ()
+        self,
+        limit: int | None = None,
+        offset: int = 0,
+        statuses: Iterable[str] = (),
+        owner: str | None = None,
     ) -> list[RunSummary]:
         """The runs in the database, the newest first; shipped ones are in `shipped_runs`.
 
-        limit, offset: a page of them. statuses: only these. Their plans' requests are brief.
+        limit, offset: a page of them. statuses, owner (sha256 of a token): only with these. Their
+        plans' requests are brief.
         A row that cannot be understood is left out and logged, so that a page may be short.
         """
-        wanted = of_status(select(Row), statuses)
+        wanted = only(select(Row), statuses, owner)
         with self.database.session() as session:
             rows = session.scalars(
                 wanted.order_by(Row.created.desc(), Row.id).limit(limit).offset(offset)
@@ -200,10 +200,10 @@ class Store:
                 log.warning("%s", error)
         return summaries
 
-    def count(self, statuses: Iterable[str] = ()) -> int:
-        """How many runs the database has. statuses: only these."""
+    def count(self, statuses: Iterable[str] = (), owner: str | None = None) -> int:
+        """How many runs the database has. statuses, owner: only with these."""
         with self.database.session() as session:
-            return session.scalar(of_status(select(func.count(Row.id)), statuses)) or 0
+            return session.scalar(only(select(func.count(Row.id)), statuses, owner)) or 0
 
     def delete(self, id: str) -> None:
         """Removes a run and its arrays. Raises RunMissing; shipped runs cannot be deleted.
@@ -220,10 +220,11 @@ class Store:
             if (self.shipped / f"{id}.json").exists():
                 raise BadRequest("This run comes with the project and cannot be deleted.")
             raise RunMissing(f"There is no run {id!r}.")
-        try:
-            self._recovery.remove(id)
-        except LabError as error:
-            log.warning("the rest of run %s is deleted at the next start: %s", id, error)
+        self.finish_removal(id)
+
+    def finish_removal(self, id: str) -> None:
+        """Goes on with a run that is marked as deleted or cleared."""
+        self._recovery.finish_removal(id)
 
     def recover(self) -> list[RunSummary]:
         """Marks the runs whose process has died as "interrupted", says at which step, returns them.

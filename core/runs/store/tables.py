@@ -10,15 +10,16 @@ from sqlalchemy import Select, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from core.data.brief_request import read_request
-from core.errors import BadRequest, StoreCorrupt
+from core.errors import BadRequest, RunCleared, StoreCorrupt
 from core.runs.run_files import Fields, checked_id, to_json
 from core.runs.summary import RunSummary, summary_of
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Older ones are brought up to date when they are opened: see `core.runs.store.migration`."""
 
 
 DELETED = "deleted"  # the status of a run whose files are being deleted; it is shown nowhere
+CLEARED = "cleared"  # of one that had to make room: of it this status stays, so that it can be said
 
 
 class Base(DeclarativeBase):
@@ -44,6 +45,15 @@ class Listed(Base):
     request: Mapped[str] = mapped_column(Text)
 
 
+class Link(Base):
+    """That the link of a run was given away, and when last (seconds since 1970)."""
+
+    __tablename__ = "run_links"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    shared: Mapped[float]
+
+
 class Row(Base):
     """One run: the columns that are asked for or change while it runs, all else in its record. JSON
     stands as text, so that every database keeps it as it is, NaN included."""
@@ -53,7 +63,7 @@ class Row(Base):
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     created: Mapped[str] = mapped_column(String(40), index=True)
     status: Mapped[str] = mapped_column(String(16), index=True)
-    owner: Mapped[str] = mapped_column(String(64), default="")
+    owner: Mapped[str] = mapped_column(String(64), default="", index=True)
     error: Mapped[str] = mapped_column(Text)
     steps_done: Mapped[int]
     total_steps: Mapped[int]
@@ -101,10 +111,15 @@ def unreadable(id: str) -> StoreCorrupt:
 
 
 def find_row(session: Session, id: str) -> tuple[Row | None, Listed | None]:
-    """A run's row and the list of its chosen images, as far as there are any."""
+    """A run's row and the list of its chosen images, as far as there are any. Raises RunCleared."""
     row = session.get(Row, checked_id(id))
     if row is None or row.status == DELETED:
         return None, None
+    if row.status == CLEARED:
+        raise RunCleared(
+            f"Run {id} was here, and was cleared to make room for newer ones.",
+            "Runs whose link was shared are kept longer.",
+        )
     return row, session.get(Listed, id)
 
 
@@ -121,6 +136,9 @@ def write_row(session: Session, fields: Fields) -> Row:
     return row
 
 
-def of_status(chosen: Select[Any], statuses: Iterable[str]) -> Select[Any]:
+def only(chosen: Select[Any], statuses: Iterable[str], owner: str | None) -> Select[Any]:
+    """Narrows a choice of rows to these statuses, where there are any, and to one owner's."""
     wanted = list(statuses)
-    return chosen.where(Row.status.in_(wanted) if wanted else Row.status != DELETED)
+    gone = Row.status.in_((DELETED, CLEARED))
+    chosen = chosen.where(Row.status.in_(wanted) if wanted else ~gone)
+    return chosen if owner is None else chosen.where(Row.owner == owner)

@@ -10,6 +10,7 @@ from core.errors import LabError
 from core.runs.run import Run
 from ui.screens.compare.foot import leave
 from ui.services import runs
+from ui.state.session import session
 from ui.widgets.errors import say
 
 
@@ -41,7 +42,7 @@ def load_or_leave(chosen: Sequence[str]) -> tuple[Run, Run]:
 def _load(id: str) -> Run | None:
     """A run with its per-image losses; says so where they are lost."""
     try:
-        return runs.load(id)
+        return runs.load(id, session.owner)
     except LabError as error:
         say(error)
         return None

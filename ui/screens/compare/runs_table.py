@@ -28,8 +28,8 @@ def ticked_or_leave() -> list[str]:
     """Shows the table; gives the ids of the runs ticked, in the order of ticking."""
     try:
         rows_shown = values.first("compare-rows", PAGE)
-        summaries = runs.summaries(rows_shown, session.compare_default)
-        older = runs.count() - rows_shown
+        summaries = runs.summaries(session.owner, rows_shown, session.compare_default)
+        older = runs.count(session.owner) - rows_shown
     except LabError as error:
         say(error)
         leave()

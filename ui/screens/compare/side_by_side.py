@@ -14,7 +14,8 @@ from ui.state import address
 from ui.state.session import session
 from ui.widgets.columns import Column
 from ui.widgets.frame import UNLEARN
-from ui.wording import numbers, terms, titles, verdicts
+from ui.widgets.sharing import still_private
+from ui.wording import hosting, numbers, terms, titles, verdicts
 
 
 def names_of(pair: Sequence[Run]) -> list[str]:
@@ -68,6 +69,8 @@ def take_along(pair: Sequence[Run]) -> None:
     st.markdown("##### Take it with you")
     link = address.share_link(False, runs=",".join(run.id for run in pair))
     st.code(link, language=None, wrap_lines=True)
+    if text := hosting.private_runs(still_private([run.id for run in pair])):
+        st.caption(text)
     st.download_button(
         "Numbers of both (CSV)",
         lambda: pd.concat([report.metrics_table(run) for run in pair]).to_csv(index=False).encode(),

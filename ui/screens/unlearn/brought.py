@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from core.data.requests import ForgetRequest
 from core.errors import LabError
 from core.runs.plan import Plan
 from ui import outside
+from ui.services import hosting
 from ui.services.methods import MODEL
 from ui.widgets.errors import say
 
@@ -24,9 +26,19 @@ def bring(dataset: str, request: ForgetRequest, start: Callable[[Plan], None]) -
             f"weights of `{MODEL}` that come with this project, bring what your method left of "
             "them, and they get the same verdict as any method here."
         )
+        most = hosting.limits().weights_mb
+        if most <= 0:
+            st.caption(
+                "This server takes no files from strangers. On a machine of your own: `python -m "
+                "core judge --weights FILE`, or this app."
+            )
+            return
         # A stranger's file is never unpickled, and where strangers come none that could be is read.
         kinds = ["safetensors"] if outside.hosted() else ["safetensors", "pth", "pt"]
-        uploaded = st.file_uploader("A file of weights", kinds, key="brought")
+        largest = None if math.isinf(most) else math.ceil(most)
+        uploaded = st.file_uploader(
+            "A file of weights", kinds, key="brought", max_upload_size=largest
+        )
         if uploaded is None:
             return
         if st.button("Judge these weights", key="judge", icon=":material/gavel:"):

@@ -11,12 +11,13 @@ from core.runs.run import Run
 from ui import outside
 from ui.screens.unlearn.replay import replay
 from ui.services import jobs, methods
-from ui.state import address, drafts
+from ui.state import drafts
 from ui.state.session import session
 from ui.widgets.data import data_title
 from ui.widgets.errors import say
 from ui.widgets.frame import CHOOSE, COMPARE
 from ui.widgets.result import result
+from ui.widgets.sharing import delete_button
 from ui.widgets.take_home import exports
 from ui.wording import numbers
 
@@ -52,7 +53,6 @@ def _unsaved(job: Job) -> None:
 
 def _finished(run: Run, saved: bool) -> None:
     """The result, its replay and the exports."""
-    link = address.share_link(with_draft=False, run=run.id) if saved else ""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**{outside.plain(methods.label(run.plan.method))}** was told to forget "
@@ -67,12 +67,13 @@ def _finished(run: Run, saved: bool) -> None:
         st.info(outside.plain(run.error), icon=":material/info:")
     result(run, f"result-{run.id}")
     replay(run)
-    exports(run, link, f"export-{run.id}")
+    exports(run, saved, f"export-{run.id}")
     with st.container(horizontal=True):
         _start_again(run.plan, "Set it up again")
         if st.button("Compare it with other runs", key="to-compare", icon=":material/compare:"):
             session.compare = [run.id]
             st.switch_page(COMPARE)
+        delete_button(run.id)
 
 
 def _failed(job: Job) -> None:

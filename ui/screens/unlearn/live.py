@@ -41,7 +41,7 @@ def follow(job: Job) -> None:
 
 def _tick(id: str) -> None:
     """One tick: where the job is, and its numbers so far. Ends the page's ticking with the job."""
-    job = jobs.job(id)
+    job = jobs.job(id, session.owner)
     if not job.alive:
         st.rerun()
     jobs.watch(id)
@@ -99,7 +99,7 @@ def _progress_text(latest: Snapshot) -> str:
 
 def _stop_button(job: Job) -> None:
     """Stop, for the one who started it."""
-    if not jobs.owned(job, session.owner):
+    if not jobs.owned(job.id, session.owner):
         st.caption("Somebody else started this run; only they can stop it.")
         return
     label = "Stopping…" if job.stopping else "Stop the run"
@@ -184,4 +184,4 @@ def _known_models(plan: Plan, run: Run | None) -> tuple[Evaluation | None, Evalu
     """Before and retrained, from this run once it has them, until then from an earlier one."""
     if run is not None:
         return run.before, run.retrained
-    return runs.references(plan)
+    return runs.references(plan, session.owner)

@@ -12,8 +12,8 @@ from core.runs.plan import Plan
 from ui import outside
 from ui.links import Draft
 from ui.screens.unlearn.brought import bring
-from ui.services import ideals, images, jobs, methods
-from ui.state import drafts, values
+from ui.services import estimates, hosting, ideals, images, jobs, methods
+from ui.state import drafts, owner, values
 from ui.state.session import session
 from ui.widgets import anchor, take_home
 from ui.widgets.data import data_or_stop, data_title, images_missing, use_digits
@@ -22,6 +22,7 @@ from ui.widgets.frame import CHOOSE, METHODS
 from ui.widgets.recovery import lost_runs
 from ui.widgets.setting import setting
 from ui.wording import aim, catalogue, terms
+from ui.wording.hosting import budget
 
 
 def set_up() -> None:
@@ -82,6 +83,8 @@ def _aim(method: dict[str, Any], dataset: str, request: ForgetRequest) -> None:
         if not aim.unsure(found.error):
             return
     if method["name"] == "retrain":
+        return
+    if hosting.refusal(Plan(model, dataset, request, "retrain")):
         return
     st.markdown(aim.unknown(seconds) if found is None else aim.how_long(seconds))
     if st.button("Retrain without them", key="retrain-first", icon=":material/model_training:"):
@@ -162,20 +165,38 @@ def _start_button(method: dict[str, Any], now: Draft) -> None:
             "class to forget.",
             icon=":material/category:",
         )
+    plan = drafts.plan()
+    if refused := hosting.refusal(plan):
+        st.warning(outside.plain(refused), icon=":material/timer_off:")
+    else:
+        _budget(plan)
     if st.button(
         "Start forgetting",
         type="primary",
         key="start",
         icon=":material/play_arrow:",
-        disabled=not fits,
+        disabled=not fits or bool(refused),
     ):
-        _start(drafts.plan())
+        _start(plan)
+
+
+def _budget(plan: Plan) -> None:
+    """How long the run may take, and about how long it will."""
+    try:
+        estimate = estimates.seconds(plan)
+    except LabError:
+        return  # said where the settings are read
+    text, late = budget(hosting.limits().run_seconds, estimate)
+    if late:
+        st.warning(text, icon=":material/timer:")
+    elif text:
+        st.caption(text)
 
 
 def _start(plan: Plan) -> None:
     """Queues a plan and makes it this session's run."""
     try:
-        job = jobs.submit(plan, session.owner)
+        job = jobs.submit(plan, session.owner, owner.address())
     except LabError as error:
         say(error)
         return
