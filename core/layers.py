@@ -12,15 +12,16 @@ from torch import Tensor, nn
 from core.evaluation import LARGEST_HALF, logits_of
 from core.models.classifier import Classifier, Depth
 
-Layers = dict[str, NDArray[np.float16]]
-"""By the name of a depth, from the image on: float16 (n, d)."""
+Layers = dict[str, NDArray[np.float32]]
+"""By the name of a depth, from the image on: (n, d)."""
 
 
 def layers_of(
     model: Classifier, images: Tensor, after_batch: Callable[[], None] | None = None
 ) -> Layers:
     """What the network makes of each image at every depth, in the order given: of a feature map its
-    mean over all places, what the head reads and the answer as they are.
+    mean over all places, what the head reads and the answer as they are; rounded to float16, as
+    files have them, so that what is read from them is the same before and after.
 
     images: uint8 (n, 3, 32, 32). after_batch: see `core.evaluation.logits_of`.
     """
@@ -42,7 +43,7 @@ def layers_of(
         for hook in hooks:
             hook.remove()
     widths = [seen[depth.name].shape[1] for depth in depths]
-    parts = whole.clamp(-LARGEST_HALF, LARGEST_HALF).half().split(widths, dim=1)
+    parts = torch.split(whole.clamp(-LARGEST_HALF, LARGEST_HALF).half().float(), widths, dim=1)
     return {depth.name: part.numpy() for depth, part in zip(depths, parts, strict=True)}
 
 
@@ -57,6 +58,5 @@ def _keeper(seen: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple[Te
 
 def weights_of(depth: Depth) -> list[NDArray[np.float32]]:
     """The parameters that lead to a depth, in a fixed order."""
-    return [
-        weight.detach().float().cpu().numpy() for part in depth.parts for weight in part.parameters()
-    ]
+    weights = [weight for part in depth.parts for weight in part.parameters()]
+    return [weight.detach().float().cpu().numpy() for weight in weights]

@@ -16,10 +16,13 @@ def confusion(labels: Indices, predictions: Indices, classes: int) -> NDArray[np
     """
     asked = predictions >= 0
     cells = labels[asked] * classes + predictions[asked]
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes).astype(np.int64)
+    counts: NDArray[np.int64] = np.bincount(cells, minlength=classes**2).astype(np.int64)
+    return counts.reshape(classes, classes)
 
 
 def of_each_class(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """The rows of `confusion` as shares, 0 to 1; not numbers for a class without images."""
     totals = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+    shares: NDArray[np.float64] = np.full(counts.shape, np.nan)
+    np.divide(counts, totals, out=shares, where=totals > 0)
+    return shares

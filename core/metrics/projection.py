@@ -48,10 +48,9 @@ def turned_to(features: Floats, own: Floats, others: Floats) -> Floats:
     """Features of one network as another has them, as near as a turn, a scale and a shift bring
     those of some images. features: (n, d), to be turned. own, others: (m, d), of the same images in
     the two networks. Returns (n, d)."""
-    from scipy.linalg import orthogonal_procrustes
-
     start, goal = own.mean(axis=0), others.mean(axis=0)
     length = float(np.square(own - start).sum())
-    turn, sizes = orthogonal_procrustes(own - start, others - goal)
-    turned: Floats = (features - start) @ turn * (sizes / length if length else 0.0) + goal
+    left, sizes, right = np.linalg.svd((own - start).T @ (others - goal))
+    scale = float(sizes.sum()) / length if length else 0.0
+    turned: Floats = scale * (features - start) @ (left @ right) + goal
     return turned
