@@ -107,7 +107,7 @@ def test_every_depth_is_read_in_one_pass(architecture: str, count: int) -> None:
     model = build_model(architecture, generator=torch.Generator().manual_seed(0)).eval()
     images = DATA.test_images[:6]
     layers = layers_of(model, images)
-    assert list(layers)[0] == "stem"
+    assert next(iter(layers)) == "stem"
     assert list(layers)[-2:] == ["features", "answer"]
     assert len(layers) == count
     with torch.no_grad():

@@ -102,7 +102,7 @@ _grid = st.components.v2.component(
 )
 
 
-def _address(picture: NDArray[np.uint8]) -> str:
+def address_of(picture: NDArray[np.uint8]) -> str:
     """A picture as the data address of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
@@ -133,7 +133,7 @@ def image_grid(
     _grid(
         key=key,
         data={
-            "sheet": _address(mosaic(images)),
+            "sheet": address_of(mosaic(images)),
             "across": min(len(ids), ACROSS),
             "ids": list(map(int, ids)),
             "names": list(names),

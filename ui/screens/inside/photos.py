@@ -1,0 +1,109 @@
+"""The photos as each network sees them at one depth, and the photo that was picked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from core.inside.found import MODELS, PHOTO_SETS
+from ui.charts.plane import PICKED, plane
+from ui.state import values
+from ui.widgets.figures import draw, table
+from ui.widgets.grid import address_of
+from ui.widgets.mosaic import mosaic
+from ui.wording import inside_photos
+from ui.wording.inside import SETS, TITLES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.data.dataset import ImageDataset
+    from core.inside.found import Inside
+
+CHART = "inside-plane"
+
+
+def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
+    """The plane, and what is known of one photo. id: of the run."""
+    st.markdown("##### The photos, as each network sees them there")
+    names = [
+        inside_photos.photo_name(inside, i, data.class_names) for i in range(len(inside.photos))
+    ]
+    pixels = _pixels(inside, data)
+    key = f"inside-photo-{id}"
+
+    def pick() -> None:
+        picked = values.get(CHART, {}).get("selection", {}).get(PICKED) or []
+        if picked:
+            values.put(key, int(picked[0]["id"]))
+
+    known = {
+        TITLES[model]: inside.places[i, depth]
+        for i, model in enumerate(MODELS)
+        if np.isfinite(inside.places[i, depth]).any()
+    }
+    said = inside_photos.plane(inside, depth)
+    chosen = values.first(key, 0)
+    chart = plane(
+        known,
+        [SETS[PHOTO_SETS[s]] for s in inside.photo_sets],
+        names,
+        [address_of(mosaic(picture[None])) for picture in pixels],
+        chosen,
+        f"{len(names)} photos in {len(known)} networks, side by side. {said}",
+    )
+    draw(chart, CHART, on_select=pick, selection_mode=PICKED)
+    st.markdown(said)
+    st.caption(
+        "Point at a photo to see it in every network; click to keep it. The axes are the two "
+        "directions in which the network before sets these photos apart most (PCA). The others "
+        "have axes of their own, so each is first turned to where the kept photos lie as they did "
+        "(orthogonal Procrustes): what is then elsewhere has moved beside them."
+    )
+    _one(inside, depth, data.class_names, names, pixels, key)
+
+
+def _one(
+    inside: Inside,
+    depth: int,
+    classes: tuple[str, ...],
+    names: list[str],
+    pixels: NDArray[np.uint8],
+    key: str,
+) -> None:
+    """The photo that was picked: its picture, and what each network makes of it."""
+    chosen = st.selectbox("A photo", range(len(names)), format_func=lambda i: names[i], key=key)
+    picture, told = st.columns([1, 4], gap="medium")
+    with picture:
+        large = mosaic(pixels[chosen][None], scale=5)
+        st.html(f'<img src="{address_of(large)}" alt="{names[chosen]}" width="160" height="160">')
+    with told:
+        st.markdown(inside_photos.photo_said(inside, chosen, depth, classes))
+        likely = inside.probabilities[:, chosen]
+        order = np.argsort(-np.nan_to_num(likely).max(axis=0), kind="stable")
+        columns = {"answer": [classes[k] for k in order]} | {
+            TITLES[model].lower(): likely[i, order]
+            for i, model in enumerate(MODELS)
+            if np.isfinite(likely[i]).all()
+        }
+        table(columns, f"Answers to {names[chosen]}", list(columns)[1:], height=213)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _picked(name: str, sets: bytes, photos: bytes, _data: ImageDataset) -> NDArray[np.uint8]:
+    """uint8 (photos, 3, 32, 32). name, sets, photos: which they are."""
+    import torch
+
+    indices = np.frombuffer(photos, np.int64)
+    test = np.frombuffer(sets, np.int8) == PHOTO_SETS.index("test")
+    pixels = np.zeros((len(indices), 3, 32, 32), np.uint8)
+    for side, images in ((test, _data.test_images), (~test, _data.train_images)):
+        pixels[side] = images[torch.from_numpy(indices[side])].numpy()
+    return pixels
+
+
+def _pixels(inside: Inside, data: ImageDataset) -> NDArray[np.uint8]:
+    which = inside.photo_sets.tobytes(), inside.photos.astype(np.int64).tobytes()
+    return _picked(data.fingerprint, *which, data)
