@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
@@ -36,7 +37,7 @@ class Subject:
         models = self.ideal.models if self.ideal else ()
         return bool(models) and all(m.manifest.get("keep") != "logits" for m in models)
 
-    @property
+    @cached_property
     def images(self) -> Chosen:
         """Those that are looked at."""
         together = self.ideal_is_kept and self.ideal is not None and self.ideal.kind == "folds"

@@ -39,13 +39,14 @@ def marks(
     domain: tuple[float, float],
     description: str,
     band: float | None = None,
-    form: str = "+.0%",
+    label: str = "format(100 * datum.value, '+d')",
 ) -> alt.LayerChart:
     """Before (hollow) and now (a diamond) at each depth. here: the depth that is looked at. domain:
-    of the x axis. band: half its width, around 0; None for no band. form: of the axis' labels."""
+    of the x axis. band: half its width, around 0; None for no band. label: what stands at a tick of
+    that axis, a Vega expression."""
     rows = pd.DataFrame([vars(spot) | {"ink": FORGET if spot.news else INK} for spot in spots])
     scale = alt.Scale(domain=list(domain), nice=False, clamp=True)
-    axis = alt.Axis(format=form, tickCount=5, labelFlush=False)
+    axis = alt.Axis(labelExpr=label, tickCount=5, labelFlush=False)
 
     def across(field: str) -> alt.X:
         return alt.X(f"{field}:Q", scale=scale, title=title, axis=axis)

@@ -15,6 +15,8 @@ from ui.charts.palette import FORGET, INK, TEST
 EDGE = 0.05
 HEIGHT, PICTURE = 340, 64
 PICKED = "picked"
+DRAWN = ("kept", "new", "forgotten")
+"""The sets from the bottom up."""
 Frame = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -37,6 +39,11 @@ def plane(
     rows = pd.concat(panels)
     facts = pd.DataFrame({"id": range(len(names)), "name": names, "picture": pictures})
     rows = rows.merge(facts[["id", "name"]], on="id")
+    rows = rows.assign(
+        opacity=rows["set"].map({"kept": 0.3}).fillna(0.85),
+        size=rows["set"].map({"kept": 26}).fillna(45),
+    )
+    rows = rows.sort_values("set", key=lambda sets: sets.map(DRAWN.index), kind="stable")
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, len(places)], nice=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.02, 1.12], nice=False))
     hover = alt.selection_point(
@@ -58,10 +65,8 @@ def plane(
             shape=alt.Shape(
                 "set:N", scale=alt.Scale(domain=order, range=["diamond", "triangle", "circle"])
             ),
-            opacity=alt.Opacity(
-                "set:N", scale=alt.Scale(domain=order, range=[0.85, 0.85, 0.3]), legend=None
-            ),
-            size=alt.Size("set:N", scale=alt.Scale(domain=order, range=[45, 45, 26]), legend=None),
+            opacity=alt.Opacity("opacity:Q", scale=None),
+            size=alt.Size("size:Q", scale=None),
             tooltip=[alt.Tooltip("name:N", title="Photo"), alt.Tooltip("network:N", title="Seen")],
         )
         .add_params(hover, picked)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEAST = 0.15
 """Half the width of the axis at least: five times the band, so that noise never fills a row."""
+IDEAL_AT_0 = "datum.value == 0 ? 'ideal' : format(100 * datum.value, '+d')"
 WHOSE = {0: "forgotten photos", 1: "kept photos"}
 
 
@@ -88,6 +89,7 @@ def _known(inside: Inside, at: int) -> None:
             (-half, half),
             f"What each depth still knows of the forgotten. {words.memory(inside)}",
             READ_OUT_MARGIN if ideal else None,
+            **({"label": IDEAL_AT_0} if ideal else {}),
         ),
         "inside-known",
     )
@@ -125,7 +127,7 @@ def _alike(inside: Inside, at: int) -> None:
             "1: the same but for a turn",
             (low, 1.02),
             said,
-            form=".1f",
+            label="format(datum.value, '.1f')",
         ),
         "inside-alike",
     )

@@ -31,7 +31,7 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
     names = [
         inside_photos.photo_name(inside, i, data.class_names) for i in range(len(inside.photos))
     ]
-    pixels = _pixels(inside, data)
+    pixels, pictures = _pictures(inside, data)
     key = f"inside-photo-{id}"
 
     def pick() -> None:
@@ -50,7 +50,7 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
         known,
         [SETS[PHOTO_SETS[s]] for s in inside.photo_sets],
         names,
-        [address_of(mosaic(picture[None])) for picture in pixels],
+        pictures,
         chosen,
         f"{len(names)} photos in {len(known)} networks, side by side. {said}",
     )
@@ -91,9 +91,17 @@ def _one(
         table(columns, f"Answers to {names[chosen]}", list(columns)[1:], height=213)
 
 
+def _pictures(inside: Inside, data: ImageDataset) -> tuple[NDArray[np.uint8], list[str]]:
+    which = inside.photo_sets.tobytes(), inside.photos.astype(np.int64).tobytes()
+    return _of_photos(data.fingerprint, *which, data)
+
+
 @st.cache_data(show_spinner=False, max_entries=8)
-def _picked(name: str, sets: bytes, photos: bytes, _data: ImageDataset) -> NDArray[np.uint8]:
-    """uint8 (photos, 3, 32, 32). name, sets, photos: which they are."""
+def _of_photos(
+    name: str, sets: bytes, photos: bytes, _data: ImageDataset
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """uint8 (photos, 3, 32, 32), and the addresses of small pictures. name: of the data set; sets,
+    photos: which they are."""
     import torch
 
     indices = np.frombuffer(photos, np.int64)
@@ -101,9 +109,4 @@ def _picked(name: str, sets: bytes, photos: bytes, _data: ImageDataset) -> NDArr
     pixels = np.zeros((len(indices), 3, 32, 32), np.uint8)
     for side, images in ((test, _data.test_images), (~test, _data.train_images)):
         pixels[side] = images[torch.from_numpy(indices[side])].numpy()
-    return pixels
-
-
-def _pixels(inside: Inside, data: ImageDataset) -> NDArray[np.uint8]:
-    which = inside.photo_sets.tobytes(), inside.photos.astype(np.int64).tobytes()
-    return _picked(data.fingerprint, *which, data)
+    return pixels, [address_of(mosaic(picture[None]), exact=False) for picture in pixels]
