@@ -82,4 +82,4 @@ def change(
         ),
     )
     text = base.mark_text(color=INK, fontSize=11).encode(text="text:N")
-    return alt.layer(cells, text).properties(height=60 + 28 * len(names), description=description)
+    return alt.layer(cells, text).properties(height=110 + 26 * len(names), description=description)

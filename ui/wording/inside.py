@@ -23,7 +23,7 @@ NAMES = {"stem": "stem (edges)", "features": "features", "answer": "answer"}
 EXPLAINED = {
     "stem": "the first layer: edges and colours",
     "features": "what the last layer reads",
-    "answer": "what it says, before one answer is picked",
+    "answer": "how sure it is of each answer",
 }
 SETS = {"forget": "forgotten", "test": "new", "retain": "kept"}
 Place = Literal["more", "less", "alike", "cannot tell"]
@@ -82,13 +82,18 @@ def memory(inside: Inside) -> str:
     more = [i for i, found in enumerate(places) if found == "more"]
     if not more:
         return _no_more(inside, places)
-    peak = max(more, key=lambda i: inside.away[1, i, 0])
-    text = f"**The memory sits {_where(more, names)}.**"
-    first = (
-        f"there a read-out knows up to {_points(inside.away[1, peak, 0])} more than in the ideal"
+    last = len(names) - 1
+    peak = max([i for i in more if i != last] or more, key=lambda i: inside.away[1, i, 0])
+    text = (
+        f"**The memory sits {_where(more, names)}.** Most of it at {depth_said(names[peak])}: "
+        f"there a read-out knows {_points(inside.away[1, peak, 0])} more than in the ideal "
+        f"({points(inside.away[0, peak, 0])} before unlearning)."
     )
-    text += f" Most of it at {depth_said(names[peak])}: {first}"
-    text += f" ({points(inside.away[0, peak, 0])} before unlearning)."
+    if last in more and peak != last:
+        text += (
+            " The answers, read together before one is picked, betray it too: by "
+            f"{_points(inside.away[1, last, 0])}."
+        )
     earlier = places[: more[0]]
     if earlier and all(found == "alike" for found in earlier):
         text += (

@@ -31,7 +31,10 @@ def plane(inside: Inside, depth: int) -> str:
             "as far as a kept one (medians)"
         )
     if np.isfinite(ideal).all() and ideal[1] > 0:
-        text += f"; in the ideal it lies {ideal[0] / ideal[1]:.1f} times as far from where it was"
+        text += (
+            f"; in the ideal a forgotten one lies {ideal[0] / ideal[1]:.1f} times as far from its "
+            "old place as a kept one"
+        )
     return f"{text}. The plane has {percent(inside.share[depth])} of what sets the photos apart."
 
 

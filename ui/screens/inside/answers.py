@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.metrics.confusion import of_each_class
+from ui import outside
 from ui.charts.answers import change
 from ui.widgets.figures import draw
 from ui.wording import inside_photos
@@ -34,7 +35,7 @@ def answers(inside: Inside, names: tuple[str, ...]) -> None:
     apart = [np.abs(then - shares[0]) for then in shares[1:] if np.isfinite(then).any()]
     largest = max((float(np.nanmax(each)) for each in apart), default=0.0)
     said = inside_photos.answers(inside, side, names)
-    st.markdown(said)
+    st.markdown(inside_photos.answers(inside, side, [outside.plain(name) for name in names]))
     rows = {1: "From before to now", 2: "From before to the ideal"}
     for place, (model, title) in zip(st.columns(2, gap="medium"), rows.items(), strict=True):
         with place:

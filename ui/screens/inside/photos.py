@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from core.inside.found import MODELS, PHOTO_SETS
+from ui import outside
 from ui.charts.plane import PICKED, plane
 from ui.state import values
 from ui.widgets.figures import draw, table
@@ -54,15 +56,18 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
         chosen,
         f"{len(names)} photos in {len(known)} networks, side by side. {said}",
     )
-    draw(chart, CHART, on_select=pick, selection_mode=PICKED)
-    st.markdown(said)
+    wide, narrow = st.columns([7, 3], gap="medium")
+    with wide:
+        draw(chart, CHART, on_select=pick, selection_mode=PICKED)
+        st.markdown(said)
+    with narrow:
+        _one(inside, depth, data.class_names, names, pixels, key)
     st.caption(
         "Point at a photo to see it in every network; click to keep it. The axes are the two "
         "directions in which the network before sets these photos apart most (PCA). The others "
         "have axes of their own, so each is first turned to where the kept photos lie as they did "
         "(orthogonal Procrustes): what is then elsewhere has moved beside them."
     )
-    _one(inside, depth, data.class_names, names, pixels, key)
 
 
 def _one(
@@ -75,20 +80,18 @@ def _one(
 ) -> None:
     """The photo that was picked: its picture, and what each network makes of it."""
     chosen = st.selectbox("A photo", range(len(names)), format_func=lambda i: names[i], key=key)
-    picture, told = st.columns([1, 4], gap="medium")
-    with picture:
-        large = mosaic(pixels[chosen][None], scale=5)
-        st.html(f'<img src="{address_of(large)}" alt="{names[chosen]}" width="160" height="160">')
-    with told:
-        st.markdown(inside_photos.photo_said(inside, chosen, depth, classes))
-        likely = inside.probabilities[:, chosen]
-        order = np.argsort(-np.nan_to_num(likely).max(axis=0), kind="stable")
-        columns = {"answer": [classes[k] for k in order]} | {
-            TITLES[model].lower(): likely[i, order]
-            for i, model in enumerate(MODELS)
-            if np.isfinite(likely[i]).all()
-        }
-        table(columns, f"Answers to {names[chosen]}", list(columns)[1:], height=213)
+    large = address_of(mosaic(pixels[chosen][None], scale=4))
+    st.html(f'<img src="{large}" alt="{html.escape(names[chosen])}" width="128" height="128">')
+    harmless = [outside.plain(name) for name in classes]
+    st.markdown(inside_photos.photo_said(inside, chosen, depth, harmless))
+    likely = inside.probabilities[:, chosen]
+    order = np.argsort(-np.nan_to_num(likely).max(axis=0), kind="stable")
+    columns = {"answer": [classes[k] for k in order]} | {
+        TITLES[model].lower(): likely[i, order]
+        for i, model in enumerate(MODELS)
+        if np.isfinite(likely[i]).all()
+    }
+    table(columns, f"Answers to {names[chosen]}", list(columns)[1:], height=178)
 
 
 def _pictures(inside: Inside, data: ImageDataset) -> tuple[NDArray[np.uint8], list[str]]:
