@@ -37,7 +37,6 @@ class Inside:
     forgotten than about what it is compared with: value, low, high of its 95 % interval.
     right: (models, depths, 2), how often it is right about each of the two.
     away: (2, depths, 3), the excess before and now less the ideal's, image by image: likewise.
-    says: (models,), how often the network's own answer is right about what was to be forgotten.
     alike: (pairs, 2, depths), linear CKA of `PAIRS` on the images to forget and on those to keep.
     moved: (depths,), how far the weights that lead there have moved, as a share of their length.
     share: (depths,), of the variance before that lies in the plane of the places.
@@ -57,7 +56,6 @@ class Inside:
     excess: Numbers = field(repr=False)
     right: Numbers = field(repr=False)
     away: Numbers = field(repr=False)
-    says: Numbers = field(repr=False)
     alike: Numbers = field(repr=False)
     moved: Numbers = field(repr=False)
     share: Numbers = field(repr=False)

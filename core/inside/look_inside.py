@@ -57,7 +57,6 @@ def look_inside(subject: Subject, seen: Seen = lambda model, share: None) -> Ins
         right=np.array([[_right(m) for m in row] for row in measures]),
         away=np.array([[_away(a, b) for a, b in zip(row, measures[2], strict=True)]
                        for row in measures[:2]]),
-        says=np.array([_says(looks.get(model), subject) for model in MODELS]),
         alike=_alike(looks, subject),
         moved=moved,
         confusions=np.stack([_confusions(answers.get(model), subject) for model in MODELS]),
@@ -142,14 +141,6 @@ def _right(measure: Measure | None) -> tuple[float, float]:
 
 def _away(measure: Measure | None, ideal: Measure | None) -> tuple[float, float, float]:
     return _numbers(difference(measure, ideal)[0] if measure and ideal else None)
-
-
-def _says(looks: Looks | None, subject: Subject) -> float:
-    """How often its own answer is right about what the read-out is asked about."""
-    if looks is None:
-        return math.nan
-    sample = looks["answer"]["test" if subject.images.whole else "forget"]
-    return float((sample.features.argmax(axis=1) == sample.labels).mean())
 
 
 def _alike(looks: Mapping[str, Looks], subject: Subject) -> Numbers:

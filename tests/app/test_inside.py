@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import core.runs.inside
@@ -45,7 +46,6 @@ def found(away: tuple[float, ...] = (0, 0.01, 0.1, 0.08), **fields: object) -> I
         "excess": np.stack([of_depths + 0.2, of_depths + 0.1, 0 * of_depths + 0.1]),
         "right": np.full((3, 4, 2), 0.9),
         "away": np.stack([of_depths + 0.1, of_depths]),
-        "says": np.array([1, 0.5, 0.5]),
         "alike": np.linspace(0.4, 0.9, 24).reshape(3, 2, 4),
         "moved": np.array([0, 0, 0, 0.25]),
         "share": np.full(4, 0.4),
@@ -115,6 +115,11 @@ def test_a_run_whose_network_is_not_kept_can_be_made_again(open_page: Open, ship
     ship(fakes.run("old"))
     at = open_page(PAGE, run="old")
     assert "not the network it left. Only the newest" in texts(at)
+    look.append(found())
+    assert "The memory sits" in texts(at.run())  # nothing remembers that it was not there
+    look.clear()
+    st.cache_resource.clear()
+    at.run()
     assert "it took 21 s" in texts(at)
     at.button(key="set-up-again").click().run()
     assert not at.exception

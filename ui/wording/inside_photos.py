@@ -11,6 +11,9 @@ from core.metrics.confusion import of_each_class
 from ui.wording.inside import SETS, TITLES
 from ui.wording.numbers import percent
 
+STILL = 1e-4
+"""Of the width of the plane: a shorter way is rounding."""
+
 
 def plane(inside: Inside, depth: int) -> str:
     """How far the photos have moved in the plane, beside those that were to stay."""
@@ -21,7 +24,8 @@ def plane(inside: Inside, depth: int) -> str:
     now, ideal = ways[1], ways[2]
     if not np.isfinite(now).all():
         return ""
-    if not max(now):
+    before = inside.places[0, depth]
+    if max(now) <= STILL * float(np.ptp(before, axis=0).max()):
         text = f"At *{inside.depths[depth]}* no photo has moved"
     elif now[1] <= 0.01 * now[0]:
         text = f"At *{inside.depths[depth]}* the forgotten photos have moved and the kept have not"
