@@ -12,9 +12,9 @@ from core.data.requests import FOLDS
 from core.data.splits import Indices, Split, drawn, fold_of_each
 from core.metrics.representation import FEWEST
 
-FORGET, FORGET_OF_CLASS, RETAIN, TEST, OTHERS = 800, 400, 1_000, 800, 600
+FORGET, FORGET_OF_CLASS, RETAIN, TEST, OTHERS = 700, 300, 1_000, 700, 600
 """At most so many images of each set: three networks see as many as two cores pass through them in
-eight seconds."""
+seven seconds."""
 ENOUGH = 400
 """Images to forget for which no further network of a put-together ideal is asked."""
 NETWORKS = 4

@@ -36,7 +36,7 @@ def change(
                 "change": float(apart[i, j]),
                 "size": abs(float(apart[i, j])),
                 "way": "more often" if apart[i, j] > 0 else "less often",
-                "text": f"{100 * apart[i, j]:+.0f}" if abs(apart[i, j]) >= 0.005 else "",
+                "text": f"{100 * apart[i, j]:+.0f}" if round(100 * apart[i, j]) else "",
                 "before": float(before[i, j]),
                 "then": float(then[i, j]),
             }
@@ -51,14 +51,14 @@ def change(
             title="what it is called",
             sort=list(names),
             scale=scale,
-            axis=alt.Axis(labelAngle=-60, labelOverlap=False, labelLimit=90),
+            axis=alt.Axis(labelAngle=-60, labelOverlap=False, labelLimit=90, labelFlush=False),
         ),
         y=alt.Y(
             "class:N",
             title=None,
             sort=list(names),
             scale=scale,
-            axis=alt.Axis(labelOverlap=False, labelLimit=90),
+            axis=alt.Axis(labelOverlap=False, labelLimit=90, labelFlush=False),
         ),
         tooltip=[
             alt.Tooltip("class:N", title="It is"),

@@ -39,7 +39,7 @@ def marks(
     domain: tuple[float, float],
     description: str,
     band: float | None = None,
-    label: str = "format(100 * datum.value, '+d')",
+    label: str = "datum.label",
 ) -> alt.LayerChart:
     """Before (hollow) and now (a diamond) at each depth. here: the depth that is looked at. domain:
     of the x axis. band: half its width, around 0; None for no band. label: what stands at a tick of
@@ -111,7 +111,7 @@ def _share(value: float) -> str:
 
 def _down(spots: Sequence[Spot]) -> alt.Y:
     names = [spot.depth for spot in spots]
-    axis = alt.Axis(labelOverlap=False, labelLimit=130)
+    axis = alt.Axis(labelOverlap=False, labelLimit=130, labelFlush=False)
     return alt.Y("depth:N", title=None, sort=names, scale=alt.Scale(domain=names), axis=axis)
 
 

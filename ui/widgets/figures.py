@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -19,7 +19,14 @@ READABLE = {name: {"labelColor": INK, "titleColor": INK} for name in ("axis", "l
 def draw(chart: alt.TopLevelMixin, key: str, **options: Any) -> None:
     """Shows a chart in the colours of the theme; its description becomes what a screen reader calls
     it. options: those of `st.vega_lite_chart`."""
-    show(chart.to_dict(), key, **options)
+    show(chart.to_dict(validate=False), key, **options)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def made_once(about: tuple[object, ...], _make: Callable[[], alt.TopLevelMixin]) -> dict[str, Any]:
+    """A chart's Vega-Lite for `show`, made by whoever asks first. about: all that it depends on."""
+    made: dict[str, Any] = _make().to_dict(validate=False)
+    return made
 
 
 def show(spec: Mapping[str, Any], key: str, **options: Any) -> None:

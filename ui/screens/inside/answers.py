@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import streamlit as st
 from core.metrics.confusion import of_each_class
 from ui import outside
 from ui.charts.answers import change
-from ui.widgets.figures import draw
+from ui.widgets.figures import made_once, show
 from ui.wording import inside_photos
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 SIDES = {0: "photos to forget", 1: "new photos"}
 
 
-def answers(inside: Inside, names: tuple[str, ...]) -> None:
-    """Two matrices of what changed, on one scale of colours."""
+def answers(id: str, inside: Inside, names: tuple[str, ...]) -> None:
+    """Two matrices of what changed, on one scale of colours. id: of the run."""
     st.subheader("What it says now, class by class")
     side = st.segmented_control(
         "Of the",
@@ -43,8 +44,9 @@ def answers(inside: Inside, names: tuple[str, ...]) -> None:
             if not np.isfinite(shares[model]).any():
                 st.caption("No network that never saw these photos is kept.")
                 continue
-            chart = change(shares[0], shares[model], names, largest, f"{title}. {said}")
-            draw(chart, f"inside-answers-{model}")
+            then = shares[model]
+            draw = partial(change, shares[0], then, names, largest, f"{title}. {said}")
+            show(made_once((id, "answers", side, model), draw), f"inside-answers-{model}")
     images = int(inside.confusions[0, side].sum())
     st.caption(
         f"{images:,} {SIDES[side]}. A row is what the photos are, a column what they are called; "

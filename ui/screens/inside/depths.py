@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import altair as alt
 import numpy as np
 import streamlit as st
 
@@ -12,7 +13,7 @@ from core.metrics.representation import READ_OUT_MARGIN
 from core.runs.run import Run
 from ui.charts.depths import Spot, bars, marks
 from ui.screens.inside.photos import photos
-from ui.widgets.figures import draw
+from ui.widgets.figures import made_once, show
 from ui.wording import inside as words
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LEAST = 0.15
 """Half the width of the axis at least: five times the band, so that noise never fills a row."""
+POINTS, TENTHS = "format(100 * datum.value, '+d')", "format(datum.value, '.1f')"
 IDEAL_AT_0 = "datum.value == 0 ? 'ideal' : format(100 * datum.value, '+d')"
 WHOSE = {0: "forgotten photos", 1: "kept photos"}
 
@@ -44,21 +46,29 @@ def _charts(id: str, inside: Inside, data: ImageDataset) -> None:
     at = names.index(here)
     known, alike, moved = st.columns([5, 4, 3], gap="medium")
     with known:
-        _known(inside, at)
+        _known(id, inside, at)
     with alike:
-        _alike(inside, at)
+        _alike(id, inside, at)
     with moved:
-        _moved(inside, at)
+        _moved(id, inside, at)
     st.caption(
         "Hollow: before unlearning. Diamond: now, in colour where it surely knows more or less "
         "than the ideal. Shaded: as near to the ideal as the verdict takes for the same. Pale bar: "
-        f"95 % interval. {words.asked(inside)}"
+        "95 % interval."
     )
     photos(id, inside, at, data)
 
 
-def _known(inside: Inside, at: int) -> None:
+def _known(id: str, inside: Inside, at: int) -> None:
     st.markdown("##### What it still knows")
+    if not np.isfinite(inside.excess[1]).any():
+        st.caption("Too few photos for a read-out.")
+        return
+    show(made_once((id, "known", at), lambda: _chart_of_known(inside, at)), "inside-known")
+    st.caption(words.asked(inside))
+
+
+def _chart_of_known(inside: Inside, at: int) -> alt.LayerChart:
     ideal = bool(np.isfinite(inside.away).any())
     before, now = inside.away if ideal else inside.excess[:2]
     spots = [
@@ -75,27 +85,19 @@ def _known(inside: Inside, at: int) -> None:
         )
         for k, depth in enumerate(inside.depths)
     ]
-    if not np.isfinite(now).any():
-        st.caption("Too few photos for a read-out.")
-        return
-    reach = np.nanmax(np.abs(np.concatenate([before, now]))) * 1.05
-    half = float(max(LEAST, reach))
-    title = "points from the ideal" if ideal else "points more often right"
-    draw(
-        marks(
-            spots,
-            words.depth_name(str(inside.depths[at])),
-            title,
-            (-half, half),
-            f"What each depth still knows of the forgotten. {words.memory(inside)}",
-            READ_OUT_MARGIN if ideal else None,
-            **({"label": IDEAL_AT_0} if ideal else {}),
-        ),
-        "inside-known",
+    half = max(LEAST, 1.05 * float(np.nanmax(np.abs(np.concatenate([before, now])))))
+    return marks(
+        spots,
+        words.depth_name(str(inside.depths[at])),
+        "points from the ideal" if ideal else "points more often right",
+        (-half, half),
+        f"What each depth still knows of the forgotten. {words.memory(inside)}",
+        READ_OUT_MARGIN if ideal else None,
+        IDEAL_AT_0 if ideal else POINTS,
     )
 
 
-def _alike(inside: Inside, at: int) -> None:
+def _alike(id: str, inside: Inside, at: int) -> None:
     st.markdown("##### How alike inside (CKA)")
     side = st.segmented_control(
         "On the",
@@ -106,8 +108,17 @@ def _alike(inside: Inside, at: int) -> None:
         key="inside-alike-side",
         label_visibility="collapsed",
     )
-    before, now, own = (inside.alike[i, side] for i in range(3))
     said = words.alike(inside, side)
+    show(
+        made_once((id, "alike", at, side), lambda: _chart_of_alike(inside, at, side, said)),
+        "inside-alike",
+    )
+    st.markdown(said)
+    st.caption("To the ideal; the tick: to the network before.")
+
+
+def _chart_of_alike(inside: Inside, at: int, side: int, said: str) -> alt.LayerChart:
+    before, now, own = (inside.alike[i, side] for i in range(3))
     spots = [
         Spot(
             words.depth_name(str(depth)),
@@ -120,28 +131,19 @@ def _alike(inside: Inside, at: int) -> None:
         for k, depth in enumerate(inside.depths)
     ]
     low = min(0.0, float(np.nanmin(inside.alike))) if np.isfinite(inside.alike).any() else 0.0
-    draw(
-        marks(
-            spots,
-            words.depth_name(str(inside.depths[at])),
-            "1: the same but for a turn",
-            (low, 1.02),
-            said,
-            label="format(datum.value, '.1f')",
-        ),
-        "inside-alike",
-    )
-    st.markdown(said)
-    st.caption("To the ideal; the tick: to the network before.")
+    here = words.depth_name(str(inside.depths[at]))
+    return marks(spots, here, "1: the same but for a turn", (low, 1.02), said, label=TENTHS)
 
 
-def _moved(inside: Inside, at: int) -> None:
+def _moved(id: str, inside: Inside, at: int) -> None:
     st.markdown("##### How far it moved")
     said = words.moved(inside)
     names = [words.depth_name(str(depth)) for depth in inside.depths]
-    here = names[at]
-    draw(
-        bars(names, inside.moved.tolist(), here, "share of the weights' length", said),
+    title = "share of the weights' length"
+    show(
+        made_once(
+            (id, "moved", at), lambda: bars(names, inside.moved.tolist(), names[at], title, said)
+        ),
         "inside-moved",
     )
     st.markdown(said)

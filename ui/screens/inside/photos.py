@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+import altair as alt
 import numpy as np
 import streamlit as st
 
@@ -12,7 +13,7 @@ from core.inside.found import MODELS, PHOTO_SETS
 from ui import outside
 from ui.charts.plane import PICKED, plane
 from ui.state import values
-from ui.widgets.figures import draw, table
+from ui.widgets.figures import made_once, show, table
 from ui.widgets.grid import address_of
 from ui.widgets.mosaic import mosaic
 from ui.wording import inside_photos
@@ -48,17 +49,16 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
     }
     said = inside_photos.plane(inside, depth)
     chosen = values.first(key, 0)
-    chart = plane(
-        known,
-        [SETS[PHOTO_SETS[s]] for s in inside.photo_sets],
-        names,
-        pictures,
-        chosen,
-        f"{len(names)} photos in {len(known)} networks, side by side. {said}",
-    )
+
+    def draw() -> alt.LayerChart:
+        sets = [SETS[PHOTO_SETS[s]] for s in inside.photo_sets]
+        alt_text = f"{len(names)} photos in {len(known)} networks, side by side. {said}"
+        return plane(known, sets, names, pictures, chosen, alt_text)
+
+    chart = made_once((id, "plane", depth, chosen), draw)
     wide, narrow = st.columns([7, 3], gap="medium")
     with wide:
-        draw(chart, CHART, on_select=pick, selection_mode=PICKED)
+        show(chart, CHART, on_select=pick, selection_mode=PICKED)
         st.markdown(said)
     with narrow:
         _one(inside, depth, data.class_names, names, pixels, key)
