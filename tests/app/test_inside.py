@@ -220,9 +220,13 @@ def test_the_band_and_the_marks_of_a_depth() -> None:
 def test_a_photo_has_its_place_in_each_panel() -> None:
     places = {name: found().places[i, 0] for i, name in enumerate(("Before", "Now", "Ideal"))}
     sets = ["forgotten"] * 6 + ["kept"] * 6
-    spec = plane(places, sets, list(map(str, range(12))), ["p"] * 12, 3, "words").to_dict()
+    spec = plane(places, sets, list(map(str, range(12))), ["p"] * 12, 3, np.ones(12, bool), "words")
+    spec = spec.to_dict()
     rows = max(spec["datasets"].values(), key=len)
     assert len(rows) == 36
     for row in rows:
         assert row["number"] < row["x"] < row["number"] + 1
     assert {param["name"] for param in spec["params"]} == {"hover", "picked"}
+    few = plane(places, sets, ["a"] * 12, ["p"] * 12, 3, np.arange(12) < 2, "words").to_dict()
+    drawn = [rows for rows in few["datasets"].values() if "number" in rows[0]]
+    assert {row["id"] for rows in drawn for row in rows} == {0, 1, 3}

@@ -26,19 +26,20 @@ def plane(
     names: Sequence[str],
     pictures: Sequence[str],
     chosen: int | None,
+    shown: NDArray[np.bool_],
     description: str,
 ) -> alt.LayerChart:
     """The photos in each network. places: (photos, 2) by the network's title, from left to right.
 
     sets: of each photo, "forgotten", "new" or "kept". names: what each is called. pictures: their
-    data addresses. chosen: the position of one to point out. A click on a photo is selected as
-    `PICKED`, by the field "id".
+    data addresses. chosen: the position of one to point out, whatever is shown. shown: bool
+    (photos,), those that are drawn. A click on a photo is selected as `PICKED`, by the field "id".
     """
     frame = _frame_of(places)
     panels = [_panel(i, title, xy, frame, sets) for i, (title, xy) in enumerate(places.items())]
     rows = pd.concat(panels)
     facts = pd.DataFrame({"id": range(len(names)), "name": names, "picture": pictures})
-    rows = rows.merge(facts[["id", "name"]], on="id")
+    rows = rows[shown[rows["id"]] | (rows["id"] == chosen)].merge(facts[["id", "name"]], on="id")
     rows = rows.assign(
         opacity=rows["set"].map({"kept": 0.3}).fillna(0.85),
         size=rows["set"].map({"kept": 26}).fillna(45),

@@ -11,6 +11,8 @@ from core.metrics.confusion import of_each_class
 from ui.wording.inside import SETS, TITLES
 from ui.wording.numbers import percent
 
+WHICH: dict[str, bool | None] = {"all": None, "answer changed": True, "answer as before": False}
+"""Filters of the photos by what became of their answers."""
 STILL = 1e-4
 """Of the width of the plane: a shorter way is rounding."""
 
@@ -48,6 +50,12 @@ def _way(inside: Inside, model: int, depth: int, name: str) -> float:
     apart = inside.places[model, depth, mine] - inside.places[0, depth, mine]
     lengths = np.linalg.norm(apart, axis=1)
     return float(np.nanmedian(lengths)) if np.isfinite(lengths).any() else float("nan")
+
+
+def changed(inside: Inside) -> np.ndarray:
+    """bool (photos,): whether the answer now is another one than before."""
+    said = inside.probabilities.argmax(axis=2)
+    return np.asarray(said[1] != said[0])
 
 
 def photo_name(inside: Inside, photo: int, names: Sequence[str]) -> str:

@@ -48,14 +48,24 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
         if np.isfinite(inside.places[i, depth]).any()
     }
     said = inside_photos.plane(inside, depth)
+    changed = inside_photos.changed(inside)
+    which = st.segmented_control(
+        "Show the photos",
+        list(inside_photos.WHICH),
+        default="all",
+        required=True,
+        format_func=lambda name: f"{name} ({_count(changed, name)})",
+        key="inside-which-photos",
+        label_visibility="collapsed",
+    )
     chosen = values.first(key, 0)
 
     def draw() -> alt.LayerChart:
         sets = [SETS[PHOTO_SETS[s]] for s in inside.photo_sets]
         alt_text = f"{len(names)} photos in {len(known)} networks, side by side. {said}"
-        return plane(known, sets, names, pictures, chosen, alt_text)
+        return plane(known, sets, names, pictures, chosen, _mask(changed, which), alt_text)
 
-    chart = made_once((id, "plane", depth, chosen), draw)
+    chart = made_once((id, "plane", depth, chosen, which), draw)
     wide, narrow = st.columns([7, 3], gap="medium")
     with wide:
         show(chart, CHART, on_select=pick, selection_mode=PICKED)
@@ -66,8 +76,18 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
         "Point at a photo to see it in every network; click to keep it. The axes are the two "
         "directions in which the network before sets these photos apart most (PCA). The others "
         "have axes of their own, so each is first turned to where the kept photos lie as they did "
-        "(orthogonal Procrustes): what is then elsewhere has moved beside them."
+        "(orthogonal Procrustes): what lies elsewhere then has moved, compared with those."
     )
+
+
+def _mask(changed: NDArray[np.bool_], which: str) -> NDArray[np.bool_]:
+    """The photos that a filter lets through."""
+    wanted = inside_photos.WHICH[which]
+    return np.ones(len(changed), bool) if wanted is None else changed == wanted
+
+
+def _count(changed: NDArray[np.bool_], which: str) -> int:
+    return int(_mask(changed, which).sum())
 
 
 def _one(
