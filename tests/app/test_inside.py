@@ -197,8 +197,10 @@ def test_how_far_the_photos_have_moved() -> None:
     look.places[1] = look.places[0] + np.where(kept, 1, 3)[:, None]
     look.places[2] = look.places[0] + np.where(kept, 1, 2)[:, None]
     said = inside_photos.plane(look, 0)
-    assert "moved 3.0 times as far as a kept one" in said
-    assert "in the ideal a forgotten one lies 2.0 times as far" in said
+    assert "a forgotten photo has moved 3.0 times as far as a kept one" in said
+    assert "in the ideal it lies 2.0 times as far as a kept one from its old place" in said
+    look.places[1] = look.places[0] + 1
+    assert "has moved about as far as a kept one" in inside_photos.plane(look, 0)
     look.places[1] = look.places[0]
     assert "no photo has moved" in inside_photos.plane(look, 0)
 

@@ -173,10 +173,10 @@ def test_a_photo_is_followed_inside(
     plane.click(position={"x": 0.2 * box["width"], "y": 0.6 * box["height"]})
     expect(chosen).not_to_have_text(said)
     page.get_by_role("slider", name="Depth").press("Home")
-    expect(page.get_by_text("At stem")).to_be_visible()
+    expect(page.get_by_text(re.compile("^At stem"))).to_be_visible()
     page.get_by_role("link", name="Compare").click()
     page.get_by_role("link", name="Look inside").click()
-    expect(page.get_by_text("At features")).to_be_visible(timeout=5_000)
+    expect(page.get_by_text(re.compile("^At features"))).to_be_visible(timeout=5_000)
 
 
 def places(run: str) -> tuple[str, ...]:

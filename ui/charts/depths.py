@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 
 from ui.charts.palette import FORGET, INK
+from ui.wording.inside import length
 
 ROW = 34
 
@@ -87,7 +88,7 @@ def bars(
     """A share at each depth, with its number."""
     top = max([*values, 1e-9]) * 1.35
     rows = pd.DataFrame({"depth": list(depths), "value": list(values)})
-    rows["text"] = [_share(value) for value in values]
+    rows["text"] = [length(value) for value in values]
     x = alt.X(
         "value:Q",
         title=title,
@@ -103,10 +104,6 @@ def bars(
         base.mark_bar(color=INK, opacity=0.55, height=12).encode(x, y, tooltip=told),
         base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(x, y, text="text:N"),
     ).properties(height=ROW * len(depths), description=description)
-
-
-def _share(value: float) -> str:
-    return "0" if value == 0 else f"{100 * value:.2g} %" if value < 0.1 else f"{value:.0%}"
 
 
 def _down(spots: Sequence[Spot]) -> alt.Y:

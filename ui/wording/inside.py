@@ -188,17 +188,22 @@ def moved(inside: Inside) -> str:
     still = [names[i] for i, value in enumerate(inside.moved) if value == 0]
     if len(still) == len(names) - 1:
         return (
-            f"Only the weights of *{names[far]}* have moved, by {percent(inside.moved[far])} of "
+            f"Only the weights of *{names[far]}* have moved, by {length(inside.moved[far])} of "
             "their length: all before it is bit for bit what it was."
         )
     text = (
-        f"The weights of *{names[far]}* have moved furthest, by {percent(inside.moved[far])} of "
+        f"The weights of *{names[far]}* have moved furthest, by {length(inside.moved[far])} of "
         "their length"
     )
     if still:
         return f"{text}; those of {listed([f'*{name}*' for name in still])} not at all."
     near = int(np.nanargmin(inside.moved))
-    return f"{text}, those of *{names[near]}* the least: {percent(inside.moved[near])}."
+    return f"{text}, those of *{names[near]}* the least: {length(inside.moved[near])}."
+
+
+def length(share: float) -> str:
+    """How far weights have moved, with two digits that count."""
+    return "0" if share == 0 else f"{100 * share:.2g} %"
 
 
 def limits(inside: Inside) -> str:

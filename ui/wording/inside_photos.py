@@ -32,16 +32,18 @@ def plane(inside: Inside, depth: int) -> str:
     elif now[1] <= 0.01 * now[0]:
         text = f"At *{inside.depths[depth]}* the forgotten photos have moved and the kept have not"
     else:
-        text = (
-            f"At *{inside.depths[depth]}* a forgotten photo has moved {now[0] / now[1]:.1f} times "
-            "as far as a kept one (medians)"
-        )
+        text = f"At *{inside.depths[depth]}* a forgotten photo has moved {_times(*now)}"
     if np.isfinite(ideal).all() and ideal[1] > 0:
-        text += (
-            f"; in the ideal a forgotten one lies {ideal[0] / ideal[1]:.1f} times as far from its "
-            "old place as a kept one"
-        )
+        text += f"; in the ideal it lies {_times(*ideal)} from its old place"
     return f"{text}. The plane has {percent(inside.share[depth])} of what sets the photos apart."
+
+
+def _times(forgotten: float, kept: float) -> str:
+    """One way beside another, in words."""
+    ratio = forgotten / kept
+    if 0.8 <= ratio <= 1.25:
+        return "about as far as a kept one"
+    return f"{ratio:.1f} times as far as a kept one"
 
 
 def _way(inside: Inside, model: int, depth: int, name: str) -> float:
@@ -84,29 +86,21 @@ def photo_said(inside: Inside, photo: int, depth: int, names: Sequence[str]) -> 
 def answers(inside: Inside, side: int, names: Sequence[str]) -> str:
     """The largest change of what a class is called, and what the ideal calls it."""
     before, now, ideal = (of_each_class(inside.confusions[i, side]) for i in range(3))
-    apart = now - before
-    off = np.where(np.eye(len(names), dtype=bool), -np.inf, np.nan_to_num(apart, nan=-np.inf))
+    off = np.where(np.eye(len(names), dtype=bool), -1.0, np.nan_to_num(now - before, nan=-1.0))
     i, j = np.unravel_index(int(off.argmax()), off.shape)
-    if not np.isfinite(off[i, j]) or off[i, j] < 0.005:
-        return "No class is called another half a point more often than before."
-    text = (
-        f"The largest change: **{names[i]}** is called *{names[j]}* in {percent(now[i, j])} of "
-        f"cases ({percent(before[i, j])} before"
-    )
-    if np.isfinite(ideal[i, j]):
-        text += f"; the ideal {percent(ideal[i, j])}"
-    text += ")."
+    if off[i, j] < 0.005:
+        text = "No class is called another half a point more often than before."
+    else:
+        text = (
+            f"The largest change: **{names[i]}** is called *{names[j]}* in {percent(now[i, j])} of "
+            f"cases ({percent(before[i, j])} before"
+        )
+        text += f"; the ideal {percent(ideal[i, j])})." if np.isfinite(ideal[i, j]) else ")."
     if np.isfinite(ideal).any():
-        text += f" {_moved_answers(apart, ideal - before)}"
+        rows = int(np.isfinite(ideal).all(axis=1).sum())
+        wanted, left = (np.nansum(np.abs(ideal - x)) / 2 / rows for x in (before, now))
+        text += (
+            f" On the way to the ideal the answers of a class shift by {percent(wanted)} of its "
+            f"photos, on average; now they stand {percent(left)} from there."
+        )
     return text
-
-
-def _moved_answers(now: np.ndarray, ideal: np.ndarray) -> str:
-    """How much of the ideal's change of answers is made, and how much else."""
-    wanted = np.nansum(np.abs(ideal)) / 2
-    left = np.nansum(np.abs(ideal - now)) / 2
-    rows = max(1, int(np.isfinite(ideal).all(axis=1).sum()))
-    return (
-        f"On the way to the ideal the answers of a class shift by {percent(wanted / rows)} of its "
-        f"photos, on average; now they stand {percent(left / rows)} from there."
-    )
