@@ -203,6 +203,8 @@ def moved(inside: Inside) -> str:
 
 def length(share: float) -> str:
     """How far weights have moved, with two digits that count."""
+    if share >= 0.1:
+        return f"{100 * share:.0f} %"
     return "0" if share == 0 else f"{100 * share:.2g} %"
 
 
