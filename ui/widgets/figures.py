@@ -16,21 +16,10 @@ READABLE = {name: {"labelColor": INK, "titleColor": INK} for name in ("axis", "l
 """Streamlit's own colours of a chart's text are too faint: they have a contrast of 4 to 1."""
 
 
-def draw(chart: alt.TopLevelMixin, key: str, **options: Any) -> None:
-    """Shows a chart in the colours of the theme; its description becomes what a screen reader calls
-    it. options: those of `st.vega_lite_chart`."""
-    show(chart.to_dict(validate=False), key, **options)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def made_once(about: tuple[object, ...], _make: Callable[[], alt.TopLevelMixin]) -> dict[str, Any]:
-    """A chart's Vega-Lite for `show`, made by whoever asks first. about: all that it depends on."""
-    made: dict[str, Any] = _make().to_dict(validate=False)
-    return made
-
-
-def show(spec: Mapping[str, Any], key: str, **options: Any) -> None:
-    """Shows a chart's Vega-Lite, as `draw` does."""
+def draw(chart: alt.TopLevelMixin | Mapping[str, Any], key: str, **options: Any) -> Any:
+    """Shows a chart, or its Vega-Lite, in the colours of the theme; its description becomes what a
+    screen reader calls it. options: those of `st.vega_lite_chart`, whose answer this returns."""
+    spec = chart if isinstance(chart, Mapping) else chart.to_dict()
     shown = {**spec, "config": {**spec.get("config", {}), **READABLE}}
     text = shown.pop("description", "")
     if st.context.theme.type == "dark":
@@ -38,7 +27,7 @@ def show(spec: Mapping[str, Any], key: str, **options: Any) -> None:
         for light, dark in DARK.items():
             written = written.replace(light, dark)
         shown = json.loads(written)
-    st.vega_lite_chart(shown, alt=text, key=key, **options)
+    return st.vega_lite_chart(shown, alt=text, key=key, **options)
 
 
 def table(
@@ -59,3 +48,10 @@ def table(
     formats = dict.fromkeys(percents, "%.1f %%") | dict(formats or {})
     columns = {name: st.column_config.NumberColumn(format=text) for name, text in formats.items()}
     return st.dataframe(shown, hide_index=True, alt=alt, column_config=columns, **options)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def made_once(about: tuple[object, ...], _make: Callable[[], alt.TopLevelMixin]) -> dict[str, Any]:
+    """A chart's Vega-Lite, made by whoever asks first. about: all that it depends on."""
+    made: dict[str, Any] = _make().to_dict(validate=False)  # its parts are checked as they are made
+    return made

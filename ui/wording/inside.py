@@ -201,6 +201,11 @@ def moved(inside: Inside) -> str:
     return f"{text}, those of *{names[near]}* the least: {length(inside.moved[near])}."
 
 
+def spoken(text: str) -> str:
+    """A sentence as a screen reader has it: without the marks of Markdown."""
+    return text.replace("*", "")
+
+
 def length(share: float) -> str:
     """How far weights have moved, with two digits that count."""
     if share >= 0.1:

@@ -11,8 +11,9 @@ import streamlit as st
 from core.metrics.confusion import of_each_class
 from ui import outside
 from ui.charts.answers import change
-from ui.widgets.figures import made_once, show
+from ui.widgets.figures import draw, made_once
 from ui.wording import inside_photos
+from ui.wording.inside import spoken
 
 if TYPE_CHECKING:
     from core.inside.found import Inside
@@ -45,8 +46,8 @@ def answers(id: str, inside: Inside, names: tuple[str, ...]) -> None:
                 st.caption("No network that never saw these photos is kept.")
                 continue
             then = shares[model]
-            draw = partial(change, shares[0], then, names, largest, f"{title}. {said}")
-            show(made_once((id, "answers", side, model), draw), f"inside-answers-{model}")
+            make = partial(change, shares[0], then, names, largest, spoken(f"{title}. {said}"))
+            draw(made_once((id, "answers", side, model), make), f"inside-answers-{model}")
     images = int(inside.confusions[0, side].sum())
     st.caption(
         f"{images:,} {SIDES[side]}. A row is what the photos are, a column what they are called; "

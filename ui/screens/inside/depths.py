@@ -13,7 +13,7 @@ from core.metrics.representation import READ_OUT_MARGIN
 from core.runs.run import Run
 from ui.charts.depths import Spot, bars, marks
 from ui.screens.inside.photos import photos
-from ui.widgets.figures import made_once, show
+from ui.widgets.figures import draw, made_once
 from ui.wording import inside as words
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _known(id: str, inside: Inside, at: int) -> None:
     if not np.isfinite(inside.excess[1]).any():
         st.caption("Too few photos for a read-out.")
         return
-    show(made_once((id, "known", at), lambda: _chart_of_known(inside, at)), "inside-known")
+    draw(made_once((id, "known", at), lambda: _chart_of_known(inside, at)), "inside-known")
     st.caption(words.asked(inside))
 
 
@@ -91,7 +91,7 @@ def _chart_of_known(inside: Inside, at: int) -> alt.LayerChart:
         words.depth_name(str(inside.depths[at])),
         "points from the ideal" if ideal else "points more often right",
         (-half, half),
-        f"What each depth still knows of the forgotten. {words.memory(inside)}",
+        words.spoken(f"What each depth still knows of the forgotten. {words.memory(inside)}"),
         READ_OUT_MARGIN if ideal else None,
         IDEAL_AT_0 if ideal else POINTS,
     )
@@ -109,7 +109,7 @@ def _alike(id: str, inside: Inside, at: int) -> None:
         label_visibility="collapsed",
     )
     said = words.alike(inside, side)
-    show(
+    draw(
         made_once((id, "alike", at, side), lambda: _chart_of_alike(inside, at, side, said)),
         "inside-alike",
     )
@@ -132,7 +132,9 @@ def _chart_of_alike(inside: Inside, at: int, side: int, said: str) -> alt.LayerC
     ]
     low = min(0.0, float(np.nanmin(inside.alike))) if np.isfinite(inside.alike).any() else 0.0
     here = words.depth_name(str(inside.depths[at]))
-    return marks(spots, here, "1: the same but for a turn", (low, 1.02), said, label=TENTHS)
+    return marks(
+        spots, here, "1: the same but for a turn", (low, 1.02), words.spoken(said), label=TENTHS
+    )
 
 
 def _moved(id: str, inside: Inside, at: int) -> None:
@@ -140,9 +142,10 @@ def _moved(id: str, inside: Inside, at: int) -> None:
     said = words.moved(inside)
     names = [words.depth_name(str(depth)) for depth in inside.depths]
     title = "share of the weights' length"
-    show(
+    draw(
         made_once(
-            (id, "moved", at), lambda: bars(names, inside.moved.tolist(), names[at], title, said)
+            (id, "moved", at),
+            lambda: bars(names, inside.moved.tolist(), names[at], title, words.spoken(said)),
         ),
         "inside-moved",
     )

@@ -13,11 +13,11 @@ from core.inside.found import MODELS, PHOTO_SETS
 from ui import outside
 from ui.charts.plane import PICKED, plane
 from ui.state import values
-from ui.widgets.figures import made_once, show, table
+from ui.widgets.figures import draw, made_once, table
 from ui.widgets.grid import address_of
 from ui.widgets.mosaic import mosaic
 from ui.wording import inside_photos
-from ui.wording.inside import SETS, TITLES
+from ui.wording.inside import SETS, TITLES, spoken
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,15 +60,15 @@ def photos(id: str, inside: Inside, depth: int, data: ImageDataset) -> None:
     )
     chosen = values.first(key, 0)
 
-    def draw() -> alt.LayerChart:
+    def make() -> alt.LayerChart:
         sets = [SETS[PHOTO_SETS[s]] for s in inside.photo_sets]
         alt_text = f"{len(names)} photos in {len(known)} networks, side by side. {said}"
-        return plane(known, sets, names, pictures, chosen, _mask(changed, which), alt_text)
+        return plane(known, sets, names, pictures, chosen, _mask(changed, which), spoken(alt_text))
 
-    chart = made_once((id, "plane", depth, chosen, which), draw)
+    chart = made_once((id, "plane", depth, chosen, which), make)
     wide, narrow = st.columns([7, 3], gap="medium")
     with wide:
-        show(chart, CHART, on_select=pick, selection_mode=PICKED)
+        draw(chart, CHART, on_select=pick, selection_mode=PICKED)
         st.markdown(said)
     with narrow:
         _one(inside, depth, data.class_names, names, pixels, key)
