@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -48,10 +48,3 @@ def table(
     formats = dict.fromkeys(percents, "%.1f %%") | dict(formats or {})
     columns = {name: st.column_config.NumberColumn(format=text) for name, text in formats.items()}
     return st.dataframe(shown, hide_index=True, alt=alt, column_config=columns, **options)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def made_once(about: tuple[object, ...], _make: Callable[[], alt.TopLevelMixin]) -> dict[str, Any]:
-    """A chart's Vega-Lite, made by whoever asks first. about: all that it depends on."""
-    made: dict[str, Any] = _make().to_dict(validate=False)  # its parts are checked as they are made
-    return made

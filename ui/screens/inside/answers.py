@@ -11,7 +11,8 @@ import streamlit as st
 from core.metrics.confusion import of_each_class
 from ui import outside
 from ui.charts.answers import change
-from ui.widgets.figures import draw, made_once
+from ui.widgets.figures import draw
+from ui.widgets.specs import made_once
 from ui.wording import inside_photos
 from ui.wording.inside import spoken
 

@@ -13,7 +13,8 @@ from core.metrics.representation import READ_OUT_MARGIN
 from core.runs.run import Run
 from ui.charts.depths import Spot, bars, marks
 from ui.screens.inside.photos import photos
-from ui.widgets.figures import draw, made_once
+from ui.widgets.figures import draw
+from ui.widgets.specs import made_once
 from ui.wording import inside as words
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from core.inside.found import MODELS, PHOTO_SETS
 from ui import outside
 from ui.charts.plane import PICKED, plane
 from ui.state import values
-from ui.widgets.figures import draw, made_once, table
+from ui.widgets.figures import draw, table
 from ui.widgets.grid import address_of
 from ui.widgets.mosaic import mosaic
+from ui.widgets.specs import made_once
 from ui.wording import inside_photos
 from ui.wording.inside import SETS, TITLES, spoken
 
