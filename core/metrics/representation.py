@@ -42,11 +42,13 @@ def read_out(features: NDArray[np.float32], labels: Indices) -> Any:
     return model.fit(_finite(features), labels)
 
 
-def excess_of_forgotten(evidence: Evidence) -> Measure | None:
+def excess_of_forgotten(
+    evidence: Evidence, known_of_forgotten: int = KNOWN_OF_FORGOTTEN
+) -> Measure | None:
     """How much better a fresh read-out knows what is to be forgotten than what it is compared with.
 
     Of whole classes: its recall of them on test images, less its accuracy on the other classes; it
-    is fitted on retained images and on `KNOWN_OF_FORGOTTEN` of the forgotten. Of other sets: its
+    is fitted on retained images and on `known_of_forgotten` of the forgotten. Of other sets: its
     accuracy on the images to forget less that on test images, fitted on retained images alone.
     Where the images are looked at in several networks, each has a read-out of its own.
     """
@@ -61,7 +63,7 @@ def excess_of_forgotten(evidence: Evidence) -> Measure | None:
         known = retain.of(model)
         features, labels = retain.features[known], retain.labels[known]
         if whole:
-            some = drawn(np.arange(len(forget.labels)), KNOWN_OF_FORGOTTEN)
+            some = drawn(np.arange(len(forget.labels)), known_of_forgotten)
             features = np.concatenate([forget.features[some], features])
             labels = np.concatenate([forget.labels[some], labels])
         fitted = read_out(features, labels)

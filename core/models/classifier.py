@@ -1,11 +1,13 @@
 """What a classifier is: uint8 images (N, 3, 32, 32) in, logits (N, classes) out.
 
 Normalisation is its own first step, so no caller can get it wrong. The single networks have
-`features` (N, d), a linear `head` over them, and `stages`, their parts from input to output.
+`features` (N, d), a linear `head` over them, and `stages`, their parts from input to output, and
+`depths`, the places at which one can look inside.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,6 +18,16 @@ MEAN = (0.4914, 0.4822, 0.4465)
 
 
 STD = (0.2023, 0.1994, 0.2010)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """A place inside a network. parts: the parameters that lead there from the place before it.
+    read: whose input is what the network makes of an image there; None for the answer itself."""
+
+    name: str
+    parts: tuple[nn.Module, ...]
+    read: nn.Module | None
 
 
 class Classifier(nn.Module):
@@ -49,6 +61,12 @@ class Classifier(nn.Module):
 
     def stages(self) -> list[nn.Module]:
         """The parts with parameters, from input to output, the head last."""
+        raise NotImplementedError
+
+    def depths(self) -> list[Depth]:
+        """Where one can look inside, from the image on: the last but one is "features", which the
+        head reads, the last is "answer", the logits. Raises NotImplementedError for several
+        networks in one, which have no inside in common."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.classifier import Classifier
+from core.models.classifier import Classifier, Depth
 
 
 class Block(nn.Module):
@@ -67,3 +69,18 @@ class Compact(Classifier):
 
     def stages(self) -> list[nn.Module]:
         return [self.stem, *self.blocks, self.head]
+
+    def depths(self) -> list[Depth]:
+        blocks = [cast(Block, block) for block in self.blocks]
+        found = [Depth("stem", (self.stem,), blocks[0])]
+        for number, (block, after) in enumerate(zip(blocks, [*blocks[1:], self.head], strict=True)):
+            last = after is self.head
+            found += [
+                Depth(f"block {number + 1}a", (block.conv1, block.norm1), block.conv2),
+                Depth(
+                    "features" if last else f"block {number + 1}b",
+                    (block.conv2, block.norm2),
+                    after,
+                ),
+            ]
+        return [*found, Depth("answer", (self.head,), None)]

@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from core.models.classifier import Classifier
+from core.models.classifier import Classifier, Depth
 
 
 class ResNet18(Classifier):
@@ -32,3 +32,18 @@ class ResNet18(Classifier):
     def stages(self) -> list[nn.Module]:
         net = self.net
         return [net.conv1, net.bn1, net.layer1, net.layer2, net.layer3, net.layer4, net.fc]
+
+    def depths(self) -> list[Depth]:
+        net = self.net
+        layers = [net.layer1, net.layer2, net.layer3, net.layer4]
+        blocks = [cast(nn.Module, block) for layer in layers for block in layer]
+        names = [f"layer {i}{half}" for i in range(1, 5) for half in "ab"]
+        names[-1] = "features"
+        return [
+            Depth("stem", (net.conv1, net.bn1), blocks[0]),
+            *(
+                Depth(name, (block,), after)
+                for name, block, after in zip(names, blocks, [*blocks[1:], net.fc], strict=True)
+            ),
+            Depth("answer", (net.fc,), None),
+        ]

@@ -53,7 +53,7 @@ def in_core(
     """The library's own work. folder: of the images, None for the usual places."""
     from core.runs.task import prepare  # imports torch, which takes seconds
 
-    return prepare(plan, folder=folder).run(stop, run_id)
+    return prepare(plan, folder=folder).run(stop, run_id, keep=True)
 
 
 def record(

@@ -23,6 +23,7 @@ from core.checkpoints.provenance import versions
 from core.checkpoints.records import stored_records
 from core.checkpoints.references import keep_reference
 from core.checkpoints.storage import Checkpoint
+from core.checkpoints.unlearned import keep_unlearned
 from core.data.dataset import ImageDataset
 from core.data.load import load_dataset
 from core.data.splits import Split
@@ -61,6 +62,7 @@ class Task:
         stop: Callable[[], bool] = lambda: False,
         run_id: str | None = None,
         weights_file: Path | None = None,
+        keep: bool = False,
     ) -> Iterator[Snapshot | Run]:
         """Unlearns on a copy of the base and measures; yields snapshots and four times the `Run`:
         as "running" once the models before and retrained are measured and, after the last step,
@@ -72,7 +74,8 @@ class Task:
 
         stop: asked after each batch; once it is true the method ends, and what was done so far is
         measured and marked "partial". weights_file: where the unlearned weights go as well
-        (safetensors). Raises LabError.
+        (safetensors). keep: whether they stay on this machine, for a look inside (see
+        `core.checkpoints.unlearned`). Raises LabError.
         """
         plan, dataset, parts, method = self.plan, self.dataset, self.parts, self.method
         model = self.base.load(self.device)
@@ -166,6 +169,13 @@ class Task:
         watcher.measuring += time.perf_counter() - clock
         yield watcher.known(measuring, unlearning, passes.train, passes.test)
         finished = step.done == step.total
+        kept = None
+        if keep:
+            left = passes.train, passes.test
+            kept = keep_unlearned(model, record.id, self.base, dataset, *left)
+        weights_sha256 = kept.sha256 if kept else ""
+        if weights_file:
+            weights_sha256 = storage.save_weights(model, weights_file)
         retrained_anew = plan.method == "retrain" and finished
         if retrained_anew and (self.ideal is None or self.ideal.kind == "folds"):
             keep_reference(
@@ -181,7 +191,7 @@ class Task:
             },
             after=after,
             replay=tuple(watcher.replay),
-            weights_sha256=storage.save_weights(model, weights_file) if weights_file else "",
+            weights_sha256=weights_sha256,
         )
 
 

@@ -39,6 +39,7 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Meet the model",
         "Choose what to forget",
         "Watch it forget",
+        "Look inside",
         "Compare",
         "Methods",
         "Influence",

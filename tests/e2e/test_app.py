@@ -155,6 +155,30 @@ def test_a_crash_is_said_and_links_work_on_a_fresh_server(start: Start, visit: V
     assert parameters(front)["set"] == "batch_size:8,epochs:50.0"
 
 
+def test_a_photo_is_followed_inside(
+    server: Server, visit: Visit, finished: tuple[str, list[str]]
+) -> None:
+    """Pointed at in one network it is marked in all, with its picture; a click keeps it; the slider
+    goes to another depth; a second visit waits for nothing."""
+    page = visit(f"{server.address}/Inside?run={finished[0]}")
+    plane = page.get_by_label(re.compile("photos in . networks"))
+    expect(page.get_by_role("heading", name="What it says now")).to_be_visible()
+    settle(page)
+    chosen = page.get_by_text(re.compile("before it says", re.IGNORECASE))
+    said = chosen.inner_text()
+    box = plane.bounding_box()
+    assert box is not None
+    plane.hover(position={"x": 0.2 * box["width"], "y": 0.6 * box["height"]})
+    expect(plane.locator("image")).to_have_count(3)
+    plane.click(position={"x": 0.2 * box["width"], "y": 0.6 * box["height"]})
+    expect(chosen).not_to_have_text(said)
+    page.get_by_role("slider", name="Depth").press("Home")
+    expect(page.get_by_text(re.compile("^At stem"))).to_be_visible()
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("link", name="Look inside").click()
+    expect(page.get_by_text(re.compile("^At features"))).to_be_visible(timeout=5_000)
+
+
 def places(run: str) -> tuple[str, ...]:
     """Every page, in each of its states."""
     return (
@@ -163,6 +187,7 @@ def places(run: str) -> tuple[str, ...]:
         "Choose?data=digits&forget=indices:1,2,3",
         f"Unlearn?{LONG}",
         f"Unlearn?run={run}",
+        f"Inside?run={run}",
         f"Compare?runs={run}",
     )
 
@@ -209,7 +234,8 @@ def test_contrast_in_the_dark(
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for place in (f"Unlearn?run={finished[0]}", "", "Choose?data=digits&forget=class:1", "Methods"):
+    runs = f"Unlearn?run={finished[0]}", f"Inside?run={finished[0]}"
+    for place in (*runs, "", "Choose?data=digits&forget=class:1", "Methods"):
         page = visit(f"{server.address}/{place}", color_scheme="dark")
         settle(page)
         rules = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}

@@ -13,11 +13,12 @@ from ui.state.session import session
 TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 METHODS = "pages/4_Methods.py"
-INFLUENCE, HOW = "pages/8_Influence.py", "pages/9_How_it_works.py"
+INSIDE, INFLUENCE, HOW = "pages/7_Inside.py", "pages/8_Influence.py", "pages/9_How_it_works.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
     UNLEARN: "Watch it forget",
+    INSIDE: "Look inside",
     COMPARE: "Compare",
     METHODS: "Methods",
     INFLUENCE: "Influence",

@@ -102,11 +102,12 @@ _grid = st.components.v2.component(
 )
 
 
-def _address(picture: NDArray[np.uint8]) -> str:
-    """A picture as the data address of a PNG."""
+def address_of(picture: NDArray[np.uint8], exact: bool = True) -> str:
+    """A picture as the data address of a PNG; of a JPEG a third of its size where not exact."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    kind, options = ("png", {}) if exact else ("jpeg", {"quality": 90, "subsampling": 0})
+    Image.fromarray(picture).save(buffer, kind, **options)
+    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def image_grid(
@@ -133,7 +134,7 @@ def image_grid(
     _grid(
         key=key,
         data={
-            "sheet": _address(mosaic(images)),
+            "sheet": address_of(mosaic(images)),
             "across": min(len(ids), ACROSS),
             "ids": list(map(int, ids)),
             "names": list(names),

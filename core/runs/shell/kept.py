@@ -31,7 +31,7 @@ def kept_run(
         run_id: str,
         folder: str | Path | None = None,
     ) -> Iterator[Snapshot | Run]:
-        return task.run(stop, run_id, weights_file)
+        return task.run(stop, run_id, weights_file, keep=True)
 
     run: Run | None = None
     try:

@@ -1,0 +1,77 @@
+"""What was found inside, or how far the look is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.errors import BadRequest, CheckpointMissing, LabError
+from core.runs.run import Run
+from ui import outside
+from ui.services import images, inside
+from ui.state import drafts
+from ui.widgets.data import data_or_stop, images_missing
+from ui.widgets.errors import say
+from ui.widgets.frame import UNLEARN
+from ui.wording import numbers
+from ui.wording.inside import DOING
+
+if TYPE_CHECKING:
+    from core.data.dataset import ImageDataset
+    from core.inside.found import Inside
+
+TICK = 0.4
+
+
+def found_or_wait(run: Run) -> tuple[Inside, ImageDataset]:
+    """The numbers and the images; until they are there, and where they cannot be, says so and ends
+    the page."""
+    if not images.available(run.plan.dataset):
+        images_missing(run.plan.dataset)
+        st.stop()
+    try:
+        data = images.dataset(run.plan.dataset)
+    except LabError as error:
+        data_or_stop(error)
+    look = inside.look(run, data)
+    if not look.ended(TICK):
+        st.fragment(_tick, run_every=TICK)(look)
+        st.stop()
+    if look.error is not None:
+        inside.forget(run)
+        _cannot(run, look.error)
+    assert look.inside is not None
+    return look.inside, data
+
+
+def _tick(look: inside.Look) -> None:
+    """One tick of waiting; ends it once the look is done."""
+    if look.ended():
+        st.rerun()
+    st.progress(look.share, DOING[look.model])
+    st.caption(
+        "Some thousand photos pass through each network once, and what is found is kept: the next "
+        "visit waits for nothing."
+    )
+
+
+def _cannot(run: Run, error: LabError) -> None:
+    """Why there is nothing to see, and the way on."""
+    if isinstance(error, CheckpointMissing):
+        again = numbers.duration(run.seconds.get("unlearning"))
+        st.info(
+            f"{outside.plain(error.message)} Only the newest networks stay on a machine, and none "
+            f"comes with the runs that are shipped. Run it again (it took {again}, measuring not "
+            "counted), and one can look inside.",
+            icon=":material/visibility_off:",
+        )
+        if st.button("Set it up again", key="set-up-again", type="primary"):
+            drafts.take_up(run.plan)
+            st.switch_page(UNLEARN)
+    elif isinstance(error, BadRequest):
+        st.info(outside.plain(error), icon=":material/visibility_off:")
+    else:
+        say(error)
+        st.button("Try again", key="try-again")
+    st.stop()
