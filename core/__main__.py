@@ -123,7 +123,7 @@ def unlearn(
 
     given = dict(settings or ())
     if model in beyond_images.MODELS:
-        asked = (model, dataset, data, forget, forget_seed, method, given, seed, json)
+        asked = (model, dataset, data, forget, forget_seed, method, given, seed, json, weights)
         return beyond_images.unlearn(beyond_images.Asked(*asked))
     request = parse_request(forget, forget_seed)
     plan = Plan(model, dataset, request, method, given, seed)
@@ -208,8 +208,10 @@ def runs(id: Annotated[str | None, Argument(help="show this one")] = None, json:
         put(run_lines(summaries))
 
 
-@app.command(help="fetch CIFAR-10 for this machine")
-def download() -> None:
+@app.command(help="fetch CIFAR-10, or a graph, for this machine")
+def download(
+    dataset: Annotated[str, Argument(help="cifar10, cora or citeseer")] = "cifar10",
+) -> None:
     from core.data.download import download
 
     if os.environ.get("FORGETTING_LAB_DATA"):
@@ -218,9 +220,9 @@ def download() -> None:
             "Unset it first.",
         )
     with progress.progress(every=2) as show:
-        for status in progress.of_download(download("cifar10")):
+        for status in progress.of_download(download(dataset)):
             show(status)
-    print("CIFAR-10 is here.")
+    print(f"{'CIFAR-10' if dataset == 'cifar10' else dataset.capitalize()} is here.")
 
 
 @app.command(help="put a damaged database of runs aside, start anew")

@@ -117,7 +117,7 @@ def unlearn(
     yield "measuring", Step(0, 1)
     models: tuple[Model, ...] = (before, after, ideal)
     known, found, goal = (questions.evaluate(model) for model in models)
-    spread = spread_of([goal, *map(questions.evaluate, others)])
+    spread = spread_of([goal, *(questions.evaluate(other, signals=True) for other in others)])
     verdict = judge(known, found, goal, spread)
     assert verdict is not None
     alone_measured = questions.evaluate(single) if single is not ideal else None
@@ -141,7 +141,7 @@ def unlearn(
 def spread_of(evaluations: list[Evaluation]) -> dict[str, float]:
     """By metric, the standard deviation between models trained alike from different seeds."""
     found = {}
-    for name in evaluations[0].measures:
+    for name in set.intersection(*(set(one.measures) for one in evaluations)):
         values = [evaluation.value(name) for evaluation in evaluations]
         if np.isfinite(values).all():
             found[name] = float(np.std(values, ddof=1))

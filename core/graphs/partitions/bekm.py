@@ -24,17 +24,18 @@ DIRECTIONS, HOPS, ROUNDS = 32, 2, 30
 def bekm(graph: Graph, ever: Ids, shards: int, seed: int) -> Ids:
     """The pairs of a node and a centre are taken in the order of their distance; a node goes to the
     first of its centres that has room."""
+    from sklearn.cluster import kmeans_plusplus
+
     points = embedding(graph, seed)
     shard = at_random(graph, graph.nodes, shards, seed)
-    draw = np.random.default_rng((seed, 2))
-    centres = points[draw.permutation(len(points))[:shards]]
+    centres, _ = kmeans_plusplus(points, min(shards, len(points)), random_state=seed % (1 << 31))
     for _ in range(ROUNDS):
         moved = _nearest(points, centres)
         if np.array_equal(moved, shard):
             break
         shard = moved
-        members = [points[shard == s] for s in range(len(centres))]
-        centres = np.stack([m.mean(axis=0) if len(m) else c for m, c in zip(members, centres)])  # noqa: B905
+        for number in np.unique(shard):
+            centres[number] = points[shard == number].mean(axis=0)
     return in_order(shard, shards)
 
 
@@ -52,7 +53,7 @@ def embedding(graph: Graph, seed: int) -> NDArray[np.float64]:
     heard = graph.features.astype(np.float64)
     for _ in range(HOPS):
         heard = hop @ heard
-    directions = min(DIRECTIONS, min(heard.shape) - 1)
+    directions = min(DIRECTIONS, *heard.shape)
     found: NDArray[np.float64]
     found = TruncatedSVD(directions, random_state=seed % (1 << 31)).fit_transform(heard)
     return found

@@ -16,7 +16,8 @@ def metis(graph: Graph, ever: Ids, shards: int, seed: int) -> Ids:
     order = np.lexsort((second, first))
     ends = np.concatenate([[0], np.cumsum(np.bincount(first, minlength=len(graph)))])
     options = pymetis.Options(seed=seed % (1 << 30))
-    _, found = pymetis.part_graph(shards, xadj=ends, adjncy=second[order], options=options)
+    neighbours = pymetis.CSRAdjacency(ends, second[order])
+    _, found = pymetis.part_graph(shards, neighbours, options=options)
     shard = within_cap(np.asarray(found, np.int64), shards, np.random.default_rng(seed))
     return in_order(shard, shards)
 

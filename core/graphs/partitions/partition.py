@@ -18,8 +18,8 @@ shards and the seed: int64 (n,), the shard of each node of the graph, 0 .. shard
 @dataclass(frozen=True)
 class Partition:
     """name, label: its key, and what a screen calls it. sentence: for a visitor. paper: the source.
-    reads: what it looks at; a deletion of that may leave a trace in where the others are, until they
-    are dealt anew. split: see `Assign`.
+    reads: what it looks at; a deletion of that may leave a trace in where the others are, until
+    they are dealt anew. split: see `Assign`.
     """
 
     name: str

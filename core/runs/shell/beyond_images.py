@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import BadRequest
+
 MODELS = {
     **dict.fromkeys(("gcn", "sage", "sgc"), "core.runs.shell.graphs"),
 }
@@ -27,9 +29,12 @@ class Asked:
     settings: dict[str, Any]
     seed: int
     json: str
+    weights: Path | None = None
 
 
 def unlearn(asked: Asked) -> int:
     """The exit code. Raises LabError."""
+    if asked.weights:
+        raise BadRequest(f"The weights of {asked.model} are not kept.", "Leave --weights out.")
     code: int = importlib.import_module(MODELS[asked.model]).unlearn(asked)
     return code
