@@ -59,7 +59,7 @@ def shell(*more: object) -> int:
 def test_a_run_measures_three_models_and_judges_them() -> None:
     found = run("fine_tune", epochs=2)
     for evaluation in (found.before, found.after, found.retrained):
-        assert set(evaluation.measures) == set(MEASURED)
+        assert set(evaluation.measures) == set(MEASURED) - {"mia_class_matched"}
         for name in FIELDS:
             measure = evaluation[name]
             assert measure is not None

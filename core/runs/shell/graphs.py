@@ -70,7 +70,8 @@ def report(run: GraphRun) -> dict[str, Any]:
 
     def numbers(evaluation: Evaluation) -> dict[str, float | None]:
         metrics = evaluation.metrics()
-        return {name: metrics[name] and metrics[name]["value"] for name in REPORTED}
+        found = {name: metrics.get(name) for name in REPORTED}
+        return {name: measure and measure["value"] for name, measure in found.items()}
 
     models = {"before": run.before, "after": run.after, "retrained": run.retrained}
     questions, deletion = run.questions, run.questions.deletion
