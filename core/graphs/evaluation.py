@@ -6,6 +6,7 @@ about on the graph that is left. The model before, after and the ideal are asked
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,12 +58,16 @@ class Questions:
             self._samples(model) if isinstance(model, GraphNetwork) else None,
         )
 
-    def evaluate(self, model: Model, signals: bool = False) -> Evaluation:
+    def evaluate(
+        self, model: Model, signals: bool = False, only: Collection[str] = ()
+    ) -> Evaluation:
         """Every number of `MEASURED` that can be measured; the attack on test nodes of the same
         classes only where these are the fair ones, for it takes a second. signals: those alone that
-        a verdict reads."""
+        a verdict reads. only: those of these names alone."""
         chosen = [metric for metric in MEASURED.values() if metric.signal or not signals]
-        if not self.split.by_class:
+        if only:
+            chosen = [MEASURED[name] for name in only]
+        elif not self.split.by_class:
             chosen = [metric for metric in chosen if metric.name != "mia_class_matched"]
         return measure(self.evidence(model), chosen)
 
