@@ -19,11 +19,13 @@ import json
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks import RESULTS
 from benchmarks.graphs_table import summary, table
@@ -33,11 +35,12 @@ from core.files import SHIPPED
 from core.graphs.aggregation import AGGREGATIONS
 from core.graphs.data.load import load_graph
 from core.graphs.deletion import deletion_of
+from core.graphs.ensemble import Ensemble
 from core.graphs.evaluation import Questions
 from core.graphs.methods import make
-from core.graphs.methods.base import Model, Task
+from core.graphs.methods.base import Task
 from core.graphs.partitions import PARTITIONS
-from core.graphs.recipe import GraphRecipe
+from core.graphs.recipe import GraphRecipe, kind_named
 from core.graphs.requests import GraphRequest
 from core.graphs.training import Training
 
@@ -83,43 +86,40 @@ Key = tuple[int, str, str, bool, str]
 def measured(
     seed: int, name: str, kind: str, loops: bool, method: str, folder: Path | None
 ) -> dict[str, Any]:
-    """One network, or GraphEraser by a partition with every aggregation."""
+    """One network, or GraphEraser by a partition: seconds with LBAggr, the numbers of the same
+    shards by every aggregation."""
     dataset = load_graph(name, folder, seed=seed)
-    recipe = GraphRecipe(kind, self_loops=loops)  # type: ignore[arg-type]
-    aggregations = ("",) if method == "retrain" else AGGREGATIONS
-    found: dict[str, Any] = {aggregation: {} for aggregation in aggregations}
-    for aggregation in aggregations:
-        line, how = found[aggregation], _made(method, aggregation)
-        for singles, request in _requests(dataset.train, seed):
-            deletion = deletion_of(dataset, request)
-            task = Task(dataset, deletion, recipe, seed)
-            if not line:
-                before, line["training"] = _timed(how.train(task))
-                questions = Questions(dataset, request, deletion)
-                line |= _accuracy(before, questions, "")
-            after, spent = _timed(how.forget(before, task))
-            line.setdefault("one" if singles else "many", []).append(spent)
-            if not singles:
-                line |= _accuracy(after, Questions(dataset, request, deletion), "many_")
-            if hasattr(after, "trained"):
-                line.setdefault("shards", []).append(len(after.trained))
-        line["one"] = statistics.median(line["one"])
-        line["many"] = line["many"][0]
-    return {"found": found}
+    recipe = GraphRecipe(kind_named(kind), self_loops=loops)
+    single = method == "retrain"
+    how = make("retrain") if single else make("graph_eraser", {"partition": method})
+    line: dict[str, Any] = {"one": [], "many": [], "shards": []}
+    before: Any = None
+    for many, request in _requests(dataset.train, seed, 1 if single else SINGLES):
+        deletion = deletion_of(dataset, request)
+        task, questions = (
+            Task(dataset, deletion, recipe, seed),
+            Questions(dataset, request, deletion),
+        )
+        if before is None:
+            before, line["training"] = _timed(how.train(task))
+            line["before"] = _numbers(before, questions)
+        after, spent = _timed(how.forget(before, task))
+        line["many" if many else "one"].append(spent)
+        if isinstance(after, Ensemble):
+            line["shards"].append(len(after.trained))
+        if many:
+            line["after"] = _numbers(after, questions)
+    return line | {"one": statistics.median(line["one"]), "many": line["many"][0]}
 
 
-def _requests(train: np.ndarray, seed: int) -> Iterator[tuple[bool, GraphRequest]]:
-    """Single nodes, then a hundred; whether it is a single one."""
+def _requests(
+    train: NDArray[np.int64], seed: int, singles: int
+) -> Iterator[tuple[bool, GraphRequest]]:
+    """Single nodes, then a hundred; whether it is the hundred."""
     drawn = np.random.default_rng((seed, 5)).permutation(train)
-    for node in drawn[:SINGLES]:
-        yield True, GraphRequest("indices", indices=(int(node),))
-    yield False, GraphRequest("indices", indices=tuple(map(int, drawn[:MANY])))
-
-
-def _made(method: str, aggregation: str) -> Any:
-    if method == "retrain":
-        return make("retrain")
-    return make("graph_eraser", {"partition": method, "aggregation": aggregation})
+    for node in drawn[:singles]:
+        yield False, GraphRequest("indices", indices=(int(node),))
+    yield True, GraphRequest("indices", indices=tuple(map(int, drawn[:MANY])))
 
 
 def _timed(work: Training[Any]) -> tuple[Any, float]:
@@ -128,10 +128,15 @@ def _timed(work: Training[Any]) -> tuple[Any, float]:
     return model, round(time.process_time() - clock, 3)
 
 
-def _accuracy(model: Model, questions: Questions, prefix: str) -> dict[str, float]:
-    """On test nodes, with what this request left of the graph."""
-    evaluation = questions.evaluate(model, only=("test_accuracy", "macro_f1"))
-    return {f"{prefix}{name}": evaluation.value(name) for name in ("test_accuracy", "macro_f1")}
+def _numbers(model: Any, questions: Questions) -> dict[str, dict[str, float]]:
+    """By aggregation ("" of one network), accuracy and macro-F1 on test nodes."""
+    models = {"": model}
+    if isinstance(model, Ensemble):
+        models = {name: replace(model, aggregation=name, weights=None) for name in AGGREGATIONS}
+        models["lbaggr"] = model
+    names = ("test_accuracy", "macro_f1")
+    measured = {how: questions.evaluate(each, only=names) for how, each in models.items()}
+    return {how: {n: found.value(n) for n in names} for how, found in measured.items()}
 
 
 def _key(key: Key) -> Line:

@@ -80,20 +80,15 @@ def _sentences(lines: Sequence[Line]) -> list[str]:
 
 
 def _cells(ours: Sequence[Line], chosen: Sequence[Line]) -> list[str]:
-    how = [name for name in ("", *HOW) if name in ours[0]["found"]]
-    last = how[-1]
+    how = [name for name in ("", *HOW) if name in ours[0]["before"]]
     cells = [
-        ", ".join(_spread([line["found"][name][metric] for line in ours]) for name in how)
+        ", ".join(_spread([line["before"][name][metric] for line in ours]) for name in how)
         for metric in ("test_accuracy", "macro_f1")
     ]
     for time in ("one", "many"):
-        seconds = [line["found"][last][time] for line in ours]
+        seconds = [line[time] for line in ours]
         cells.append(f"{statistics.mean(seconds):.2f}")
-        shares = [
-            line["found"][last][time] / single
-            for line in ours
-            if (single := _single(chosen, line["seed"]))
-        ]
+        shares = [line[time] / single for line in ours if (single := _single(chosen, line["seed"]))]
         cells.append(f"{100 * statistics.median(shares):.0f} %" if shares else "-")
     return cells
 
@@ -106,7 +101,7 @@ def _spread(values: Sequence[float]) -> str:
 def _single(lines: Sequence[Line], seed: int) -> float | None:
     """Seconds of training one network on what is left after a single node, same seed."""
     found = [x for x in lines if x["method"] == "retrain" and x["seed"] == seed]
-    return float(found[0]["found"][""]["one"]) if found else None
+    return float(found[0]["one"]) if found else None
 
 
 def _shares(lines: Sequence[Line]) -> list[float]:
@@ -116,7 +111,7 @@ def _shares(lines: Sequence[Line]) -> list[float]:
         if line["method"] != "retrain":
             same = [other for other in lines if _setting(other) == _setting(line)]
             if single := _single(same, line["seed"]):
-                found.append(line["found"]["lbaggr"]["one"] / single)
+                found.append(line["one"] / single)
     return found
 
 
@@ -126,7 +121,7 @@ def _apart(lines: Sequence[Line], loops: bool) -> list[float]:
     for line in lines:
         if line["self_loops"] == loops and line["method"] in ("blpa", "random"):
             found = by_key.setdefault((*_setting(line), line["seed"]), {})
-            found[line["method"]] = line["found"]["lbaggr"]["test_accuracy"]
+            found[line["method"]] = line["before"]["lbaggr"]["test_accuracy"]
     return [f["blpa"] - f["random"] for f in by_key.values() if len(f) == 2]
 
 

@@ -98,7 +98,7 @@ def unlearn(
     seconds = {"measuring": 0.0}
     run = functools.partial(_timed, seconds, stop)
 
-    before = yield from run("training", _kept(method, task))
+    before = yield from run("training", trained_before(method, task))
     after = yield from run("unlearning", method.forget(before, task))
     ideal = yield from run("retraining", method.retrain(task))
     single: Any = ideal
@@ -158,7 +158,7 @@ _MODELS: dict[tuple[Any, ...], Any] = {}
 MOST_KEPT = 8
 
 
-def _kept(method: GraphMethod, task: Task) -> Training[Any]:
+def trained_before(method: GraphMethod, task: Task) -> Training[Any]:
     """The model before; from memory where it was trained before, for the same whatever is asked."""
     own = type(method).train is not GraphMethod.train
     kind = (method.name, *method.settings().items()) if own else ()

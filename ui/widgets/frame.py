@@ -12,13 +12,14 @@ from ui.state.session import session
 
 TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
-METHODS = "pages/4_Methods.py"
+METHODS, GRAPHS = "pages/4_Methods.py", "pages/5_Graphs.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
     UNLEARN: "Watch it forget",
     COMPARE: "Compare",
     METHODS: "Methods",
+    GRAPHS: "Graphs",
 }
 """The pages and what the links to them say: the order is the story."""
 READABLE = """<style>

@@ -96,7 +96,7 @@ class FineTune(ByImages):
     paper = "Course report, CS 726; NeurIPS 2023 unlearning challenge, starting kit"
 
     epochs: float = 10.0
-    learning_rate: float = 0.5
+    learning_rate: float = 0.1
     momentum: float = 0.9
     batch_size: int = 1024
 
@@ -113,7 +113,7 @@ class GradientAscent(ByImages):
     paper = "Golatkar et al., CVPR 2020, arXiv 1911.04933; Thudi et al., EuroS&P 2022"
 
     epochs: float = 10.0
-    learning_rate: float = 0.05
+    learning_rate: float = 0.03
     momentum: float = 0.0
     batch_size: int = 1024
 
