@@ -42,7 +42,7 @@ class GraphEraser(GraphMethod):
     partition: str = "blpa"
     aggregation: str = "lbaggr"
     shards: int = 10
-    epochs: int = 120
+    epochs: int = 100
     learning_rate: float = 0.02
     repartition: bool = False
 
