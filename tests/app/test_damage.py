@@ -20,6 +20,7 @@ PAGES = (
     "pages/2_Unlearn.py",
     "pages/3_Compare.py",
     "pages/4_Methods.py",
+    "pages/5_Graphs.py",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,22 @@ from core.graphs.data.graph import GraphDataset
 from core.graphs.layout import layout
 from core.graphs.live import LiveDeletion, delete, prepare
 from core.graphs.methods.graph_eraser import GraphEraser
+from core.graphs.partitions import partition_named
 from core.graphs.recipe import GraphRecipe, kind_named
 from core.graphs.requests import GraphRequest
 from ui.services import shipped
+
+SHARDS = 10
+
+
+@dataclass(frozen=True)
+class Choice:
+    """kind: of network. partition: how the shards are dealt. repartition: whether anew."""
+
+    kind: str
+    partition: str
+    repartition: bool
+    request: GraphRequest
 
 
 def dataset() -> GraphDataset:
@@ -31,26 +45,38 @@ def positions() -> np.ndarray[Any, np.dtype[np.float64]]:
     return layout(dataset().training_graph)
 
 
-def ready(kind: str, partition: str) -> int:
-    """Trains the shards, if they were not yet; how many there are."""
+@st.cache_data(show_spinner=False)
+def dealt(partition: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """int64 (n,): the shard of each training node."""
+    graph = dataset().training_graph
+    return partition_named(partition).split(graph, graph.nodes, SHARDS, 0)
+
+
+def ready(kind: str, partition: str) -> None:
+    """Trains the shards, if they were not yet."""
     with _one_at_a_time():
-        return len(prepare(dataset(), *_settings(kind, partition, False)).networks)
+        prepare(dataset(), GraphRecipe(kind_named(kind)), _eraser(partition, False))
+
+
+def deleted(choice: Choice) -> LiveDeletion:
+    """From memory where it was asked before. Raises LabError."""
+    request = json.dumps(choice.request.to_dict(), sort_keys=True)
+    return _deleted(choice.kind, choice.partition, choice.repartition, request)
 
 
 @st.cache_resource(show_spinner=False, max_entries=20)
-def deleted(kind: str, partition: str, repartition: bool, request: str) -> LiveDeletion:
-    """request: JSON. Raises LabError."""
+def _deleted(kind: str, partition: str, repartition: bool, request: str) -> LiveDeletion:
     asked = GraphRequest.from_dict(json.loads(request))
+    recipe, eraser = GraphRecipe(kind_named(kind)), _eraser(partition, repartition)
     with _one_at_a_time():
-        return delete(dataset(), *_settings(kind, partition, repartition), asked)
+        return delete(dataset(), recipe, eraser, asked)
 
 
 def measured() -> dict[str, Any] | None:
-    """What the benchmark found on citation graphs; None where it did not run."""
+    """What the benchmark found on citation graphs; None where it did not run. Raises LabError."""
     try:
-        found: dict[str, Any] = json.loads(
-            (shipped.SHIPPED / "graphs.json").read_text(encoding="utf-8")
-        )
+        text = (shipped.SHIPPED / "graphs.json").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -60,9 +86,8 @@ def measured() -> dict[str, Any] | None:
     return found
 
 
-def _settings(kind: str, partition: str, repartition: bool) -> tuple[GraphRecipe, GraphEraser]:
-    eraser = GraphEraser(partition=partition, aggregation="lbaggr", repartition=repartition)
-    return GraphRecipe(kind_named(kind)), eraser
+def _eraser(partition: str, repartition: bool) -> GraphEraser:
+    return GraphEraser(partition=partition, shards=SHARDS, repartition=repartition)
 
 
 @st.cache_resource(show_spinner=False)

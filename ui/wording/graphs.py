@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from core.metrics.measures import Measure
@@ -20,6 +20,11 @@ INTRODUCTION = (
     "node leaves traces in what is said of others. **GraphEraser** cuts the graph into ten shards "
     "and teaches each a network of its own. To forget a node, only the network of its shard starts "
     "anew."
+)
+
+NOTHING_YET = (
+    "Every point is a handwritten digit, every line joins two that look alike. Choose what to "
+    "forget, and see which shards have to learn again."
 )
 
 
@@ -92,15 +97,34 @@ def on_citations(found: Mapping[str, Any] | None) -> str:
     )
 
 
-def forgotten(nodes: int, edges: int, neighbours: int) -> str:
-    """What is ringed in the drawing."""
-    what = _count(nodes, "node") if nodes else _count(edges, "edge")
-    return f"{what} forgotten; {_count(neighbours, 'neighbour')} ringed small."
+def asked(what: str, partition: str, kind: str) -> str:
+    """The heading of a result. what: the request in words."""
+    shards = {"random": "shards dealt at random"}.get(
+        partition, f"shards by {PARTITIONS[partition]}"
+    )
+    return f"Forgotten: {what} ({NETWORKS[kind]}, {shards})"
 
 
-def names(groups: Sequence[int], word: str) -> list[str]:
-    """Groups of nodes in words."""
-    return [f"{word} {group}" for group in groups]
+def trained_again(shards: int, trained: int) -> str:
+    return f"{trained} of {shards} shards {'is' if trained == 1 else 'are'} trained again."
+
+
+def forgotten(part: str, nodes: int, edges: int, neighbours: int) -> str:
+    """What is marked in the drawing."""
+    if part == "edges":
+        return f"{_count(edges, 'edge')} forgotten, drawn strongly; their ends are ringed."
+    lost = "forgotten" if part == "nodes" else "without features"
+    return (
+        f"{_count(nodes, 'digit')} {lost}, ringed large; {_count(neighbours, 'neighbour')} small."
+    )
+
+
+def drawing(lost: float) -> str:
+    """lost: the share of the edges that run between shards."""
+    return (
+        "Digits that look alike lie together. Faint lines are edges within a shard; the other "
+        f"{100 * lost:.0f} % run between shards, and no network learns from them."
+    )
 
 
 def _percent(measure: Measure) -> str:

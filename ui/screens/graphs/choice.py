@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import streamlit as st
 
 from core.graphs.requests import GraphRequest
 from ui.services import graphs
+from ui.services.graphs import Choice
 from ui.wording.graphs import NETWORKS, PARTITIONS
 
 WAYS = {
@@ -18,16 +17,6 @@ WAYS = {
     "features": "What some look like",
 }
 MOST = 200
-
-
-@dataclass(frozen=True)
-class Choice:
-    """kind: of network. partition: how the shards are dealt. repartition: whether anew."""
-
-    kind: str
-    partition: str
-    repartition: bool
-    request: GraphRequest
 
 
 def choice() -> Choice:

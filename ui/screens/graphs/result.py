@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.errors import LabError
+from core.graphs.deletion import Deletion
 from core.graphs.live import LiveDeletion
 from ui.charts import graph as charts
-from ui.screens.graphs.choice import Choice
 from ui.services import graphs
+from ui.services.graphs import Choice
 from ui.widgets import errors
 from ui.widgets.figures import draw, table
 from ui.wording import graphs as words
@@ -21,20 +23,27 @@ LABELS = {
 }
 
 
+def preview(choice: Choice) -> None:
+    """The graph with its shards, before anything is forgotten."""
+    st.markdown(words.NOTHING_YET)
+    _graph(graphs.dealt(choice.partition), None)
+
+
 def result(choice: Choice, found: LiveDeletion) -> None:
     """The sentence first, then what it is read from."""
     before, after = found.before, found.after
-    trained = len(after.trained)
-    st.markdown(words.takeaway(len(before.networks), trained, found.seconds, found.accuracy))
+    shards, trained = len(before.networks), len(after.trained)
+    st.subheader(words.asked(choice.request.describe(), choice.partition, choice.kind))
+    st.markdown(words.takeaway(shards, trained, found.seconds, found.accuracy))
     st.markdown(words.exactness(found.exact, choice.repartition, choice.partition))
     left, right = st.columns([3, 2])
     with left:
-        _graph(found)
+        _graph(before.shard, found.deletion)
     with right:
         st.markdown("**The shards, and which learn again**")
-        said = f"{trained} of {len(before.networks)} shards are trained again."
+        said = words.trained_again(shards, trained)
         draw(charts.shards(before.sizes(), after.sizes(), after.trained, said), "graphs-shards")
-        st.caption(f"{said} The thin lines: how many nodes a shard had before.")
+        st.caption(f"{said} A thin line: how many nodes a shard had before.")
     _numbers(found)
     try:
         st.markdown(words.on_citations(graphs.measured()))
@@ -42,43 +51,32 @@ def result(choice: Choice, found: LiveDeletion) -> None:
         errors.say(error)
 
 
-def _graph(found: LiveDeletion) -> None:
-    data, deletion = graphs.dataset(), found.deletion
-    whole = data.training_graph
+def _graph(shard: NDArray[np.int64], deletion: Deletion | None) -> None:
+    """shard: int64 (n,), of each training node. deletion: what is marked."""
+    whole = graphs.dataset().training_graph
     by = st.segmented_control(
-        "Colours", ["shards", "digits"], default="shards", required=True, key="graphs-colours"
+        "Colours", ["shard", "digit"], default="shard", required=True, key="graphs-colours"
     )
-    shard = found.before.shard
-    if by == "digits":
-        groups = words.names(whole.labels.tolist(), "digit")
-    else:
-        groups = words.names((shard + 1).tolist(), "shard")
-    gone = np.isin(whole.nodes, deletion.judged)
+    groups = [f"{by} {group}" for group in (whole.labels if by == "digit" else shard + 1)]
     first, second = whole.edges
-    touched = gone[first] | gone[second]
-    near = np.zeros(len(whole), bool)
-    if deletion.part == "edges":
-        cut = whole.positions(deletion.edges)
-    else:
-        cut = whole.edges[:, touched]
-        near[cut.ravel()] = True
-        near &= ~gone
+    gone, near = np.zeros((2, len(whole)), bool)
+    cut, said = whole.edges[:, :0], ""
+    if deletion:
+        gone = np.isin(whole.nodes, deletion.judged)
+        if deletion.part == "edges":
+            cut = whole.positions(deletion.edges)
+        else:
+            cut = whole.edges[:, gone[first] | gone[second]]
+            near[cut.ravel()] = True
+            near &= ~gone
+        said = words.forgotten(deletion.part, int(gone.sum()), cut.shape[1], int(near.sum()))
     within = whole.edges[:, shard[first] == shard[second]]
-    said = words.forgotten(
-        len(deletion.nodes) + len(deletion.features), deletion.edges.shape[1], int(near.sum())
-    )
-    draw(
-        charts.drawn(
-            graphs.positions(), groups, within, gone, near, cut, by or "shards",
-            f"The graph of {len(whole):,} digits. {said}",
-        ),
-        "graphs-drawn",
+    chart = charts.drawn(
+        graphs.positions(), groups, within, gone, near, cut, by or "shard",
+        f"The graph of {len(whole):,} digits. {said}",
     )  # fmt: skip
-    lost = 1 - within.shape[1] / whole.edges.shape[1]
-    st.caption(
-        f"{said} Digits that look alike lie together. Faint lines are edges within a shard; the "
-        f"other {100 * lost:.0f} % run between shards, and no network learns from them."
-    )
+    draw(chart, "graphs-drawn")
+    st.caption(f"{said} {words.drawing(1 - within.shape[1] / whole.edges.shape[1])}".strip())
 
 
 def _numbers(found: LiveDeletion) -> None:
