@@ -117,7 +117,7 @@ class GraphRequest:
         if self.kind == "class":
             return f"every training node of the class {self.name}"
         if self.kind == "best-connected":
-            return f"the {amount} training node{plural} with the most neighbours"
+            return f"the {amount + ' ' if plural else ''}training node{plural} with most neighbours"
         if self.kind == "edges":
             return f"{amount} {random}edge{plural} between training nodes"
         nodes = f"{amount} {random}training node{plural}"

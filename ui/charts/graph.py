@@ -112,7 +112,9 @@ def shards(
             ],
         }
     )
-    order = alt.Y("shard:N", title=None, sort=list(rows["shard"]))
+    order = alt.Y(
+        "shard:N", title=None, sort=list(rows["shard"]), axis=alt.Axis(labelOverlap=False)
+    )
     most = max(*before, *after, 1)
     scale = alt.Scale(domain=[0, most], nice=False)
     bars = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.metrics.differences import difference
 from core.metrics.measures import Measure
 
 PARTITIONS = {
@@ -47,17 +48,17 @@ def takeaway(
         cheap += ": where every shard is hit, splitting saves nothing."
     else:
         cheap += ": where so many shards are hit, splitting costs more than it saves."
-    apart = accuracy["one network"].value - accuracy["after"].value
+    apart, _ = difference(accuracy["one network"], accuracy["after"])
     price = (
         f"The shards together label {_percent(accuracy['after'])} of new digits correctly, one "
-        f"network {_percent(accuracy['one network'])}"
+        f"network {_percent(accuracy['one network'])}: "
     )
-    if apart > 0.005:
-        price += f": {100 * apart:.1f} points are the price of splitting."
-    elif apart < -0.005:
-        price += f": here they are {-100 * apart:.1f} points ahead."
+    if apart.low <= 0 <= apart.high:
+        price += f"on {apart.n:,} digits that cannot be told apart from luck."
+    elif apart.value > 0:
+        price += f"{100 * apart.value:.1f} points are the price of splitting."
     else:
-        price += ": here splitting costs no accuracy."
+        price += f"here they are {-100 * apart.value:.1f} points ahead."
     return f"{cheap} {price}"
 
 

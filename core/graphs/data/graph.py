@@ -44,10 +44,6 @@ class Graph:
             raise KeyError("a node that is not in this graph")
         return found
 
-    def has(self, nodes: Ids) -> NDArray[np.bool_]:
-        """bool, of the shape of `nodes`: which of them are in it."""
-        return np.isin(nodes, self.nodes)
-
     def ends(self) -> Ids:
         """The edges by the numbers of their nodes, int64 (2, e)."""
         return self.nodes[self.edges]

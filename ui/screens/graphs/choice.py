@@ -10,11 +10,11 @@ from ui.services.graphs import Choice
 from ui.wording.graphs import NETWORKS, PARTITIONS
 
 WAYS = {
-    "best-connected": "The best connected",
-    "nodes": "Random digits",
-    "class": "Every one of a digit",
-    "edges": "Random edges",
-    "features": "What some look like",
+    "best-connected": "Best connected",
+    "nodes": "At random",
+    "class": "A whole class",
+    "edges": "Edges",
+    "features": "Features",
 }
 MOST = 200
 

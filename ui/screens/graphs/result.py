@@ -90,11 +90,10 @@ def _numbers(found: LiveDeletion) -> None:
                 for name in names
             ],
             "right on what is forgotten": [found.known[name].value for name in names],
-            "seconds": [None, found.seconds["deletion"], found.seconds["retraining"]],
+            "seconds": ["", *(f"{found.seconds[name]:.2f}" for name in ("deletion", "retraining"))],
         },
         "Accuracy and time",
         percents=("right on new digits", "right on what is forgotten"),
-        formats={"seconds": "%.2f"},
     )
     st.caption(
         "Accuracy on digits that no network was trained on. The verdict, with its attacks and the "
