@@ -17,7 +17,7 @@ from typer import Argument, Option, Typer
 from core.data.request_text import parse_request
 from core.errors import BadRequest, StoreCorrupt
 from core.files import SHIPPED, cache_folder
-from core.runs.shell import progress, typed
+from core.runs.shell import beyond_images, progress, typed
 from core.runs.shell.exit_codes import run_command
 from core.runs.shell.output import answer, put, run_kept, say, show_run
 from core.runs.shell.report import trained_line
@@ -96,7 +96,8 @@ def unlearn(
         str,
         Option(
             help="random:0.1 | random:500 | class:cat | class:cat,dog | class:cat:0.5 | "
-            "indices:FILE | memorised-v2:500 | memorised:500 | fold:3"
+            "indices:FILE | memorised-v2:500 | memorised:500 | fold:3; of a graph: nodes:20 | "
+            "nodes:0.05 | class:NAME | best-connected:20 | edges:100 | features:20 | indices:FILE"
         ),
     ],
     method: Annotated[str, Option(help="see: python -m core methods")],
@@ -120,8 +121,12 @@ def unlearn(
     from core.runs.store.store import Store
     from core.runs.task import prepare
 
+    given = dict(settings or ())
+    if model in beyond_images.MODELS:
+        asked = (model, dataset, data, forget, forget_seed, method, given, seed, json, weights)
+        return beyond_images.unlearn(beyond_images.Asked(*asked))
     request = parse_request(forget, forget_seed)
-    plan = Plan(model, dataset, request, method, dict(settings or ()), seed)
+    plan = Plan(model, dataset, request, method, given, seed)
     images = load_dataset(dataset, data)
     check_targets(json, weights)
     return run_kept(prepare(plan, dataset=images), Store(), json, weights)
@@ -203,8 +208,10 @@ def runs(id: Annotated[str | None, Argument(help="show this one")] = None, json:
         put(run_lines(summaries))
 
 
-@app.command(help="fetch CIFAR-10 for this machine")
-def download() -> None:
+@app.command(help="fetch CIFAR-10, or a graph, for this machine")
+def download(
+    dataset: Annotated[str, Argument(help="cifar10, cora or citeseer")] = "cifar10",
+) -> None:
     from core.data.download import download
 
     if os.environ.get("FORGETTING_LAB_DATA"):
@@ -213,9 +220,9 @@ def download() -> None:
             "Unset it first.",
         )
     with progress.progress(every=2) as show:
-        for status in progress.of_download(download("cifar10")):
+        for status in progress.of_download(download(dataset)):
             show(status)
-    print("CIFAR-10 is here.")
+    print(f"{'CIFAR-10' if dataset == 'cifar10' else dataset.capitalize()} is here.")
 
 
 @app.command(help="put a damaged database of runs aside, start anew")

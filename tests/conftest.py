@@ -13,7 +13,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: a worker ha
 from tests.browser import browser  # noqa: F401
 from tests.databases import postgres, postgres_server, url  # noqa: F401
 
-CIFAR10 = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10"
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+CIFAR10 = DATA / "cifar10"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,12 +31,22 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def cifar10_folder() -> Path:
     """The folder with CIFAR-10 as Parquet. Without it the test is skipped, in CI it fails."""
-    if not CIFAR10.is_dir():
-        why = f"CIFAR-10 is not in {CIFAR10}"
+    return _there(CIFAR10, "CIFAR-10 is")
+
+
+@pytest.fixture(scope="session")
+def planetoid_folder() -> Path:
+    """The folder with the files of Cora and Citeseer, as above."""
+    return _there(DATA / "planetoid", "The citation graphs are")
+
+
+def _there(folder: Path, what: str) -> Path:
+    if not folder.is_dir():
+        why = f"{what} not in {folder}"
         if os.environ.get("CI") == "true":
             pytest.fail(f"{why}, and CI needs it.")
         pytest.skip(f"{why}.")
-    return CIFAR10
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
-"""Fetches CIFAR-10 on request: a generator of progress that can be closed at any time.
+"""Fetches CIFAR-10 or a graph on request: a generator of progress that can be closed at any time.
 
 `archive` is torchvision's (the author's site, 170 MB), `parquet` the Hub's copy (144 MB), tried
 where the archive fails. Whatever stopped an earlier try, the bytes it left are kept in a `.part`
 file and fetched no second time (HTTP Range); a file counts only once its sha256 is right.
 
 The checksums: the archive's is the sha256 beside the md5 that torchvision pins; the Parquet files'
-are those of revision 0b27149 of uoft-cs/cifar10 as the Hub publishes them (Git LFS).
+are those of revision 0b27149 of uoft-cs/cifar10 as the Hub publishes them (Git LFS). The graphs'
+files are small, and each has one source.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import requests
 import urllib3
 from filelock import FileLock, Timeout
 
-from core.data.mirrors import MIRRORS, RemoteFile
+from core.data.mirrors import GRAPHS, MIRRORS, RemoteFile
 from core.data.sources import downloads
 from core.data.torchvision_batches import TEST_BATCH, TRAIN_BATCHES
 from core.errors import BadRequest, DownloadFailed
@@ -55,22 +56,26 @@ def download(
     mirror: str = "archive",
     cache: Path | None = None,
     *,
-    mirrors: Mapping[str, tuple[RemoteFile, ...]] = MIRRORS,
+    mirrors: Mapping[str, tuple[RemoteFile, ...]] | None = None,
     timeout: float = 20.0,
     tries: int = 5,
     pause: float = 1.0,
 ) -> Iterator[DownloadProgress]:
-    """Fetches the data set into the cache, where `load_dataset` finds it.
+    """Fetches the data set into the cache, where `load_dataset` or `load_graph` finds it.
 
-    mirror: which to begin with; after "archive" fails, "parquet" is tried.
+    name: "cifar10", or one of `GRAPHS`. mirror: which to begin with; after "archive" fails,
+    "parquet" is tried. mirrors: in place of those that are known.
     timeout: seconds without a byte until the connection is given up.
     tries: failures in a row until a file is given up, with `pause`, 2 `pause`, 4 `pause` .. seconds
     between them. A refusal such as 404 is final at once.
     Closing the generator stops the download; the next one goes on from there.
     Raises DownloadFailed, BadRequest for an unknown name.
     """
-    if name != "cifar10":
-        raise BadRequest(f"There is nothing to download for {name!r}.", "Only cifar10 is offered.")
+    if name not in ("cifar10", *GRAPHS):
+        offered = ", ".join(("cifar10", *GRAPHS))
+        raise BadRequest(f"There is nothing to download for {name!r}.", f"Offered: {offered}.")
+    if mirrors is None:
+        mirrors = {"archive": GRAPHS[name]} if name in GRAPHS else MIRRORS
     if mirror not in mirrors:
         raise BadRequest(f"There is no mirror {mirror!r}.", f"Use {' or '.join(mirrors)}.")
     folder = downloads(cache_folder() if cache is None else cache, name)
@@ -82,15 +87,8 @@ def download(
                 try:
                     for file in mirrors[mirror_name]:
                         yield from _fetch(file, folder, timeout, tries, pause)
-                    if mirror_name == "archive":
-                        last = mirrors[mirror_name][0]
-                        yield DownloadProgress(last.name, last.size, last.size, "Unpacking.")
-                        _unpack(folder / last.name, folder)
-                        # Files of the other layout must not be read instead of these.
-                        for other in folder.glob("*.parquet"):
-                            other.unlink()
-                    else:
-                        shutil.rmtree(folder / "cifar-10-batches-py", ignore_errors=True)
+                    if name == "cifar10":
+                        yield from _put_in_place(mirror_name, mirrors[mirror_name][0], folder)
                     return
                 except DownloadFailed as error:
                     if i + 1 == len(mirror_names):
@@ -192,6 +190,17 @@ def _stream(file: RemoteFile, part: Path, timeout: float) -> Iterator[DownloadPr
                 yield DownloadProgress(file.name, done, total or file.size)
         if total is not None and done < total:
             raise _TryAgain("the connection broke off")
+
+
+def _put_in_place(mirror: str, last: RemoteFile, folder: Path) -> Iterator[DownloadProgress]:
+    """Unpacks CIFAR-10's archive. Files of the other layout must not be read instead of these."""
+    if mirror == "archive":
+        yield DownloadProgress(last.name, last.size, last.size, "Unpacking.")
+        _unpack(folder / last.name, folder)
+        for other in folder.glob("*.parquet"):
+            other.unlink()
+    else:
+        shutil.rmtree(folder / "cifar-10-batches-py", ignore_errors=True)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

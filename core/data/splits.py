@@ -94,7 +94,7 @@ def split(
         forget=forget,
         retain=retain,
         test=np.arange(len(test_labels)),
-        test_class_matched=_class_matched(labels[forget], test_labels, request.seed),
+        test_class_matched=class_matched(labels[forget], test_labels, request.seed),
         test_retained=np.flatnonzero(np.isin(test_labels, np.unique(labels[retain]))),
         by_class=request.class_matched,
         whole_classes=tuple(np.setdiff1d(labels[forget], labels[retain]).tolist()),
@@ -164,7 +164,7 @@ def drawn(indices: Indices, most: int) -> Indices:
     return np.sort(np.random.default_rng(0).permutation(indices)[:most])
 
 
-def _class_matched(forget_labels: Indices, test_labels: Indices, seed: int) -> Indices:
+def class_matched(forget_labels: Indices, test_labels: Indices, seed: int) -> Indices:
     """As many test images of each class as the forget set has, scaled down alike where too few."""
     draw = np.random.default_rng(seed)
     classes, wanted = np.unique(forget_labels, return_counts=True)

@@ -21,6 +21,7 @@ PAGES = (
     "pages/3_Compare.py",
     "pages/4_Methods.py",
     "pages/7_Inside.py",
+    "pages/5_Graphs.py",
 )
 
 

@@ -44,6 +44,7 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Methods",
         "Influence",
         "How it works",
+        "Graphs",
     ]
 
 

@@ -12,8 +12,8 @@ from ui.state.session import session
 
 TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
-METHODS = "pages/4_Methods.py"
 INSIDE, INFLUENCE, HOW = "pages/7_Inside.py", "pages/8_Influence.py", "pages/9_How_it_works.py"
+METHODS, GRAPHS = "pages/4_Methods.py", "pages/5_Graphs.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
@@ -23,6 +23,7 @@ STORY = {
     METHODS: "Methods",
     INFLUENCE: "Influence",
     HOW: "How it works",
+    GRAPHS: "Graphs",
 }
 """The pages and what the links to them say: the order is the story."""
 READABLE = """<style>

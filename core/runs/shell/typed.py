@@ -41,9 +41,9 @@ def file_or_nothing(text: str) -> str:
     return str(file(text)) if text else ""
 
 
-Model = Annotated[str, Option(help="compact, resnet18 or sisa")]
-Dataset = Annotated[str, Option(help="cifar10, digits, or a name")]
-Data = Annotated[Path | None, Option(help="folder with the images")]
+Model = Annotated[str, Option(help="compact, resnet18 or sisa; of a graph: gcn or sage")]
+Dataset = Annotated[str, Option(help="cifar10, digits, or a name; cora, citeseer, digits-graph")]
+Data = Annotated[Path | None, Option(help="folder with the data")]
 Seed = Annotated[int, Option(parser=seed, metavar="N", help="of the method")]
 ForgetSeed = Annotated[int, Option(parser=seed, metavar="N", help="of the forget set")]
 Keep = Annotated[

@@ -1,0 +1,36 @@
+"""Graphs forget too: a node leaves, and only its shard learns again."""
+
+import streamlit as st
+
+from core.errors import LabError
+from ui.screens.graphs.choice import choice
+from ui.screens.graphs.result import preview, result
+from ui.services import graphs
+from ui.state import address
+from ui.widgets import errors, frame, recovery, runs_at_hand
+from ui.wording.graphs import INTRODUCTION
+
+frame.setup_page("Graphs")
+recovery.service_or_stop()
+runs_at_hand.keep_watch()
+st.title("Graphs forget too")
+address.write()
+st.markdown(INTRODUCTION)
+st.caption(graphs.dataset().source)
+chosen = choice()
+if st.button("Forget", type="primary", key="graphs-forget", icon=":material/hub:"):
+    st.session_state["graphs-asked"] = chosen
+asked = st.session_state.get("graphs-asked")
+try:
+    if asked is None:
+        with st.spinner("Placing the nodes, once.", show_time=True):
+            graphs.positions()
+        preview(chosen)
+    else:
+        with st.spinner("Teaching the shards, once.", show_time=True):
+            graphs.ready(asked.kind, asked.partition)
+        with st.spinner("Forgetting, and retraining one network beside it.", show_time=True):
+            found = graphs.deleted(asked)
+        result(asked, found)
+except LabError as error:
+    errors.say(error)
