@@ -7,6 +7,7 @@ from torch import Tensor
 
 from core.data.images import Images
 from core.models.classifier import Classifier
+from core.models.modes import evaluating
 
 BATCH = 256
 
@@ -14,15 +15,9 @@ BATCH = 256
 def features(model: Classifier, part: Images) -> Tensor:
     """float32 (n, d) on the CPU, in the part's order; evaluation mode, no augmentation."""
     device = next(model.parameters()).device
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            batches = [
-                model.features(part.batch(positions, device)[0]).float().cpu()
-                for positions in torch.arange(len(part)).split(BATCH)  # type: ignore[no-untyped-call]
-            ]
-        return torch.cat(batches).clone()
-    finally:
-        for module, training in modes:
-            module.training = training
+    with evaluating(model), torch.inference_mode():
+        batches = [
+            model.features(part.batch(positions, device)[0]).float().cpu()
+            for positions in torch.arange(len(part)).split(BATCH)  # type: ignore[no-untyped-call]
+        ]
+    return torch.cat(batches).clone()
