@@ -13,10 +13,25 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor, nn
 
+from core.data.dataset import ImageDataset
+from core.data.names import BACKDOOR, WRONG_LABELS
 from core.data.poisoned import TARGET, patched
+from core.data.requests import ForgetRequest
+from core.errors import BadRequest
 from core.evaluation import per_image
 from core.metrics.differences import difference
 from core.metrics.measures import Measure, Z, share_of
+
+
+def bad_images(dataset: ImageDataset) -> ForgetRequest:
+    """What is to be removed: the training images that were tampered with. Raises BadRequest for a
+    data set without any."""
+    if dataset.wrong_labels is None:
+        raise BadRequest(
+            "No training image of this data set is known to be wrong.",
+            f"Such are in {WRONG_LABELS}, {BACKDOOR} and digits.",
+        )
+    return ForgetRequest.of_indices(np.flatnonzero(dataset.wrong_labels.numpy()).tolist())
 
 
 def regained(clean: Measure, poisoned: Measure, after: Measure) -> Measure | None:
