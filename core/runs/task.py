@@ -240,4 +240,5 @@ def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict
         "retain": len(parts.retain),
         "test": len(parts.test),
         "forget_digest": parts.digest,
+        "class_names": list(dataset.class_names),
     }
