@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.runs.task import Task
 
 Asked = Literal["corruptions", "adversarial", "relearning", "sequence", "bad-data"]
+IMAGES, EPS, DELETIONS = 500, 1.0, 5
 
 
 def robustness(
@@ -41,9 +42,9 @@ def robustness(
     forget_seed: ForgetSeed = 0,
     settings: Settings = None,
     seed: Seed = 0,
-    images: Annotated[int, Option(min=1, help="corruptions, adversarial: at most so many")] = 500,
-    eps: Annotated[float, Option(min=0, max=255, help="adversarial: levels of 255")] = 1.0,
-    deletions: Annotated[int, Option(min=1, help="sequence: the pieces of the forget set")] = 5,
+    images: Annotated[int, Option(min=1, help="corruptions, adversarial: at most")] = IMAGES,
+    eps: Annotated[float, Option(min=0, max=255, help="adversarial: levels of 255")] = EPS,
+    deletions: Annotated[int, Option(min=1, help="sequence: how many")] = DELETIONS,
     json: Json = "",
 ) -> None:
     check_targets(json, None)
@@ -66,7 +67,12 @@ def robustness(
     )
     with progress.progress(every=5) as bar:
         show = progress.Batches(bar)
-        found = _measured(measure, task, show, images=images, eps=eps, deletions=deletions)
+        found = measured(measure, task, show, images=images, eps=eps, deletions=deletions)
+    if measure != "sequence" and not found["compared"]:
+        say(
+            "note: no weights of a network retrained without these images are here to compare with:"
+            " python -m core train --without"
+        )
     plan, reference = task.plan.to_dict(), task.ideal.name if task.ideal else ""
     report = {"measure": measure, "plan": plan, "reference": reference, **found}
     answer(report, _lines(found), json)
@@ -104,9 +110,16 @@ def _task_of(run: str, data: Path | None) -> Task:
     return prepare(Store().load(run).plan, folder=data)
 
 
-def _measured(
-    measure: Asked, task: Task, show: Show, *, images: int, eps: float, deletions: int
+def measured(
+    measure: Asked,
+    task: Task,
+    show: Show,
+    *,
+    images: int = IMAGES,
+    eps: float = EPS,
+    deletions: int = DELETIONS,
 ) -> dict[str, Any]:
+    """What was asked for, by name; see `core.runs.robust`. eps: levels of 255."""
     from core.robustness.relearning import Lesson
     from core.runs import robust
     from core.runs.robust_sequence import in_turn_and_at_once
@@ -116,19 +129,14 @@ def _measured(
     if measure == "sequence":
         return in_turn_and_at_once(task, deletions, show)
     models = robust.models_of(task, show)
-    if models.retrained is None:
-        say(
-            "note: no weights of a network retrained without these images are here to compare with:"
-            " python -m core train --without"
-        )
-    seconds = {"seconds": models.seconds}
+    about = {"seconds": models.seconds, "compared": models.retrained is not None}
     if measure == "corruptions":
-        return seconds | robust.under_corruption(task, models, images, seed, show)
+        return about | robust.under_corruption(task, models, images, seed, show)
     if measure == "adversarial":
-        return seconds | robust.under_attack(task, models, images, eps / WHITE, seed, show)
+        return about | robust.under_attack(task, models, images, eps / WHITE, seed, show)
     if measure == "relearning":
-        return seconds | robust.by_relearning(task, models, Lesson(seed=seed), show)
-    return seconds | robust.without_the_bad(task, models, show)
+        return about | robust.by_relearning(task, models, Lesson(seed=seed), show)
+    return about | robust.without_the_bad(task, models, show)
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
