@@ -37,6 +37,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
         "CASES": {"tiny": ("random:24",)},
         "BAD": {"tiny": ("tiny",)},
         "SIZES": {"tiny": 6},
+        "HARD": ("worst",),
         "SEQUENCE": "random:24",
         "load_dataset": load,
     }.items():
@@ -50,7 +51,7 @@ def test_every_question_is_asked_once(
     command = ["--dataset", "tiny", "--methods", "do_nothing", "--measures", *bench.MEASURES]
     bench.main(command)
     asked = [bench.Question(**{k: line[k] for k in QUESTION}) for line in log.lines()]
-    assert len(asked) == len(set(asked)) == 3 + 1 + 1 + 2 + 5
+    assert len(asked) == len(set(asked)) == 3 + 1 + 1 + 2 + 1
     text = (tmp_path / "robustness.md").read_text()
     for title in ("## Does what was forgotten come back? (tiny)", "| *Doing nothing* |"):
         assert title in text
