@@ -36,9 +36,10 @@ from core.robustness.poison import bad_images
 from core.runs.dips import dips_of
 from core.runs.hard_sets import HARD, hard_set
 from core.runs.plan import Plan
+from core.runs.robust import Models, models_of
 from core.runs.run import Run
 from core.runs.shell.robustness import measured
-from core.runs.task import prepare
+from core.runs.task import Task, prepare
 
 LOG = Log("robustness.jsonl")
 MEASURES = ("corruptions", "adversarial", "relearning", "sequence", "bad-data", "forget-sets")
@@ -94,9 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def questions(dataset: str, chosen: Callable[[str], Sequence[str]]) -> Iterator[Question]:
     """All of them. chosen: the methods for a case."""
-    for measure in ("corruptions", "adversarial", "relearning"):
-        for case in CASES[dataset]:
-            for method in chosen(case):
+    for case in CASES[dataset]:
+        for method in chosen(case):
+            for measure in ("corruptions", "adversarial", "relearning"):
                 yield Question(measure, dataset, case, method)
     for method in chosen(SEQUENCE):
         yield Question("sequence", dataset, SEQUENCE, method)
@@ -111,11 +112,12 @@ def questions(dataset: str, chosen: Callable[[str], Sequence[str]]) -> Iterator[
 
 def ask(asked: Sequence[Question], folder: Path | None) -> None:
     """Each of them, a line in the log for each."""
-    started = time.monotonic()
+    started, made = time.monotonic(), Made()
     for done, question in enumerate(asked, 1):
         said = "done"
         try:
-            LOG.add({**question.key, **answer(question, load_dataset(question.dataset, folder))})
+            dataset = load_dataset(question.dataset, folder)
+            LOG.add({**question.key, **answer(question, dataset, made)})
         except LabError as error:
             said = str(error)
         left = (time.monotonic() - started) / done * (len(asked) - done) / 60
@@ -123,13 +125,29 @@ def ask(asked: Sequence[Question], folder: Path | None) -> None:
         print(f"{done} of {len(asked)}: {about}: {said}; about {left:.0f} min left", flush=True)
 
 
-def answer(question: Question, dataset: ImageDataset) -> Line:
+class Made:
+    """The models of the last question, for the next one about them."""
+
+    def __init__(self) -> None:
+        self._of: Plan | None = None
+        self._models: Models | None = None
+
+    def __call__(self, task: Task) -> Models:
+        if self._models is None or self._of != task.plan:
+            self._models = None
+            self._of, self._models = task.plan, models_of(task, silent)
+        return self._models
+
+
+def answer(question: Question, dataset: ImageDataset, made: Made) -> Line:
     """What the log keeps of it. Raises LabError."""
     plan = Plan("compact", question.dataset, request_of(question, dataset), question.method)
     task = prepare(plan, dataset=dataset)
     about = {"settings": task.method.settings(), "forget_digest": task.parts.digest}
+    if question.measure == "sequence":
+        return {**about, **measured("sequence", task, silent)}
     if question.measure != "forget-sets":
-        return {**about, **measured(question.measure, task, silent)}
+        return {**about, **measured(question.measure, task, silent, models=made(task))}
     *_, run = task.run()
     assert isinstance(run, Run)
     line = line_of(run)

@@ -46,12 +46,17 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
 
 
 def test_every_question_is_asked_once(
-    log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made, models_of = [], bench.models_of
+    monkeypatch.setattr(
+        bench, "models_of", lambda task, show: made.append(task) or models_of(task, show)
+    )
     command = ["--dataset", "tiny", "--methods", "do_nothing", "--measures", *bench.MEASURES]
     bench.main(command)
     asked = [bench.Question(**{k: line[k] for k in QUESTION}) for line in log.lines()]
     assert len(asked) == len(set(asked)) == 3 + 1 + 1 + 2 + 1
+    assert len(made) == 2  # once for all questions about it
     text = (tmp_path / "robustness.md").read_text()
     for title in ("## Does what was forgotten come back? (tiny)", "| *Doing nothing* |"):
         assert title in text

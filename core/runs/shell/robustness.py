@@ -20,7 +20,7 @@ from core.runs.shell.targets import check_targets, write_text
 from core.runs.shell.typed import Data, Dataset, Forget, ForgetSeed, Json, Model, Seed, Settings
 
 if TYPE_CHECKING:
-    from core.runs.robust import Show
+    from core.runs.robust import Models, Show
     from core.runs.task import Task
 
 Asked = Literal["corruptions", "adversarial", "relearning", "sequence", "bad-data"]
@@ -115,11 +115,13 @@ def measured(
     task: Task,
     show: Show,
     *,
+    models: Models | None = None,
     images: int = IMAGES,
     eps: float = EPS,
     deletions: int = DELETIONS,
 ) -> dict[str, Any]:
-    """What was asked for, by name; see `core.runs.robust`. eps: levels of 255."""
+    """What was asked for, by name; see `core.runs.robust`. models: those of the task, made here
+    where they are not given. eps: levels of 255."""
     from core.robustness.relearning import Lesson
     from core.runs import robust
     from core.runs.robust_sequence import in_turn_and_at_once
@@ -128,7 +130,7 @@ def measured(
     seed = task.plan.seed
     if measure == "sequence":
         return in_turn_and_at_once(task, deletions, show)
-    models = robust.models_of(task, show)
+    models = models or robust.models_of(task, show)
     about = {"seconds": models.seconds, "compared": models.retrained is not None}
     if measure == "corruptions":
         return about | robust.under_corruption(task, models, images, seed, show)
