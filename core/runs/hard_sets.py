@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from core.checkpoints.memorisation import LEAVE_OUT, memorisation_scores
 from core.checkpoints.records import stored_records
@@ -60,11 +61,9 @@ def hard_set(
     return neighbours(features, count, among, split=kind == "twins")
 
 
-def left_of_each(
-    plan: Plan, dataset: ImageDataset, show: Show
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def left_of_each(plan: Plan, dataset: ImageDataset, show: Show) -> NDArray[np.float64]:
     """What a method left of each training image when it forgot the image's fold: see `left_behind`.
-    Doing nothing leaves the same each time, so that it is asked once. Raises LabError."""
+    Raises LabError."""
     folds = fold_models(plan.model, dataset)
     if folds is None:
         raise _no_folds()
