@@ -143,7 +143,11 @@ def answer(question: Question, dataset: ImageDataset, made: Made) -> Line:
     """What the log keeps of it. Raises LabError."""
     plan = Plan("compact", question.dataset, request_of(question, dataset), question.method)
     task = prepare(plan, dataset=dataset)
-    about = {"settings": task.method.settings(), "forget_digest": task.parts.digest}
+    about = {
+        "settings": task.method.settings(),
+        "forget_digest": task.parts.digest,
+        "forgotten": len(task.parts.forget),
+    }
     if question.measure == "sequence":
         return {**about, **measured("sequence", task, silent)}
     if question.measure != "forget-sets":

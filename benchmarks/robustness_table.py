@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ def sentences(lines: Sequence[Line]) -> str:
         found += [f"## {TITLES[measure]} ({dataset})\n"]
         for (case,), some in _grouped(of, "case").items():
             found += [*SECTIONS[measure](case, some), ""]
-    return "\n".join(found).rstrip() + "\n"
+    return re.sub("\n{3,}", "\n\n", "\n".join(found)).rstrip() + "\n"
 
 
 def _grouped(lines: Sequence[Line], *names: str) -> dict[tuple[str, ...], list[Line]]:
@@ -129,12 +130,15 @@ def _sequence(case: str, lines: Sequence[Line]) -> Iterator[str]:
 def _bad_data(case: str, lines: Sequence[Line]) -> Iterator[str]:
     accuracy = lines[0]["test_accuracy"]
     yield (
-        f"Trained with {case}, {share(accuracy['before'])} of test images are right, and "
-        f"{share(accuracy['retrained'])} of a network trained without."
+        f"Trained with {lines[0]['forgotten']:,} images that are wrong on purpose, a network "
+        f"labels {share(accuracy['before'])} of test images rightly; trained without them, "
+        f"{share(accuracy['retrained'])}."
     )
     half = [_name(line) for line in lines if line["regained"] and line["regained"]["value"] >= 0.5]
     if any(line["regained"] for line in lines):
         yield f"At least half of the lost accuracy comes back by: {', '.join(half) or 'none'}."
+    elif accuracy["retrained"] is None:
+        yield "There is no network trained without them, so that nobody knows what was lost."
     else:
         yield "It is not sure that any accuracy was lost."
     columns = {
@@ -161,7 +165,8 @@ def _forget_sets(case: str, lines: Sequence[Line]) -> Iterator[str]:
         for line in lines
         if line["classes"] and (deepest := line["classes"][0])["recovered"] is not None
     ]
-    yield f"Forgetting {case}: {'; '.join(words) or 'there is no ideal to judge by'}."
+    about = f"Forgetting {HARD.get(case, case)} ({lines[0]['forgotten']:,} images)"
+    yield f"{about}: {'; '.join(words) or 'there is no ideal to judge by'}."
     if fell:
         yield f"On the way a class to keep surely fell, in points: {', '.join(fell)}."
     yield ""
@@ -225,6 +230,13 @@ TITLES = {
     "relearning": "Does what was forgotten come back?",
     "bad-data": "Does the removal of bad data undo the harm?",
     "sequence": "Do deletions in turn add up?",
+}
+HARD = {
+    "most-memorised": "the most memorised images",
+    "least-memorised": "the least memorised images",
+    "neighbours": "pairs of mutual nearest neighbours",
+    "twins": "one of each pair of mutual nearest neighbours",
+    "worst": "the images of which each method left most when it forgot them among others",
 }
 SECTIONS: dict[str, Callable[[str, Sequence[Line]], Iterator[str]]] = {
     "forget-sets": _forget_sets,

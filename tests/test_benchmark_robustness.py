@@ -60,6 +60,8 @@ def test_every_question_is_asked_once(
     text = (tmp_path / "robustness.md").read_text()
     for title in ("## Does what was forgotten come back? (tiny)", "| *Doing nothing* |"):
         assert title in text
+    assert "Forgetting the images of which each method left most" in text
+    assert "Trained with 24 images that are wrong on purpose" in text
     assert "None" not in text
     assert "nan" not in text
     capsys.readouterr()
