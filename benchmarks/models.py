@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks import CLASS, MEMORISED, RANDOM
 from core.checkpoints.references import train_model
 from core.data.dataset import ImageDataset
@@ -32,6 +30,7 @@ from core.data.requests import FOLDS, ForgetRequest
 from core.files import SHIPPED
 from core.models.precision import best_device
 from core.models.recipe import NAMED, recipe_named
+from core.robustness.poison import bad_images
 from core.training.loop import TrainingProgress
 
 TAMPERED = "tampered"
@@ -116,8 +115,7 @@ def request_of(each: Wanted, dataset: ImageDataset) -> ForgetRequest | None:
     """What a model is trained without."""
     if each.without != TAMPERED:
         return parse_request(each.without) if each.without else None
-    assert dataset.wrong_labels is not None
-    return ForgetRequest.of_indices(np.flatnonzero(dataset.wrong_labels.numpy()))
+    return bad_images(dataset)
 
 
 if __name__ == "__main__":

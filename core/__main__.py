@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option, Typer
 
@@ -21,8 +21,19 @@ from core.runs.shell import beyond_images, progress, typed
 from core.runs.shell.exit_codes import run_command
 from core.runs.shell.output import answer, put, run_kept, say, show_run
 from core.runs.shell.report import trained_line
+from core.runs.shell.robustness import forget_set, robustness
 from core.runs.shell.targets import check_targets, write_json
-from core.runs.shell.typed import Data, Dataset, ForgetSeed, Json, Keep, Model, Seed
+from core.runs.shell.typed import (
+    Data,
+    Dataset,
+    Forget,
+    ForgetSeed,
+    Json,
+    Keep,
+    Model,
+    Seed,
+    Settings,
+)
 
 app = Typer(
     help="Forgetting Lab from a shell.",
@@ -92,23 +103,13 @@ def train(
 
 @app.command(help="unlearn and measure")
 def unlearn(
-    forget: Annotated[
-        str,
-        Option(
-            help="random:0.1 | random:500 | class:cat | class:cat,dog | class:cat:0.5 | "
-            "indices:FILE | memorised-v2:500 | memorised:500 | fold:3; of a graph: nodes:20 | "
-            "nodes:0.05 | class:NAME | best-connected:20 | edges:100 | features:20 | indices:FILE"
-        ),
-    ],
+    forget: Forget,
     method: Annotated[str, Option(help="see: python -m core methods")],
     model: Model = "compact",
     dataset: Dataset = "cifar10",
     data: Data = None,
     forget_seed: ForgetSeed = 0,
-    settings: Annotated[
-        list[Any] | None,
-        Option("--set", parser=typed.setting, metavar="NAME=VALUE", help="of the method"),
-    ] = None,
+    settings: Settings = None,
     seed: Seed = 0,
     json: Json = "",
     weights: Annotated[
@@ -157,6 +158,10 @@ def judge(
     settings = {"weights": brought.keep(weights)}
     plan = Plan(model, dataset, request, brought.NAME, settings)
     return run_kept(prepare(plan, dataset=images), Store(), json, None)
+
+
+app.command(help="what three models withstand: before, after and retrained")(robustness)
+app.command("forget-set", help="write the indices of images that are hard to forget")(forget_set)
 
 
 @app.command(help="run a grid of plans, several at a time; goes on where it was broken off")

@@ -20,6 +20,7 @@ from core.metrics.evidence import Evidence, Outcome, Sample, Samples, Seen
 from core.metrics.measures import Evaluation
 from core.metrics.metric import Metric
 from core.metrics.registry import METRICS
+from core.models.modes import evaluating
 
 if TYPE_CHECKING:
     from core.data.dataset import ImageDataset
@@ -76,19 +77,13 @@ def logits_of(
     """
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    modes = [(module, module.training) for module in model.modules()]
     outputs = []
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
-                outputs.append((read or model)(batch.to(device)).float())
-                if after_batch is not None:
-                    after_batch()
+    with evaluating(model), torch.inference_mode():
+        for batch in images.split(batch_size):  # type: ignore[no-untyped-call]
+            outputs.append((read or model)(batch.to(device)).float())
+            if after_batch is not None:
+                after_batch()
         return torch.cat(outputs).cpu()
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 class Passes:

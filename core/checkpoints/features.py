@@ -10,6 +10,7 @@ from torch import Tensor
 from core.curvature.products import finish
 from core.data.images import Images
 from core.models.classifier import Classifier
+from core.models.modes import evaluating
 
 BATCH = 256
 
@@ -22,11 +23,9 @@ def features(model: Classifier, part: Images) -> Tensor:
 def features_by_batch(model: Classifier, part: Images) -> Generator[tuple[int, int], None, Tensor]:
     """The same; yields after each batch how many images are done, of how many."""
     device = next(model.parameters()).device
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
     batches: list[Tensor] = []
     done = 0
-    try:
+    with evaluating(model):
         for positions in torch.arange(len(part)).split(BATCH):  # type: ignore[no-untyped-call]
             with torch.inference_mode():  # a mode of the thread: it must not outlast the batch
                 found = model.features(part.batch(positions, device)[0]).float().cpu()
@@ -34,6 +33,3 @@ def features_by_batch(model: Classifier, part: Images) -> Generator[tuple[int, i
             done += len(positions)
             yield done, len(part)
         return torch.cat(batches).clone()
-    finally:
-        for module, training in modes:
-            module.training = training

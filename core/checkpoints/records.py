@@ -8,6 +8,7 @@ fingerprint of the images; a file that cannot be read is computed again.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -27,6 +28,7 @@ from core.curvature.importance import KINDS, Kind, importance
 from core.curvature.products import finish
 from core.data.dataset import ImageDataset
 from core.data.images import Images
+from core.errors import BadRequest
 from core.files import cache_folder, replacing
 from core.models.classifier import Classifier
 from core.unlearners.base import Need
@@ -93,8 +95,7 @@ def _importance(
 ) -> Callable[[Kind], dict[str, Tensor]]:
     """Of every parameter, float32, as `core.curvature.importance` defines each kind, over a fixed
     sample of `IMPORTANCE_IMAGES`. Both kinds are made at once, before a method's clock starts."""
-    order = torch.randperm(len(dataset.train_labels), generator=torch.Generator().manual_seed(0))
-    sample = Images(dataset.train_images, dataset.train_labels, order[:IMPORTANCE_IMAGES])
+    sample = _sample(dataset)
     shapes = {name: weight.shape for name, weight in model.named_parameters()}
     by_kind: dict[Kind, dict[str, Tensor]] = {}
     for kind in KINDS:
@@ -102,12 +103,37 @@ def _importance(
         shipped = base.weights.with_name(cached.name)
         values = _read_importance(shipped, shapes) or _read_importance(cached, shapes)
         if values is None:
-            *_, measured = importance(model, sample, kind)
-            values = {name: value.cpu().contiguous() for name, value in measured.items()}
+            values = _measured(model, sample, kind)
             with replacing(cached) as part:
                 save_file(values, part)
         by_kind[kind] = values
     return by_kind.__getitem__
+
+
+def fresh_records(
+    model: Classifier, dataset: ImageDataset, needs: frozenset[Need]
+) -> dict[Need, Callable[..., Any]]:
+    """The same of a network that is no checkpoint, as it stands now: computed when they are read,
+    and not kept. Raises BadRequest for shards, which only a training leaves."""
+    if "shards" in needs:
+        raise BadRequest("The states of an ensemble's training are kept with its checkpoint only.")
+    now = copy.deepcopy(model)
+    makers: dict[Need, Callable[..., Any]] = {
+        "features": functools.partial(features, now),
+        "importance": functools.partial(_measured, now, _sample(dataset)),
+    }
+    return {name: make for name, make in makers.items() if name in needs}
+
+
+def _sample(dataset: ImageDataset) -> Images:
+    """What the importance of the weights is measured on."""
+    order = torch.randperm(len(dataset.train_labels), generator=torch.Generator().manual_seed(0))
+    return Images(dataset.train_images, dataset.train_labels, order[:IMPORTANCE_IMAGES])
+
+
+def _measured(model: Classifier, sample: Images, kind: Kind) -> dict[str, Tensor]:
+    *_, measured = importance(model, sample, kind)
+    return {name: value.cpu().contiguous() for name, value in measured.items()}
 
 
 def _read_importance(file: Path, shapes: dict[str, torch.Size]) -> dict[str, Tensor] | None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from core.data.images import Images
 from core.models.classifier import Classifier
+from core.models.modes import evaluating
 
 BATCH = 64
 
@@ -92,15 +93,13 @@ def _add_batch(
         if f"{name}.bias" in sums:
             _add(sums[f"{name}.bias"], gradient.sum(1), kind)
 
-    modes = [(module, module.training) for module in model.modules()]
     hooks = [
         watch(name, layer)
         for name, layer in model.named_modules()
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d)
     ]
     try:
-        model.eval()
-        with torch.enable_grad():
+        with evaluating(model), torch.enable_grad():
             logits = model(images)
             if kind == "squared_gradient":
                 total = F.cross_entropy(logits, labels, reduction="sum")
@@ -111,8 +110,6 @@ def _add_batch(
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes:
-            module.training = training
 
 
 def _patches(layer: nn.Conv2d, inputs: Tensor) -> Tensor:

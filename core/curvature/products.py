@@ -33,14 +33,18 @@ Work = Generator[None, None, Result]
 """Yields after each batch, returns the result."""
 
 
-def finish(work: Generator[object, None, Result]) -> Result:
-    """Runs a generator to its end and gives what it returns."""
+def finish(
+    work: Generator[Yielded, None, Result], told: Callable[[Yielded], object] | None = None
+) -> Result:
+    """Runs a generator to its end and gives what it returns. told: of each item it yields."""
     while True:
         try:
-            next(work)
+            item = next(work)
         except StopIteration as stop:
             result: Result = stop.value
             return result
+        if told is not None:
+            told(item)
 
 
 def numbered(

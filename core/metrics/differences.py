@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.metrics.measures import Measure, Z, variance_of_mean
 
@@ -21,19 +20,20 @@ def difference(first: Measure, second: Measure) -> tuple[Measure, bool]:
     n = min(first.n, second.n)
     value = first.value - second.value
     if first.each and [len(a) for a in first.each] == [len(b) for b in second.each]:
-        apart = [a.astype(np.float64) - b for a, b in zip(first.each, second.each, strict=True)]
         if first.each[0].dtype == np.bool_:
-            half = _half_of_accuracies(apart[0])
-        else:
-            half = Z * math.sqrt(sum(variance_of_mean(part) for part in apart))
+            return difference_of_shares(first, second), True
+        apart = [a.astype(np.float64) - b for a, b in zip(first.each, second.each, strict=True)]
+        half = Z * math.sqrt(sum(variance_of_mean(part) for part in apart))
         return Measure(value, max(-1.0, value - half), min(1.0, value + half), n), True
     below = math.hypot(first.value - first.low, second.high - second.value)
     above = math.hypot(first.high - first.value, second.value - second.low)
     return Measure(value, value - below, value + above, n), False
 
 
-def _half_of_accuracies(apart: NDArray[np.float64]) -> float:
-    """Half the interval of the mean of differences of -1, 0 and 1."""
-    n = len(apart) + 2
-    one, other = float((apart > 0).sum()) + 0.5, float((apart < 0).sum()) + 0.5
-    return Z * math.sqrt(one + other - (one - other) ** 2 / n) / n
+def difference_of_shares(first: Measure, second: Measure) -> Measure:
+    """The same of two accuracies on the same images, or of means of several such accuracies
+    (`core.metrics.measures.averaged`): both with `each`, from 0 to 1 an image."""
+    apart = first.each[0].astype(np.float64) - second.each[0]
+    value, n = first.value - second.value, len(apart) + 2
+    half = Z * math.sqrt((apart**2).sum() + 1 - apart.sum() ** 2 / n) / n
+    return Measure(value, max(-1.0, value - half), min(1.0, value + half), len(apart))

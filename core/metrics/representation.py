@@ -124,7 +124,8 @@ def _unbiased_hsic(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def _alike(name: str, label: str, sentence: str, sample: str) -> Metric:
     def measure(evidence: Evidence) -> Measure | None:
         ideal = evidence.ideal
-        if ideal is None or ideal.samples is None or len(ideal.networks) > 1:
+        # Of the folds the images to forget may be in one network's tenth, those to keep never are.
+        if ideal is None or ideal.samples is None or ideal.networks != [None]:
             return None
         ours, others = evidence.sample(sample).features, ideal.sample(sample).features
         if len(ours) < FEWEST:

@@ -145,13 +145,17 @@ class Watcher:
 
     def _probe(self, forget: Outcome, test: Outcome, useful: Outcome) -> Probe:
         labels, test_labels = self._dataset.train_labels, self._dataset.test_labels
+        said, classes = test_labels[self._useful].numpy(), len(self._dataset.class_names)
+        right = useful.predictions == said
         return Probe(
             forget_losses=forget.losses,
             test_losses=test.losses,
             forget_accuracy=float(np.mean(forget.predictions == labels[self._forget].numpy())),
-            test_accuracy=float(np.mean(useful.predictions == test_labels[self._useful].numpy())),
+            test_accuracy=float(np.mean(right)),
             mia=accuracy(forget.losses, test.losses),
             matched=self._matched,
+            class_right=np.bincount(said[right], minlength=classes),
+            class_seen=np.bincount(said, minlength=classes),
         )
 
     def _outcomes(

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.checkpoints.records import fresh_records
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.data.images import Images
 from core.data.splits import Indices, Split
+from core.models.classifier import Classifier
 from core.models.registry import recipe_of
 from core.unlearners.base import Need, UnlearningData
 
@@ -49,6 +51,18 @@ def offered_data(
         forgotten_classes=forgotten_classes(dataset, parts),
         records=records or {},
     )
+
+
+def offering(
+    dataset: ImageDataset, base: Checkpoint, needs: frozenset[Need]
+) -> Callable[[Classifier, Split], UnlearningData]:
+    """What gives a method its data for a network that came from the base: for each of several
+    deletions in turn. What it needs to know of the network is of the network as it stands."""
+
+    def offer(model: Classifier, parts: Split) -> UnlearningData:
+        return offered_data(dataset, parts, needs, base, fresh_records(model, dataset, needs))
+
+    return offer
 
 
 def forgotten_classes(dataset: ImageDataset, parts: Split) -> tuple[int, ...]:

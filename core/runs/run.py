@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from core.data.splits import Indices
 from core.metrics.measures import Evaluation, Losses
 from core.runs.plan import Plan
 
@@ -23,7 +24,8 @@ class Probe:
     Losses: float32 (n,), cross-entropy in nats. matched: whether test_losses are of test images of
     the forget set's classes, as the fair question about classes has it. mia: simple MIA on these
     samples, 0 to 1; None below 10 images a side. test_accuracy: on test images of classes that are
-    retained, 0 to 1.
+    retained, 0 to 1. class_right, class_seen: int64 (classes,), how many of these images of each
+    class are labelled correctly, and how many there are; None in runs from before they were kept.
     """
 
     forget_losses: Losses = field(repr=False)
@@ -32,6 +34,8 @@ class Probe:
     test_accuracy: float
     mia: float | None
     matched: bool = False
+    class_right: Indices | None = field(default=None, repr=False)
+    class_seen: Indices | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class RunFacts:
     """What a run and its summary both say.
 
     seconds: {"unlearning", "measuring"}. data: {"dataset", "fingerprint", "source", "forget",
-    "retain", "test", "forget_digest"}. versions: of Python and the libraries, the machine and its
-    thread count.
+    "retain", "test", "forget_digest", "class_names"}. versions: of Python and the libraries, the
+    machine and its thread count.
     """
 
     id: str

@@ -29,6 +29,7 @@ from core.data.load import load_dataset
 from core.data.splits import Split
 from core.evaluation import Passes
 from core.ideal import Ideal, find_ideal, fold_models
+from core.models.classifier import Classifier
 from core.models.precision import best_device
 from core.runs import brought
 from core.runs.fitting import check_data, check_model
@@ -38,7 +39,7 @@ from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 from core.runs.stages import LATE, at_once, completed, in_stages, outside
 from core.unlearners import make
-from core.unlearners.base import Step, Unlearner
+from core.unlearners.base import Step, Steps, Unlearner
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ class Task:
     ideal: Ideal | None
     folds: Ideal | None
     device: torch.device
+
+    def start(self) -> tuple[Classifier, Steps]:
+        """A copy of the base, and the steps that make it forget, none of them taken yet. Raises
+        LabError where the method does not apply to what is to be forgotten."""
+        model = self.base.load(self.device)
+        records = stored_records(self.base, model, self.dataset, self.method.needs)
+        data = offered_data(self.dataset, self.parts, self.method.needs, self.base, records)
+        self.method.check(data)
+        return model, self.method.run(model, data, torch.Generator().manual_seed(self.plan.seed))
 
     def run(
         self,
@@ -78,10 +88,7 @@ class Task:
         `core.checkpoints.unlearned`). Raises LabError.
         """
         plan, dataset, parts, method = self.plan, self.dataset, self.parts, self.method
-        model = self.base.load(self.device)
-        records = stored_records(self.base, model, dataset, method.needs)
-        data = offered_data(dataset, parts, method.needs, self.base, records)
-        method.check(data)
+        model, steps = self.start()
         watcher = Watcher(dataset, parts, plan.seed, plan.request.class_matched)
 
         started_measuring = time.perf_counter()
@@ -111,10 +118,8 @@ class Task:
         )
         yield record
 
-        generator = torch.Generator().manual_seed(plan.seed)
         unlearning = 0.0
         step = Step(0, 0)
-        steps = method.run(model, data, generator)
         while True:
             clock = time.perf_counter()
             next_step = next(steps, None)
@@ -245,4 +250,5 @@ def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict
         "retain": len(parts.retain),
         "test": len(parts.test),
         "forget_digest": parts.digest,
+        "class_names": list(dataset.class_names),
     }

@@ -167,3 +167,20 @@ def test_the_ideal_lies_nowhere_from_itself() -> None:
     alone = measure(ideal)
     assert alone["js_forget"] is None
     assert alone["cka_forget"] is None
+
+
+def test_an_ideal_of_the_folds_is_like_no_network_even_where_one_judges_all_to_forget() -> None:
+    """As for 500 images of one fold: those to keep were looked at in other networks as well."""
+    mine, ideal = model(5, 5), model(5, 5)
+    assert ideal.samples is not None
+    judged = {
+        name: dataclasses.replace(sample, model=np.zeros(len(sample.labels), np.int64))
+        for name, sample in ideal.samples.items()
+    }
+    kept = judged["retain"]
+    judged["retain"] = Sample(
+        np.tile(kept.labels, 2), np.tile(kept.features, (2, 1)), model=np.tile(kept.model, 2)
+    )
+    found = dataclasses.replace(mine, ideal=dataclasses.replace(ideal, samples=judged))
+    for name in ("cka_forget", "cka_retain"):
+        assert measure(found, [METRICS[name]])[name] is None

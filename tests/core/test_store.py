@@ -63,7 +63,10 @@ def a_run(id: str = "run-1", status: Any = "finished", seed: int = 0, **changes:
         Snapshot(1, 10, "unlearning", 0.1, 0.2, None, 1.5, losses[0], losses[1]),
         Snapshot(
             5, 10, "unlearning", 0.5, 0.3, 0.5, math.inf,
-            probe=Probe(losses[2], losses[3], 0.25, 0.5, 0.6),
+            probe=Probe(
+                losses[2], losses[3], 0.25, 0.5, 0.6,
+                class_right=np.arange(4), class_seen=np.arange(4) + 3,
+            ),
         ),
     )  # fmt: skip
     run = Run(

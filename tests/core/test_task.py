@@ -265,6 +265,25 @@ def test_the_stream_of_snapshots(base: Checkpoint) -> None:
     np.testing.assert_array_equal(first.probe.forget_losses, run.before.forget_losses)
 
 
+def test_a_probe_counts_what_is_kept_by_class(base: Checkpoint) -> None:
+    """At the end as the full evaluation has it: the class to forget has no images there."""
+    for request_, seen in (
+        (REQUEST, [4] * 10),
+        (ForgetRequest.of_classes("a", "b"), [0, 0, *[4] * 8]),
+    ):
+        snapshots, run = finish(dataclasses.replace(PLAN, request=request_))
+        probes = [snapshot.probe for snapshot in snapshots if snapshot.probe]
+        for probe in probes:
+            assert probe.class_right is not None
+            assert probe.class_seen is not None
+            assert probe.class_seen.tolist() == seen
+            assert (probe.class_right <= probe.class_seen).all()
+            share = probe.class_right.sum() / probe.class_seen.sum()
+            assert share == pytest.approx(probe.test_accuracy)
+        assert run.after is not None
+        assert share == pytest.approx(run.after["retained_test_accuracy"].value)
+
+
 def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     assert live.PROBE_IMAGES == 500
     assert live.ROLLING_IMAGES == 32

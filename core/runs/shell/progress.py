@@ -128,6 +128,24 @@ def of_unlearning(snapshot: Snapshot) -> Status:
     )
 
 
+class Batches:
+    """Shows work that is counted in batches, with the time left of each part of it."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self._what, self._since = "", 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self._what:
+            self._what, self._since = what, time.monotonic()
+        left = None
+        if 3 <= done < total:
+            left = (time.monotonic() - self._since) / (done - 1) * (total - done)
+        facts = f"{done} of {total} batches"
+        line = f"{what}: {facts}{_left(left)}"
+        self._show(Status(what, done, total, facts, left, line, done == total))
+
+
 def of_sweep(item: SweepProgress) -> Status:
     """Each finished plan is shown at once."""
     run = item.run

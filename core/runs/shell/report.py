@@ -24,6 +24,7 @@ REPORTED = (
 
 def report(run: Run) -> dict[str, Any]:
     """What `unlearn --json` writes: the three models' numbers as fractions, and the record."""
+    from core.runs.dips import dips_of
     from core.runs.run import MODELS
     from core.runs.verdicts import verdict_of
 
@@ -40,6 +41,7 @@ def report(run: Run) -> dict[str, Any]:
         **{name: numbers(getattr(run, name)) for name in MODELS},
         "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
         "verdict": verdict.to_dict() if (verdict := verdict_of(run)) else None,
+        "classes": [dip.to_dict() for dip in dips_of(run.replay)],
         "seconds": {name: run.seconds.get(name) for name in ("unlearning", "measuring")},
         "plan": run.plan.to_dict(),
         "settings": dict(run.settings),
@@ -73,6 +75,14 @@ def table(run: Run) -> list[str]:
         lines.append(f"verdict: {verdict['word']}{by}; {way}")
         if verdict["damaged"]:
             lines.append(f"damaged: {', '.join(verdict['damaged'])}")
+    if numbers["classes"] and (deepest := numbers["classes"][0])["recovered"] is not None:
+        before, lowest, last = (100 * deepest[at]["value"] for at in ("before", "lowest", "last"))
+        names = run.data.get("class_names", ())
+        label = deepest["label"]
+        lines.append(
+            f"deepest fall of a class to keep: {names[label] if names else label}, "
+            f"{before:.0f} to {lowest:.0f} % at step {deepest['at']}, {last:.0f} % at the end"
+        )
     spent = [f"{s:.1f} s {name}" for name, s in numbers["seconds"].items() if s is not None]
     return [*lines, ", ".join(spent)] if spent else lines
 

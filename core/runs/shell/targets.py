@@ -29,7 +29,11 @@ def _check(file: Path) -> None:
 
 def write_json(target: str, content: Any) -> None:
     """To a file of that name, or to the screen for "-". Raises BadRequest."""
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_text(target, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(target: str, text: str) -> None:
+    """The same of any text."""
     if target == SCREEN:
         sys.stdout.write(text)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from typer import Option
@@ -45,6 +45,18 @@ Model = Annotated[str, Option(help="compact, resnet18 or sisa; of a graph: gcn o
 Dataset = Annotated[str, Option(help="cifar10, digits, or a name; cora, citeseer, digits-graph")]
 Data = Annotated[Path | None, Option(help="folder with the data")]
 Seed = Annotated[int, Option(parser=seed, metavar="N", help="of the method")]
+Forget = Annotated[
+    str,
+    Option(
+        help="random:0.1 | random:500 | class:cat | class:cat,dog | class:cat:0.5 | "
+        "indices:FILE | memorised-v2:500 | memorised:500 | fold:3; of a graph: nodes:20 | "
+        "nodes:0.05 | class:NAME | best-connected:20 | edges:100 | features:20 | indices:FILE"
+    ),
+]
+Settings = Annotated[
+    list[Any] | None,
+    Option("--set", parser=setting, metavar="NAME=VALUE", help="of the method"),
+]
 ForgetSeed = Annotated[int, Option(parser=seed, metavar="N", help="of the forget set")]
 Keep = Annotated[
     Literal["weights", "half", "logits"], Option(help="half: in float16; logits: no weights")
