@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from dataclasses import replace
 
@@ -17,7 +18,6 @@ from core.runs.run import Run
 from tests.app import fakes
 from ui import links, report
 from ui.links import Draft
-from ui.widgets.columns import UNSCORED
 from ui.widgets.setting import log_scale
 from ui.wording import aim, attack, numbers, terms, traps, verdicts
 
@@ -153,7 +153,7 @@ def test_memorised_images_on_their_way_up_are_not_called_too_much() -> None:
 def test_the_verdict_where_something_is_missing() -> None:
     assert "nothing to judge" in said(replace(fakes.run(), after=None))
     assert "the aim is not known" in said(replace(fakes.run(), retrained=None))
-    assert said(fakes.run(n=5)).startswith("Cannot tell: fewer than 10 images")
+    assert said(fakes.run(n=5)).startswith("Photo by photo: of 5 photos ")
     same = replace(fakes.run(), before=fakes.evaluation(0.872, 0.87))
     assert "cannot show forgetting" in said(same)
 
@@ -189,7 +189,7 @@ def test_no_trap_where_both_questions_have_the_same_answer() -> None:
 
 def test_words_for_numbers() -> None:
     assert numbers.value(None, "measuring") == "measuring"
-    assert numbers.value(UNSCORED) == "too few images"
+    assert numbers.value(Measure(math.nan, 0.0, 1.0, 0)) == "too few images"
     assert numbers.loss(0.00312) == "0.0031"
     assert numbers.loss(2e-6) == "below 0.0001"
     assert numbers.duration(20) == "20 s"

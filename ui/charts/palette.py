@@ -5,4 +5,4 @@ INK = "currentColor"
 """The colour of the text around a chart, in whatever theme; black in a picture."""
 DARK = {FORGET: "#E69F00", TEST: "#56B4E9"}
 """What these colours are on a dark ground."""
-HEIGHT = 320
+HEIGHT = 280

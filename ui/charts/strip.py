@@ -23,11 +23,35 @@ LINE = 0.47
 SMALL = 12
 
 
+TITLE = 0.5
+"""Of a row's height, for the question above the runs that are compared in it."""
+
+
 def strip(rows: Sequence[Row], description: str) -> alt.LayerChart:
     """The strip of one model. description: what it shows, for who cannot see it."""
-    table = pd.DataFrame([_marks(row, place) for place, row in enumerate(rows)])
+    return stacked([("", [row]) for row in rows], description)
+
+
+def stacked(groups: Sequence[tuple[str, Sequence[Row]]], description: str) -> alt.LayerChart:
+    """The strips of several models: of each question, its title ("" for none) and a row a model,
+    all to one scale."""
+    marks, titles, top = [], [], 0.0
+    for title, rows in groups:
+        if title:
+            titles.append({"y": top + TITLE, "title": title})
+            top += TITLE
+        half = max(row.half for row in rows)
+        for row in rows:
+            marks.append(_marks(row, top, half))
+            top += 1
+    layers = _layers(pd.DataFrame(marks), pd.DataFrame(titles, columns=["y", "title"]), top)
+    return layers.properties(height=round(HEADER + ROW * top), description=description)
+
+
+def _layers(table: pd.DataFrame, titles: pd.DataFrame, height: float) -> alt.LayerChart:
+    """height: of all rows, in rows."""
     x = alt.Scale(domain=[-1.04, 1.04], nice=False)
-    y = alt.Scale(domain=[-HEADER / ROW, len(rows)], reverse=True, nice=False)
+    y = alt.Scale(domain=[-HEADER / ROW, height], reverse=True, nice=False)
 
     def across(field: str) -> alt.X:
         return alt.X(f"{field}:Q", scale=x, axis=None)
@@ -38,7 +62,7 @@ def strip(rows: Sequence[Row], description: str) -> alt.LayerChart:
     base = alt.Chart(table)
     before = base.transform_filter("isValid(datum.before)")
     both = before.transform_filter("isValid(datum.now)")
-    ideal = alt.Chart(pd.DataFrame({"x": [0.0], "top": [-0.02], "bottom": [float(len(rows))]}))
+    ideal = alt.Chart(pd.DataFrame({"x": [0.0], "top": [-0.02], "bottom": [height]}))
     marks = [
         base.mark_rect(color=INK, opacity=0.16).encode(
             across("low"), down("top"), x2="high:Q", y2="bottom:Q"
@@ -62,27 +86,30 @@ def strip(rows: Sequence[Row], description: str) -> alt.LayerChart:
             tooltip=_told(),
         ),
     ]
-    return alt.layer(*marks, *_texts(base, down), *_ends(down)).properties(
-        height=HEADER + ROW * len(rows), description=description
-    )
+    if len(titles):
+        title = alt.Chart(titles).mark_text(
+            align="left", baseline="bottom", fontSize=15, fontWeight="bold", color=INK
+        )
+        marks.append(title.encode(alt.X(value=0), down("y"), text="title:N"))
+    return alt.layer(*marks, *_texts(base, down, bold=not len(titles)), *_ends(down))
 
 
-def _marks(row: Row, place: int) -> dict[str, Any]:
-    """Where the marks of a row stand, across from -1 to 1, down in rows."""
+def _marks(row: Row, top: float, half: float) -> dict[str, Any]:
+    """Where the marks of a row stand, across from -1 to 1, down in rows from `top`."""
     ink = INK if row.place in ("at the ideal", "cannot tell") else FORGET
-    width = min(1.0, row.band / row.half)
+    width = min(1.0, row.band / half)
     return {
         "label": row.label,
         "term": row.term,
         "numbers": row.numbers,
         "reading": row.reading,
-        "before": None if row.before is None else row.at(row.before),
-        "now": None if row.now is None else row.at(row.now),
+        "before": None if row.before is None else row.at(row.before, half),
+        "now": None if row.now is None else row.at(row.now, half),
         "low": -width,
         "high": width,
-        "y": place + LINE,
-        "top": place + LINE - 0.16,
-        "bottom": place + LINE + 0.16,
+        "y": top + LINE,
+        "top": top + LINE - 0.16,
+        "bottom": top + LINE + 0.16,
         "ink": ink,
         "fill": "transparent" if row.estimating else ink,
     }
@@ -97,13 +124,18 @@ def _told() -> list[alt.Tooltip]:
     ]
 
 
-def _texts(base: alt.Chart, down: Any) -> list[alt.Chart]:
+def _texts(base: alt.Chart, down: Any, bold: bool) -> list[alt.Chart]:
     """The question above its row; the numbers beside it, or on a narrow screen below."""
     named = base.transform_calculate(
-        question=f"{NARROW} ? datum.label : datum.label + ' (' + datum.term + ')'"
+        question=f"{NARROW} || !datum.term ? datum.label : datum.label + ' (' + datum.term + ')'"
     )
     question = named.mark_text(
-        align="left", baseline="bottom", dy=-11, fontSize=14, fontWeight="bold", color=INK
+        align="left",
+        baseline="bottom",
+        dy=-11,
+        fontSize=14,
+        fontWeight="bold" if bold else "normal",
+        color=INK,
     ).encode(alt.X(value=0), down("y"), text="question:N")
     numbers = base.mark_text(
         align=alt.expr(f"{NARROW} ? 'left' : 'right'"),  # type: ignore[arg-type]

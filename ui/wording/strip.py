@@ -33,7 +33,8 @@ LIVE_LEGEND = f"○ before · ◇ now, estimated from a sample · {BAND}"
 class Row:
     """One question. before, now, ideal: 0 to 1, or differences of such where `signed`; now None
     where it is still to be asked. band: up to which a difference from the ideal counts as none.
-    place: of now, as the verdict has it, "cannot tell" where it is not known. damage: whether it is
+    place: of now, as the verdict has it, "cannot tell" where it is not known. waits: what is said
+    where now is still to come. damage: whether it is
     of what was to be kept. turned: whether more is known below the ideal than above it. estimating:
     from a sample, while a method runs."""
 
@@ -49,6 +50,7 @@ class Row:
     signed: bool = False
     turned: bool = False
     estimating: bool = False
+    waits: str = "asked after the last step"
 
     @property
     def half(self) -> float:
@@ -65,7 +67,7 @@ class Row:
     def numbers(self) -> str:
         """ "51.2 % · ideal 50.3", or why there is no such number yet."""
         if self.now is None:
-            return "asked after the last step"
+            return self.waits
         now, ideal = (f"{100 * x:{'+' if self.signed else ''}.1f}" for x in (self.now, self.ideal))
         unit = "points" if self.signed else "%"
         said = f"{now} {unit} · ideal {ideal}"
@@ -89,10 +91,11 @@ def rows(verdict: Verdict, request: ForgetRequest, estimating: bool = False) -> 
     """A row a question that was asked; of several signals of a kind the one furthest from the
     ideal."""
     found = [loudest(verdict, kind) for kind in ASKED]
-    return [_row(signal, request, estimating) for signal in found if signal is not None]
+    return [row(signal, request, estimating) for signal in found if signal is not None]
 
 
-def _row(signal: Signal, request: ForgetRequest, estimating: bool) -> Row:
+def row(signal: Signal, request: ForgetRequest, estimating: bool = False) -> Row:
+    """The row of a signal."""
     damage = signal.kind == "damage"
     return Row(
         kind=signal.kind,
@@ -108,6 +111,12 @@ def _row(signal: Signal, request: ForgetRequest, estimating: bool) -> Row:
         turned=not damage and signal.telling and signal.before < signal.ideal,
         estimating=estimating,
     )
+
+
+def not_asked(waits: str = Row.waits) -> Row:
+    """The row of the look inside before anybody has looked."""
+    term = terms.term("re_head")
+    return Row("inside", _LABELS["inside"], term, None, None, 0.0, 0.0, "cannot tell", waits=waits)
 
 
 def of_run(run: Run) -> list[Row]:
@@ -145,12 +154,10 @@ def says(request: ForgetRequest) -> str:
 def _label(signal: Signal, request: ForgetRequest) -> str:
     if signal.name == "retain_accuracy":
         return "Right about the photos to keep"
-    return {
-        "outputs": spy(request),
-        "answers": says(request),
-        "inside": "Recognised inside",
-        "damage": "Useful on the rest",
-    }[signal.kind]
+    return {"outputs": spy(request), "answers": says(request), **_LABELS}[signal.kind]
+
+
+_LABELS = {"inside": "Recognised inside", "damage": "Useful on the rest"}
 
 
 def takeaway(found: Sequence[Row]) -> str:

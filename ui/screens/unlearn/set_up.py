@@ -8,13 +8,12 @@ import streamlit as st
 
 from core.data.requests import MOST_SEED, ForgetRequest
 from core.errors import BadRequest, LabError
-from core.runs.plan import Plan
 from ui import outside
 from ui.links import Draft
 from ui.screens.unlearn.brought import bring
-from ui.services import ideals, images, jobs, methods
+from ui.screens.unlearn.start import start
+from ui.services import ideals, images, methods
 from ui.state import drafts, values
-from ui.state.session import session
 from ui.widgets import anchor, take_home
 from ui.widgets.data import data_or_stop, data_title, images_missing, use_digits
 from ui.widgets.errors import say
@@ -52,7 +51,7 @@ def set_up() -> None:
     _start_button(method, now)
     # Below the button, which does not move while the aim is looked up.
     _aim(method, now.dataset, now.request)
-    bring(now.dataset, now.request, _start)
+    bring(now.dataset, now.request, start)
     take_home.link_box(
         "A link to this set-up", "Who opens it sees these settings. It starts nothing."
     )
@@ -169,16 +168,4 @@ def _start_button(method: dict[str, Any], now: Draft) -> None:
         icon=":material/play_arrow:",
         disabled=not fits,
     ):
-        _start(drafts.plan())
-
-
-def _start(plan: Plan) -> None:
-    """Queues a plan and makes it this session's run."""
-    try:
-        job = jobs.submit(plan, session.owner)
-    except LabError as error:
-        say(error)
-        return
-    session.run = job.id
-    session.jobs = [*session.jobs, job.id]
-    st.rerun()
+        start(drafts.plan())
