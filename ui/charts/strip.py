@@ -15,7 +15,7 @@ import pandas as pd
 from ui.charts.palette import FORGET, INK
 from ui.wording.strip import Row
 
-ROW, HEADER = 59, 24
+ROW, HEADER = 58, 28
 """Heights in pixels: four rows and the header are 260."""
 NARROW = "width < 560"
 LINE = 0.47

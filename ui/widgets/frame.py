@@ -31,7 +31,7 @@ button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="tr
   color: inherit !important;
 }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding-top: 2.6rem; }
+  [data-testid="stMainBlockContainer"] { padding-top: 3.6rem; }
   h1 { font-size: 1.8rem !important; padding: .4rem 0 !important; }
 }
 </style>"""

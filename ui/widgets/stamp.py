@@ -18,6 +18,9 @@ CSS = """<style>
   padding: .1em .55em; margin: 4px 10px 4px 0; font-size: 1.6rem; font-weight: 800;
   letter-spacing: .05em; text-transform: uppercase; transform: rotate(-1.5deg); line-height: 1.3; }
 .stamp.small { font-size: 1rem; border-width: 2px; transform: rotate(1deg); }
+@media (max-width: 640px) {
+  .stamp { font-size: 1.2rem; margin-right: 6px; } .stamp.small { font-size: .8rem; }
+}
 </style>"""
 
 

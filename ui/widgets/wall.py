@@ -20,7 +20,8 @@ CSS = """<style>
   line-height: 1.35; }
 .wall img { width: 56px; height: 56px; image-rendering: pixelated; border-radius: 4px; flex: none; }
 .wall b { font-size: 13px; }
-.wall .bar { display: grid; grid-template-columns: 42px 34px auto; gap: 4px; align-items: center; }
+.wall .bar { display: grid; grid-template-columns: 42px 30px auto; gap: 4px; align-items: center;
+  white-space: nowrap; }
 .wall .bar i { display: block; height: 8px; background: currentColor; opacity: .75; }
 .wall .bar i.off { background: none; border-left: 2px solid currentColor; }
 </style>"""
@@ -49,7 +50,7 @@ def _item(cell: Cell) -> str:
     said = "".join(f"<div>{html.escape(line)}</div>" for line in cell.said)
     bars = "".join(
         f'<div class="bar"><span>{html.escape(label)}</span>'
-        f'<i class="{"off" if share < 0.02 else ""}" style="width: {max(2, 34 * share):.0f}px"></i>'
+        f'<i class="{"off" if share < 0.02 else ""}" style="width: {max(2, 30 * share):.0f}px"></i>'
         f"<span>{100 * share:.0f} %</span></div>"
         for label, share in cell.bars
     )

@@ -85,7 +85,12 @@ def _of_one_set(summaries: Sequence[RunSummary]) -> list[RunSummary]:
         f"{len(members)} run{'s' * (len(members) != 1)}"
         for name, members in sets.items()
     }
-    taken = st.selectbox("What was forgotten", names, key="compare-set", format_func=said.get)
+    taken = st.selectbox(
+        "What was forgotten",
+        names,
+        key="compare-set",
+        format_func=lambda name: said.get(name, name),
+    )
     return sets[taken]
 
 

@@ -110,7 +110,7 @@ def _so_far(job: Job) -> None:
     if run is not None and run.after is not None and step == total:
         _first_verdict(run, way)
         return
-    moment(way, step, f"live-{job.id}", under_way=True)
+    moment(way, step, f"live-{job.id}")
 
 
 def _first_verdict(run: Run, way: Way) -> None:

@@ -19,6 +19,9 @@ from ui.widgets.stamp import the_strip, twin
 from ui.widgets.wall import Cell, wall
 from ui.wording import numbers, strip, terms
 
+SHAPED = 150
+"""Photos below which a histogram is a shape of chance: then the last probe's is shown."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -50,7 +53,7 @@ def scrubber(way: Way, key: str, under_way: bool) -> int:
     )
 
 
-def moment(way: Way, step: int, key: str, under_way: bool) -> None:
+def moment(way: Way, step: int, key: str) -> None:
     """What was known at a step: the strip, the photos, the losses."""
     seen = way.up_to(step)
     look = estimates.look(seen)
@@ -61,7 +64,8 @@ def moment(way: Way, step: int, key: str, under_way: bool) -> None:
     _strip(way, look, key)
     st.caption(_of_what(seen[-1], look))
     photos(way.plan, first, look, way.ideal)
-    the_losses(way, first, look, key, under_way)
+    probe = next((s.probe for s in reversed(seen) if s.probe is not None), look)
+    the_losses(way, first, look if len(look.forget_losses) >= SHAPED else probe, key)
 
 
 def _strip(way: Way, look: Probe, key: str) -> None:
@@ -125,7 +129,7 @@ def _says(
     return (f"says {said[-1]}" + (f", not {said[0]}" if said[0] != said[-1] else ""),)
 
 
-def the_losses(way: Way, first: Probe | None, look: Probe, key: str, under_way: bool) -> None:
+def the_losses(way: Way, first: Probe | None, look: Probe, key: str) -> None:
     """One histogram with a switch; its axis holds what has been seen so far."""
     request = way.plan.request
     found = {"after": losses.Shown(look.forget_losses, look.test_losses, look.matched)}

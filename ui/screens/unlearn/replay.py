@@ -17,4 +17,4 @@ def replay(run: Run) -> None:
     if box.open:
         with box:
             way = Way(run.plan, run.replay, run.total_steps, run.before, run.retrained)
-            moment(way, scrubber(way, key, under_way=False), key, under_way=False)
+            moment(way, scrubber(way, key, under_way=False), key)
