@@ -16,14 +16,10 @@ READABLE = {name: {"labelColor": INK, "titleColor": INK} for name in ("axis", "l
 """Streamlit's own colours of a chart's text are too faint: they have a contrast of 4 to 1."""
 
 
-def draw(chart: alt.TopLevelMixin, key: str) -> None:
+def draw(chart: alt.TopLevelMixin, key: str, **options: Any) -> Any:
     """Shows a chart in the colours of the theme; its description becomes what a screen reader calls
-    it."""
-    show(chart.to_dict(), key)
-
-
-def show(spec: Mapping[str, Any], key: str) -> None:
-    """Shows a chart's Vega-Lite, as `draw` does."""
+    it. options: those of `st.vega_lite_chart`, whose answer this returns."""
+    spec = chart.to_dict()
     shown = {**spec, "config": {**spec.get("config", {}), **READABLE}}
     text = shown.pop("description", "")
     if st.context.theme.type == "dark":
@@ -31,7 +27,7 @@ def show(spec: Mapping[str, Any], key: str) -> None:
         for light, dark in DARK.items():
             written = written.replace(light, dark)
         shown = json.loads(written)
-    st.vega_lite_chart(shown, alt=text, key=key)
+    return st.vega_lite_chart(shown, alt=text, key=key, **options)
 
 
 def table(
