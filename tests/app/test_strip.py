@@ -10,7 +10,7 @@ from core.data.request_text import parse_request
 from core.metrics.measures import Measure
 from core.verdict import Signal, verdict_on
 from ui.charts.palette import FORGET, INK
-from ui.charts.strip import HEADER, ROW, strip
+from ui.charts.strip import HEADER, ROW, stacked, strip
 from ui.wording import strip as words
 
 CLASS = parse_request("class:automobile")
@@ -118,14 +118,9 @@ def test_the_table_has_what_the_strip_shows() -> None:
     assert found["reading"][2] == "still there"
 
 
-def marks(chart) -> tuple[dict, list[dict]]:
-    """The specification, and what it knows of each row."""
-    spec = chart.to_dict()
-    return spec, next(v for v in spec["datasets"].values() if "label" in v[0])
-
-
 def test_the_chart_shows_before_now_band_and_ideal() -> None:
-    spec, data = marks(strip(rows(), "words"))
+    spec = strip(rows(), "words")
+    data = spec["datasets"]["rows"]
     assert spec["description"] == "words"
     assert spec["height"] == HEADER + 4 * ROW == 260
     inside = data[2]
@@ -139,13 +134,24 @@ def test_the_chart_shows_before_now_band_and_ideal() -> None:
 
 def test_an_estimate_is_hollow_and_what_is_not_asked_has_no_mark() -> None:
     found = rows(estimating=True)
-    _, data = marks(strip([found[0], replace(found[2], now=None)], "words"))
+    data = strip([found[0], replace(found[2], now=None)], "words")["datasets"]["rows"]
     assert data[0]["fill"] == "transparent"
     assert data[1]["now"] is None
 
 
 def test_all_text_is_in_the_colour_of_the_text_around_it() -> None:
-    spec, _ = marks(strip(rows(), "words"))
+    spec = strip(rows(), "words")
     texts = [layer["mark"] for layer in spec["layer"] if layer["mark"]["type"] == "text"]
     assert {mark["color"] for mark in texts} == {"currentColor"}
     assert all(mark.get("opacity", 1) == 1 for mark in texts)
+
+
+def test_strips_are_stacked_by_question_to_one_scale() -> None:
+    """Of two runs one row each below a title; what fills the one's half is half of the other's."""
+    wide, narrow = (rows([signal("margin_auc", "outputs", x, 0.5, 0.5)])[0] for x in (0.9, 0.7))
+    spec = stacked([("Spy", [wide, narrow])], "words")
+    data = spec["datasets"]["rows"]
+    assert [row["before"] for row in data] == [pytest.approx(1.0), pytest.approx(0.5)]
+    assert spec["datasets"]["titles"] == [{"y": 0.5, "title": "Spy"}]
+    assert data[1]["y"] - data[0]["y"] == 1
+    assert strip(rows(), "words")["datasets"]["titles"] == []  # a template, filled anew each time

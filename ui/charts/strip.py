@@ -6,6 +6,8 @@ in the colour of the text around the chart, so that it is as readable as that in
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,12 +29,16 @@ TITLE = 0.5
 """Of a row's height, for the question above the runs that are compared in it."""
 
 
-def strip(rows: Sequence[Row], description: str) -> alt.LayerChart:
+Spec = dict[str, Any]
+"""Vega-Lite."""
+
+
+def strip(rows: Sequence[Row], description: str) -> Spec:
     """The strip of one model. description: what it shows, for who cannot see it."""
     return stacked([("", [row]) for row in rows], description)
 
 
-def stacked(groups: Sequence[tuple[str, Sequence[Row]]], description: str) -> alt.LayerChart:
+def stacked(groups: Sequence[tuple[str, Sequence[Row]]], description: str) -> Spec:
     """The strips of several models: of each question, its title ("" for none) and a row a model,
     all to one scale."""
     marks, titles, top = [], [], 0.0
@@ -44,12 +50,21 @@ def stacked(groups: Sequence[tuple[str, Sequence[Row]]], description: str) -> al
         for row in rows:
             marks.append(_marks(row, top, half))
             top += 1
-    layers = _layers(pd.DataFrame(marks), pd.DataFrame(titles, columns=["y", "title"]), top)
-    return layers.properties(height=round(HEADER + ROW * top), description=description)
+    spec: Spec = copy.deepcopy(_template(top, bool(titles)))
+    spec["datasets"] |= {"rows": marks, "titles": titles}
+    return {**spec, "description": description}
 
 
-def _layers(table: pd.DataFrame, titles: pd.DataFrame, height: float) -> alt.LayerChart:
-    """height: of all rows, in rows."""
+@functools.lru_cache(maxsize=32)
+def _template(height: float, titled: bool) -> Spec:
+    """The strip without its rows: Altair takes a third of a second to make it, and a live view
+    draws it twice a second. height: of all rows, in rows."""
+    chart = _layers(height, titled).properties(height=round(HEADER + ROW * height))
+    made: Spec = chart.to_dict()
+    return made
+
+
+def _layers(height: float, titled: bool) -> alt.LayerChart:
     x = alt.Scale(domain=[-1.04, 1.04], nice=False)
     y = alt.Scale(domain=[-HEADER / ROW, height], reverse=True, nice=False)
 
@@ -59,7 +74,7 @@ def _layers(table: pd.DataFrame, titles: pd.DataFrame, height: float) -> alt.Lay
     def down(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", scale=y, axis=None)
 
-    base = alt.Chart(table)
+    base = alt.Chart(alt.NamedData("rows"))
     before = base.transform_filter("isValid(datum.before)")
     both = before.transform_filter("isValid(datum.now)")
     ideal = alt.Chart(pd.DataFrame({"x": [0.0], "top": [-0.02], "bottom": [height]}))
@@ -86,12 +101,12 @@ def _layers(table: pd.DataFrame, titles: pd.DataFrame, height: float) -> alt.Lay
             tooltip=_told(),
         ),
     ]
-    if len(titles):
-        title = alt.Chart(titles).mark_text(
+    if titled:
+        title = alt.Chart(alt.NamedData("titles")).mark_text(
             align="left", baseline="bottom", fontSize=15, fontWeight="bold", color=INK
         )
         marks.append(title.encode(alt.X(value=0), down("y"), text="title:N"))
-    return alt.layer(*marks, *_texts(base, down, bold=not len(titles)), *_ends(down))
+    return alt.layer(*marks, *_texts(base, down, bold=not titled), *_ends(down))
 
 
 def _marks(row: Row, top: float, half: float) -> dict[str, Any]:

@@ -16,10 +16,10 @@ READABLE = {name: {"labelColor": INK, "titleColor": INK} for name in ("axis", "l
 """Streamlit's own colours of a chart's text are too faint: they have a contrast of 4 to 1."""
 
 
-def draw(chart: alt.TopLevelMixin, key: str, **options: Any) -> Any:
-    """Shows a chart in the colours of the theme; its description becomes what a screen reader calls
-    it. options: those of `st.vega_lite_chart`, whose answer this returns."""
-    spec = chart.to_dict()
+def draw(chart: alt.TopLevelMixin | Mapping[str, Any], key: str, **options: Any) -> Any:
+    """Shows a chart, or its Vega-Lite, in the colours of the theme; its description becomes what a
+    screen reader calls it. options: those of `st.vega_lite_chart`, whose answer this returns."""
+    spec = chart if isinstance(chart, Mapping) else chart.to_dict()
     shown = {**spec, "config": {**spec.get("config", {}), **READABLE}}
     text = shown.pop("description", "")
     if st.context.theme.type == "dark":

@@ -77,13 +77,21 @@ def histogram(found: Mapping[str, Shown], key: str, also: Sequence[Losses] = ())
         *also, *(x for each in found.values() for x in (each.forget, each.test))
     )
     text = f"{SWITCH[model]}: {attack.shapes(shown.overlap)}"
-    draw(histograms.histogram(shown.forget, shown.test, top, text, shown.matched), f"{key}-losses")
+    draw(_histogram(shown.forget, shown.test, top, text, shown.matched), f"{key}-losses")
     if "before" in found and "after" in found:
         ideal = found["retrained"].overlap if "retrained" in found else None
         said = attack.histogram_takeaway(found["before"].overlap, found["after"].overlap, ideal)
         st.markdown(said)
     else:
         st.markdown(text)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _histogram(
+    forget: Losses, test: Losses, top: float, description: str, matched: bool
+) -> dict[str, Any]:
+    """The chart's Vega-Lite: made once, however many ticks of a live view show it."""
+    return histograms.histogram(forget, test, top, description, matched).to_dict()
 
 
 def bars(found: Mapping[str, Shown]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -35,13 +36,19 @@ def forgotten_or_silenced(run: Run, key: str) -> bool:
         verdict = verdict_of(run)
         signal = verdict.signal("re_head") if verdict else None
         excess = signal is not None and signal.place == "on the way"
-        draw(chart(found, excess, f"{silenced.QUESTION} {text.replace('*', '')}"), f"{key}-mouths")
+        draw(_chart(found, excess, f"{silenced.QUESTION} {text.replace('*', '')}"), f"{key}-mouths")
         st.markdown(text)
     with right:
         new = st.toggle(silenced.SWITCH, key=f"{key}-mouth", help=silenced.SWITCH_HELP)
         _photos(run, found, new)
         st.caption(silenced.yardstick(run, found))
     return True
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _chart(found: Mapping[str, Mouths], excess: bool, description: str) -> dict[str, Any]:
+    """The chart's Vega-Lite, made once."""
+    return chart(found, excess, description).to_dict()
 
 
 def as_table(run: Run) -> None:

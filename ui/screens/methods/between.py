@@ -48,7 +48,7 @@ def chart(rows: Sequence[Mapping[str, Any]], name: str, dots: Sequence[Dot]) -> 
     """The chart and what it shows; a click takes a method."""
     again = next((r for r in rows if r["case"] == name and r["method"] == "retrain"), None)
     text = words.takeaway(dots)
-    drawn = quadrants(dots, float(again["high"]) if again else 1.0, words.margin(), text)
+    drawn = _spec(dots, float(again["high"]) if again else 1.0, words.margin(), text)
     key = f"methods-chart-{name}"
     event = draw(drawn, key, on_select="rerun", selection_mode=SELECTION)
     st.markdown(text)
@@ -62,6 +62,12 @@ def chart(rows: Sequence[Mapping[str, Any]], name: str, dots: Sequence[Dot]) -> 
         values.put(f"{key}-taken", picked[0])
         if picked[0] in methods.descriptions():
             values.put("methods-open", picked[0])
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _spec(dots: Sequence[Dot], tied: float, margin: float, description: str) -> dict[str, Any]:
+    """The chart's Vega-Lite, made once."""
+    return quadrants(dots, tied, margin, description).to_dict()
 
 
 def _runs(name: str) -> list[Run]:
