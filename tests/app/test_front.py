@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import streamlit as st
 
+from core.data.requests import ForgetRequest
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
 from tests.app.drawn import strip_of
 from tests.killed import killed
 from ui import outside
-from ui.services import download
+from ui.services import download, front_photos
 
 
 def texts(at) -> str:
@@ -159,3 +162,32 @@ def test_imports_neither_torch_nor_sklearn(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_photos_are_of_those_the_run_forgot(open_page: Open, ship, monkeypatch) -> None:
+    """With how sure the network was of each, and is: by its place in the forget set."""
+    run = fakes.run("shipped", fakes.plan(dataset="cifar10"))
+    ship(run)
+    pixels = np.zeros((2, 3, 32, 32), np.uint8)
+    shown = front_photos.Shown(pixels, ["deer", "frog"], [3, 900])
+    monkeypatch.setattr(front_photos, "of_request", lambda *_: shown)
+    said = texts(open_page())
+    assert said.count("<img ") == 2
+    assert "digits stand in" not in said
+    for evaluation in (run.before, run.after):
+        for position in shown.positions:
+            assert f"{100 * np.exp(-evaluation.forget_losses[position]):.0f} %</span>" in said
+
+
+def test_other_images_than_those_of_the_run_are_not_shown(monkeypatch) -> None:
+    class Other:
+        class_names = ("a",)
+        labels = np.zeros(4, int)
+
+        def forget_set(self, request):
+            return SimpleNamespace(digest="another", forget=np.arange(4))
+
+    monkeypatch.setattr(front_photos, "glimpse", lambda name: Other())
+    found = front_photos.of_request("cifar10", ForgetRequest.random(0.5), "the run's")
+    assert found.positions == []
+    assert found.names == list("012345")
