@@ -23,8 +23,8 @@ except LabError as error:
     errors.say(error)
     rows = []
 st.markdown(
-    f"{count} ways to make a network forget. Many imitate the outside of a network that never saw "
-    "the photos; few change what it recognises inside."
+    f"{count} ways to make a network forget. How near does each come to a network that never saw "
+    "the photos: outside, in what it answers, and inside, in what it still recognises?"
 )
 dots = []
 if rows:

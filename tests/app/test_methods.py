@@ -156,7 +156,7 @@ def test_the_cheat_stands_in_the_chart(open_page: Open, ship) -> None:
     assert found["fine_tune"]["inside"] == pytest.approx(0.4)
     assert found["salun"]["said"] == "inside not measured"
     assert found["mask"]["kind"] == "a cheat"
-    assert "Of 3 methods 2 were looked into: 1 leave" in texts(at)
-    assert f"A cheat, {mask}, lies 0.1 points from the ideal outside; no methods lie" in texts(at)
+    assert "Of 3 methods 2 were looked into: 1 leave more" in texts(at)
+    assert f"A cheat, {mask}, lies 0.1 points from the ideal outside; no method lies" in texts(at)
     at.button_group(key="methods-filters").set_value(["inside"]).run()
     assert at.selectbox(key="methods-open").options == ["Fine-tune"]

@@ -39,9 +39,9 @@ def run(now: float, ideal: float = 0.85):
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (0.93, "It no longer names *1*, but still recognises one better than a network that never"),
-        (0.85, "It no longer names *1*, and recognises one no better than a network that never"),
-        (0.75, "It no longer names *1*, and recognises one worse than a network that never"),
+        (0.93, "It no longer names “1”, but still recognises one better than a network that never"),
+        (0.85, "It no longer names “1”, and recognises one no better than a network that never"),
+        (0.75, "It no longer names “1”, and recognises one worse than a network that never"),
     ],
 )
 def test_the_finding_follows_the_look_inside(now: float, said: str) -> None:

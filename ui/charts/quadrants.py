@@ -38,14 +38,20 @@ def quadrants(dots: Sequence[Dot], tied: float, margin: float, description: str)
         ]
     )
     most = max(rows["outside"].max() * 1.05, 2 * tied)
-    x_scale = alt.Scale(domain=[0.0, float(most)], nice=False)
+    # The nearest are the most: a square root spreads them.
+    x_scale = alt.Scale(type="sqrt", domain=[0.0, float(most)], nice=False)
     y_scale = alt.Scale(domain=[unknown - margin, float(top)], nice=False)
-    x = alt.X("outside:Q", title="Outside: points from the ideal", scale=x_scale)
+    x = alt.X(
+        "outside:Q",
+        title="Outside: points from the ideal",
+        scale=x_scale,
+        axis=alt.Axis(values=[0, 1, 2, 5, 10, 20, 30, 50], grid=False),
+    )
     y = alt.Y(
         "inside:Q",
         title="Inside: points more than the ideal",
         scale=y_scale,
-        axis=alt.Axis(tickCount=6),
+        axis=alt.Axis(values=[float(tick) for tick in range(-100, 101, 5) if low < tick < top]),
     )
     pick = alt.selection_point(name=SELECTION, fields=["method"], on="click", empty=False)
     points = (
@@ -76,8 +82,8 @@ def quadrants(dots: Sequence[Dot], tied: float, margin: float, description: str)
     edge = alt.Chart(pd.DataFrame({"x": [tied]})).mark_rule(strokeDash=[4, 4], color=INK)
     names = pd.DataFrame(
         [
-            {"x": 0.0, "y": top, "text": "only silenced", "align": "left"},
-            {"x": most, "y": top, "text": "still there", "align": "right"},
+            {"x": 0.0, "y": 1.6 * margin, "text": "only silenced", "align": "left"},
+            {"x": most, "y": 1.6 * margin, "text": "still there", "align": "right"},
             {"x": 0.0, "y": 0.0, "text": "forgotten", "align": "left"},
             {"x": most, "y": 0.0, "text": "half-way or damaged", "align": "right"},
             {"x": most, "y": unknown, "text": "nobody has looked inside", "align": "right"},

@@ -29,8 +29,9 @@ def one_by_one(run: Run) -> None:
     found = photos(run)
     if not found:
         return
-    st.subheader("Your photos, one by one")
-    st.markdown(of_photos.summary(found))
+    if len(found) >= SMALLEST:  # of a handful this is the verdict, and stands in the stamp
+        st.subheader("Your photos, one by one")
+        st.markdown(of_photos.summary(found))
     some = _some(found)
     pictures = of_forget_set(run, len(found), [photo.position for photo in some])
     if pictures is not None:

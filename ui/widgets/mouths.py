@@ -13,6 +13,7 @@ from core.data.splits import drawn
 from core.errors import LabError
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
+from ui import outside
 from ui.charts.mouths import mouths as chart
 from ui.services import images
 from ui.widgets.figures import draw, table
@@ -36,8 +37,8 @@ def forgotten_or_silenced(run: Run, key: str) -> bool:
         verdict = verdict_of(run)
         signal = verdict.signal("re_head") if verdict else None
         excess = signal is not None and signal.place == "on the way"
-        draw(_chart(found, excess, f"{silenced.QUESTION} {text.replace('*', '')}"), f"{key}-mouths")
-        st.markdown(text)
+        draw(_chart(found, excess, f"{silenced.QUESTION} {text}"), f"{key}-mouths")
+        st.markdown(outside.plain(text))
     with right:
         new = st.toggle(silenced.SWITCH, key=f"{key}-mouth", help=silenced.SWITCH_HELP)
         _photos(run, found, new)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from core.runs.photos import photos
 from core.runs.run import MODELS, Run
 from ui import report
 from ui.services import ideals
@@ -27,10 +28,18 @@ def verdict(run: Run, key: str) -> None:
             icon=":material/front_hand:",
         )
     stamp(run)
+    if asked_one_by_one(run):
+        forgotten.one_by_one(run)
+        return
     rows = strip.of_run(run)
     the_strip(rows, key)
     if not rows and run.after is not None:
         st.markdown(f"{verdicts.reasons(run)} {terms.NO_AIM}".strip())
+
+
+def asked_one_by_one(run: Run) -> bool:
+    """Whether the photos are so few that each is the verdict by itself."""
+    return verdicts.few(run) and bool(photos(run))
 
 
 def behind(
@@ -41,8 +50,7 @@ def behind(
 ) -> None:
     """What stands behind the verdict: the photos, the look inside, the losses, all numbers.
     below_inside, below_losses: draw what a screen has to add there."""
-    photos = st.container()
-    inside = st.container()
+    one_by_one, inside = st.container(), st.container()
     _losses(run, key)
     below_losses()
     _tables(run, key)
@@ -51,13 +59,17 @@ def behind(
     with inside:
         mouths.forgotten_or_silenced(run, key)
         below_inside()
-    with photos:
-        forgotten.one_by_one(run)
+    if not asked_one_by_one(run):
+        with one_by_one:
+            forgotten.one_by_one(run)
 
 
 def _losses(run: Run, key: str) -> None:
     """What the plain spy sees, with the fair question and the trap where there is one."""
-    if run.after is None:
+    error = ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
+    if text := traps.of_folds(run, error):
+        st.caption(text)
+    if run.after is None or asked_one_by_one(run):
         return
     st.subheader("What the plain spy sees")
     fair = True
@@ -76,9 +88,6 @@ def _losses(run: Run, key: str) -> None:
         st.markdown(_scores(run, fair))
         if text := traps.trap(run):
             st.info(text, icon=":material/warning:")
-        error = ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
-        if text := traps.of_folds(run, error):
-            st.caption(text)
 
 
 def _scores(run: Run, fair: bool) -> str:

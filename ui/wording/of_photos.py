@@ -16,12 +16,19 @@ SAID: dict[Word, str] = {
 """Below a photo: what a spy says of it."""
 _SENTENCES: dict[Word, tuple[str, str]] = {
     "still told": ("can still be told from new ones", "can still be told from new ones"),
-    "no longer told": ("no longer can", "no longer can"),
-    "never told": ("never stood out", "never stood out"),
+    "no longer told": ("no longer can be told", "no longer can be told"),
+    "never told": ("never stood out from new ones", "never stood out from new ones"),
     "stranger than new": (
         "is now stranger to it than a new one, which gives it away too",
         "are now stranger to it than new ones, which gives them away too",
     ),
+}
+_ALL: dict[Word, str] = {
+    "still told": "All {} photos can still be told from new ones.",
+    "no longer told": "None of the {} photos can be told from new ones any longer.",
+    "never told": "None of the {} photos ever stood out from new ones, not even before.",
+    "stranger than new": "All {} photos are now stranger to it than new ones, which gives them "
+    "away too.",
 }
 METHOD = (
     "Asked photo by photo: is the network surer of it, beside the ideal, than of new photos? A "
@@ -38,4 +45,6 @@ def summary(found: Sequence[Photo]) -> str:
         return ""
     if len(found) == 1:
         return f"It {_SENTENCES[found[0].word][0]}."
+    if len(said) == 1:
+        return _ALL[found[0].word].format(f"{len(found):,}")
     return f"Of {len(found):,} photos {listed(said)}."

@@ -97,19 +97,21 @@ def takeaway(found: Sequence[Dot]) -> str:
         return "Of none of them is it measured yet what is still inside."
     silent = [dot for dot in known if not dot.passes and not dot.control]
     passing = [dot for dot in known if dot.passes and not dot.control]
-    text = (
-        f"Of {len(methods)} methods {len(silent) + len(passing)} were looked into: "
-        f"{len(silent)} leave more inside than the ideal has, {len(passing)} do not."
-    )
+    looked = len(silent) + len(passing)
+    text = f"Of {len(methods)} methods {looked} were looked into: "
+    if not passing:
+        text += "each of them leaves more inside than the ideal has."
+    else:
+        text += f"{len(silent)} leave more inside than the ideal has, {len(passing)} do not."
     if passing:
         text += f" Like the ideal inside: {listed([dot.label for dot in passing])}."
     cheats = [dot for dot in known if dot.control]
     nearest = min(cheats, key=lambda dot: dot.outside, default=None)
     if nearest is not None:
         better = sum(dot.outside < nearest.outside for dot in methods)
+        lie = {0: "no method lies", 1: "one method lies"}.get(better, f"{better} methods lie")
         text += (
             f" A cheat, {nearest.label}, lies {nearest.outside:.1f} points from the ideal outside; "
-            f"{better or 'no'} method{'s' * (better != 1)} "
-            f"{'lie' if better != 1 else 'lies'} nearer. Outside alone proves nothing."
+            f"{lie} nearer. Outside alone proves nothing."
         )
     return text

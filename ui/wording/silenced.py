@@ -71,9 +71,9 @@ def _each(measure: Measure | None) -> bool:
 
 
 def name_of(request: ForgetRequest) -> str:
-    """What is recognised, in a sentence."""
+    """What is recognised, in a sentence; a class by its name, as it is."""
     if request.kind == "classes" and len(request.classes) == 1:
-        return f"*{request.classes[0]}*"
+        return f"“{request.classes[0]}”"
     return "the forgotten classes" if whole(request) else "the forgotten photos"
 
 
@@ -83,7 +83,7 @@ def finding(run: Run, found: Mapping[str, Mouths]) -> str:
     signal = verdict.signal("re_head") if verdict else None
     now, ideal = found["after"], found["retrained"]
     asked = name_of(run.plan.request)
-    again = "one" if asked.startswith("*") else "them"
+    again = "one" if asked.startswith("“") else "them"
     numbers = (
         f"{percent(now.recognises)} with a new last layer, the ideal {percent(ideal.recognises)}"
     )

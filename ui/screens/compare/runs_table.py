@@ -112,7 +112,7 @@ def _table(summaries: Sequence[RunSummary], ids: list[str]) -> list[int]:
         _frame(summaries),
         "Finished runs, to choose from",
         percents=("spy", "its ideal", "inside", "ideal inside", "right on new images"),
-        formats={"seconds": "%.1f"},
+        formats={"seconds": "%.1f", "inside": "%+.1f", "ideal inside": "%+.1f"},
         on_select="rerun",
         selection_mode="multi-row",
         key=f"runs-{zlib.crc32(repr((ids, ticked)).encode())}",
@@ -121,9 +121,9 @@ def _table(summaries: Sequence[RunSummary], ids: list[str]) -> list[int]:
     st.caption(
         "Spy: how often it finds a forgotten photo the more familiar, beside a new one (margin "
         "attack, AUC). Inside: how much better a new last layer knows the forgotten photos than "
-        "others (re-head excess). Right on new images: retained test accuracy. Seconds: unlearning "
-        "only. Shipped: made by the makers of this app. Differs in, where there is such a column: "
-        "what tells a run from others of its method."
+        "others, in points (re-head excess). Right on new images: retained test accuracy. Seconds: "
+        "unlearning only. Shipped: made by the makers of this app. Differs in, where there is such "
+        "a column: what tells a run from others of its method."
     )
     rows: list[int] = event.selection.rows
     return rows
