@@ -14,8 +14,8 @@ CHEATS = {
 """The controls of `core.unlearners.controls` by name: what a button says, and what it does."""
 QUESTION = "Can a cheat please the verdict?"
 INVITATION = (
-    "These tricks forget nothing. One click runs one of them on the same photos: see what it fools, "
-    "and what finds it out."
+    "These tricks forget nothing. One click runs one of them on the same photos: see what it "
+    "fools, and what finds it out."
 )
 
 
