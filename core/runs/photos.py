@@ -20,7 +20,7 @@ from core.runs.run import Run
 
 ALARM = 0.05
 """Of new photos, the share that may be taken for learned ones: one in twenty."""
-FEWEST_NEW = 100
+FEWEST_NEW = 40
 """New photos of the same classes below which all new photos are compared with."""
 
 Word = Literal["still told", "no longer told", "never told", "stranger than new"]

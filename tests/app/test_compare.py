@@ -7,13 +7,14 @@ import json
 
 from streamlit.testing.v1 import AppTest
 
+from core.metrics.measures import Measure
 from core.unlearners import METHODS
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
 from tests.app.drawn import rows
 from tests.app.test_front import texts
 from ui.charts import palette
-from ui.wording import titles
+from ui.wording import comparison, titles
 
 PAGE = "pages/3_Compare.py"
 
@@ -66,6 +67,19 @@ def test_a_link_stacks_the_strips_of_two_runs(open_page: Open, ship) -> None:
     assert colors[0]["range"] == [palette.FORGET] * 2
     assert colors[1]["range"] == [palette.TEST] * 2
     assert colors[0]["domain"] == [f"A: {METHODS['neg_grad'].label}", "B: Fine-tune"]
+
+
+def test_all_runs_of_a_question_are_asked_the_same() -> None:
+    """The one has lost some of what it was to keep, the other of new images, and more."""
+    kept, new = (
+        fakes.run(id, after={"test": test}) for id, test in (("kept", 0.869), ("new", 0.70))
+    )
+    measures = {**kept.after.measures, "retain_accuracy": Measure(0.9, 0.89, 0.91, 45_000)}
+    kept = dataclasses.replace(kept, after=dataclasses.replace(kept.after, measures=measures))
+    damage = comparison.questions([kept, new], ["x", "y"])[-1]
+    assert damage.title.startswith("Useful on the rest (retained test accuracy)")
+    assert [row.now for row in damage.rows.values()] == [0.869, 0.70]
+    assert damage.nearest == "A"
 
 
 def test_three_runs_stand_beside_each_other(open_page: Open, ship) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.metrics.differences import difference
+from core.metrics.metric import Signal as Kind
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
-from core.verdict import Signal
+from core.verdict import Signal, Verdict
 from ui.wording import strip
 from ui.wording.numbers import listed
 from ui.wording.strip import Row
@@ -31,18 +32,27 @@ def questions(runs: Sequence[Run], names: Sequence[str]) -> list[Question]:
     verdicts = [verdict_of(run) for run in runs]
     found = []
     for kind in strip.ASKED:
+        name_of_signal = _asked_of_all(verdicts, kind)
         asked: dict[str, tuple[Run, Signal, Row]] = {}
+        title = ""
         for letter, run, name, verdict in zip(LETTERS, runs, names, verdicts, strict=False):
-            signal = strip.loudest(verdict, kind) if verdict else None
+            signal = verdict.signal(name_of_signal) if verdict else None
             if signal is not None:
                 row = strip.row(signal, run.plan.request)
-                asked[letter] = run, signal, row
                 title = f"{row.label} ({row.term})"
                 asked[letter] = run, signal, replace(row, label=f"{letter}: {name}", term="")
         if len(asked) > 1:
             rows = {letter: row for letter, (_, _, row) in asked.items()}
             found.append(Question(title, rows, _nearest(asked)))
     return found
+
+
+def _asked_of_all(verdicts: Sequence[Verdict | None], kind: Kind) -> str:
+    """The signal of a kind that is shown of all runs, so that they can be compared: the one that
+    lies furthest from the ideal in any of them."""
+    loudest = [signal for v in verdicts if v and (signal := strip.loudest(v, kind))]
+    worst = max(loudest, key=lambda s: abs(s.difference.value) / s.margin, default=None)
+    return worst.name if worst else ""
 
 
 def _nearest(asked: Mapping[str, tuple[Run, Signal, Row]]) -> str:
