@@ -1,12 +1,12 @@
-"""Two runs against each other, out of all that have finished."""
+"""Two or more runs on one forget set beside each other: which is nearest to the ideal?"""
 
 import streamlit as st
 
+from ui.screens.compare.chosen import load_or_leave
 from ui.screens.compare.foot import leave
-from ui.screens.compare.overlay import bars, overlay
-from ui.screens.compare.pair import load_or_leave
+from ui.screens.compare.overlay import losses_of_two
 from ui.screens.compare.runs_table import ticked_or_leave
-from ui.screens.compare.side_by_side import names_of, side_by_side, take_along
+from ui.screens.compare.side_by_side import names_of, strips, take_along, verdicts_of
 from ui.state import address
 from ui.widgets import frame, recovery, runs_at_hand
 from ui.wording import terms
@@ -18,11 +18,12 @@ st.title("Compare finished runs")
 
 chosen = ticked_or_leave()
 address.write(runs=",".join(chosen))
-pair = load_or_leave(chosen)
-names = names_of(pair)
-overlay(*pair, names)
-side_by_side(pair, names)
-bars(*pair)
+runs = load_or_leave(chosen)
+names = names_of(runs)
+strips(runs, names)
+verdicts_of(runs, names)
+if len(runs) == 2:
+    losses_of_two(*runs, names)
 st.caption(terms.LIMITS)
-take_along(pair)
+take_along(runs)
 leave()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.errors import LabError
+from ui.screens.methods import between
 from ui.screens.methods.cards import cards
 from ui.screens.methods.measured import measured
 from ui.services import methods, shipped
@@ -22,9 +23,14 @@ except LabError as error:
     errors.say(error)
     rows = []
 st.markdown(
-    f"{count} ways to make a network forget. Each is described by what it reads, because that "
-    "decides who can use it: who has thrown the training images away cannot train on them."
+    f"{count} ways to make a network forget. How near does each come to a network that never saw "
+    "the photos: outside, in what it answers, and inside, in what it still recognises?"
 )
+dots = []
 if rows:
-    measured(rows)
-cards(rows)
+    case = between.case(rows)
+    dots = between.dots_of(rows, case)
+    between.chart(rows, case, dots)
+cards(rows, dots)
+if rows:
+    measured(rows, case)

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.checkpoints.features import features_by_batch
+from core.checkpoints.features import features, features_by_batch
 from core.checkpoints.slices import stored
 from core.checkpoints.storage import Checkpoint
 from core.curvature.importance import KINDS, Kind, importance

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 
 State = Literal["waiting", "running", "finished", "partial", "failed"]
+
+
+Phase = Literal["load", "forget", "check"]
+
+
+PHASES: tuple[Phase, ...] = get_args(Phase)
+"""Of a running job: until the first snapshot; until the last step; until it has ended."""
 
 
 SNAPSHOTS_KEPT = 600
@@ -38,7 +46,9 @@ class Job:
         self.id = id
         self.plan = plan
         self.owner = owner
-        self.state: State = state
+        self._begun: dict[Phase, float] = {}
+        self._ended: float | None = None
+        self.state = state
         self.latest: Snapshot | None = None
         self.run: Run | None = None
         self.error = ""
@@ -66,6 +76,27 @@ class Job:
         return job
 
     @property
+    def state(self) -> State:
+        """See the class."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state: State = state
+        if state == "running":
+            self._begun.setdefault("load", time.monotonic())
+        elif state != "waiting":
+            self._ended = time.monotonic()
+
+    @property
+    def phases(self) -> dict[Phase, float]:
+        """The seconds of each phase that has begun, of the last of them so far; empty for a job of
+        another process."""
+        begun = [phase for phase in PHASES if phase in self._begun]
+        ends = [*(self._begun[phase] for phase in begun[1:]), self._ended or time.monotonic()]
+        return {phase: end - self._begun[phase] for phase, end in zip(begun, ends, strict=False)}
+
+    @property
     def alive(self) -> bool:
         """Whether it waits or runs."""
         return self.state in ("waiting", "running")
@@ -87,6 +118,10 @@ class Job:
 
     def _add(self, snapshot: Snapshot) -> None:
         self.latest = snapshot
+        if "load" in self._begun:
+            self._begun.setdefault("forget", time.monotonic())
+            if snapshot.phase == "measuring":
+                self._begun.setdefault("check", time.monotonic())
         if snapshot.probe is None:
             self._seen += 1
             if self._seen % self._stride:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.attacks.probabilities import margins
 from core.attacks.simple_mia import accuracy
 from core.data.dataset import ImageDataset
-from core.data.splits import Indices, Split
+from core.data.splits import Indices, Split, drawn
 from core.evaluation import per_image
 from core.metrics.evidence import Outcome
 from core.metrics.measures import Losses
@@ -23,7 +24,11 @@ from core.unlearners.base import Step
 PROBE_IMAGES = 500
 
 
-ROLLING_IMAGES = 32
+ROLLING_IMAGES = 24
+
+
+PHOTOS = 12
+"""Photos of the forget set that every look looks at."""
 
 
 WATCHING_SHARE = 0.08
@@ -57,6 +62,7 @@ class Watcher:
         self._useful = self._test
         if self._matched:
             self._useful = np.sort(draw.permutation(parts.test_retained)[:size])
+        self._photos = photos_of(parts)
         self._draw = np.random.default_rng(seed)
         self._last_snapshot = 0.0
         self._last_probe_cost = 0.0
@@ -84,7 +90,9 @@ class Watcher:
     def known(self, step: Step, seconds: float, train: Outcome, test: Outcome) -> Snapshot:
         """A snapshot with a probe taken from a full evaluation: nothing is computed again."""
         samples = train.at(self._forget), test.at(self._test), test.at(self._useful)
-        return self._keep(step, seconds, None if step.total == 0 else 0.0, self._probe(*samples))
+        photos = train.at(self._photos)
+        probe = self._probe(*samples, photos, self._forget, self._test, self._useful)
+        return self._keep(step, seconds, None if step.total == 0 else 0.0, probe)
 
     def look(
         self,
@@ -98,31 +106,30 @@ class Watcher:
         """A snapshot of this moment, with a probe or a rolling sample if asked for."""
         clock = time.perf_counter()
         measured = None
-        rolling_losses: tuple[Losses | None, Losses | None] = (None, None)
         if probe:
-            measured = self._probe(*self._outcomes(model, self._forget, self._test, self._useful))
-        if rolling:
+            measured = self._seen(model, self._forget, self._test, self._useful)
+        elif rolling:
             self._last_rolling = seconds
-            sampled = self._pick(self._forget), self._pick(self._test)
-            forget, test, _ = self._outcomes(model, *sampled, self._useful[:0])
-            rolling_losses = forget.losses, test.losses
+            forget, test = self._pick(self._forget), self._pick(self._test)
+            useful = self._pick(self._useful) if self._matched else test
+            measured = self._seen(model, forget, test, useful)
         cost = time.perf_counter() - clock
         self.measuring += cost
         self.watching += cost
         if probe:
             self._last_probe_cost = cost
-        elif rolling:
+            return self._keep(step, seconds, remaining, probe=measured)
+        if rolling:
             self._last_rolling_cost = cost
-        return self._keep(step, seconds, remaining, measured, *rolling_losses)
+        return self._keep(step, seconds, remaining, rolling=measured)
 
     def _keep(
         self,
         step: Step,
         seconds: float,
         remaining: float | None,
-        probe: Probe | None,
-        rolling_forget: Losses | None = None,
-        rolling_test: Losses | None = None,
+        probe: Probe | None = None,
+        rolling: Probe | None = None,
     ) -> Snapshot:
         snapshot = Snapshot(
             step=step.done,
@@ -132,9 +139,8 @@ class Watcher:
             measuring_seconds=self.measuring,
             remaining=remaining,
             training_loss=step.loss,
-            rolling_forget=rolling_forget,
-            rolling_test=rolling_test,
             probe=probe,
+            rolling=rolling,
         )
         if probe is not None:
             self.replay.append(snapshot)
@@ -143,32 +149,63 @@ class Watcher:
     def _pick(self, indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return self._draw.permutation(indices)[:ROLLING_IMAGES]
 
-    def _probe(self, forget: Outcome, test: Outcome, useful: Outcome) -> Probe:
-        labels, test_labels = self._dataset.train_labels, self._dataset.test_labels
-        said, classes = test_labels[self._useful].numpy(), len(self._dataset.class_names)
-        right = useful.predictions == said
-        return Probe(
-            forget_losses=forget.losses,
-            test_losses=test.losses,
-            forget_accuracy=float(np.mean(forget.predictions == labels[self._forget].numpy())),
-            test_accuracy=float(np.mean(right)),
-            mia=accuracy(forget.losses, test.losses),
-            matched=self._matched,
-            class_right=np.bincount(said[right], minlength=classes),
-            class_seen=np.bincount(said, minlength=classes),
-        )
-
-    def _outcomes(
-        self, model: Classifier, forget: Indices, test: Indices, useful: Indices
-    ) -> tuple[Outcome, Outcome, Outcome]:
-        """All three outcomes in one pass, in training precision: a live view needs no more."""
+    def _seen(self, model: Classifier, forget: Indices, test: Indices, useful: Indices) -> Probe:
+        """A look at these images and at the photos, in one pass and in training precision: a live
+        view needs no more."""
         dataset = self._dataset
         extra = useful if self._matched else useful[:0]  # else they are the test sample itself
-        chosen, others = torch.from_numpy(forget), torch.from_numpy(np.concatenate([test, extra]))
+        chosen = torch.from_numpy(np.concatenate([forget, self._photos]))
+        others = torch.from_numpy(np.concatenate([test, extra]))
         images = torch.cat([dataset.train_images[chosen], dataset.test_images[others]])
         labels = torch.cat([dataset.train_labels[chosen], dataset.test_labels[others]])
         with training_precision(next(model.parameters()).device):
             pooled = per_image(model, images, labels)
-        n, m = len(forget), len(forget) + len(test)
-        tested = pooled.at(slice(n, m))
-        return pooled.at(slice(n)), tested, pooled.at(slice(m, None)) if self._matched else tested
+        ends = np.cumsum([len(forget), len(self._photos), len(test)])
+        first, photos, tested = (
+            pooled.at(slice(start, end)) for start, end in zip([0, *ends[:-1]], ends, strict=True)
+        )
+        kept = pooled.at(slice(ends[-1], None)) if self._matched else tested
+        return self._probe(first, tested, kept, photos, forget, test, useful)
+
+    def _probe(
+        self,
+        forget: Outcome,
+        test: Outcome,
+        useful: Outcome,
+        photos: Outcome,
+        of_forget: Indices,
+        of_test: Indices,
+        of_useful: Indices,
+    ) -> Probe:
+        """What the outcomes of these images say. of_forget, of_test, of_useful: which they are."""
+        labels = self._dataset.train_labels.numpy()[of_forget]
+        test_labels = self._dataset.test_labels.numpy()
+        said, classes = test_labels[of_useful], len(self._dataset.class_names)
+        right = useful.predictions == said
+        return Probe(
+            forget_losses=forget.losses,
+            test_losses=test.losses,
+            forget_accuracy=float(np.mean(forget.predictions == labels)),
+            test_accuracy=float(np.mean(right)),
+            mia=accuracy(forget.losses, test.losses),
+            matched=self._matched,
+            useful=len(of_useful),
+            forget_margins=_margins(forget, labels),
+            test_margins=_margins(test, test_labels[of_test]),
+            photo_losses=photos.losses,
+            photo_predictions=photos.predictions,
+            class_right=np.bincount(said[right], minlength=classes),
+            class_seen=np.bincount(said, minlength=classes),
+        )
+
+
+def photos_of(parts: Split) -> Indices:
+    """The few photos of a forget set that every look looks at, sorted."""
+    return drawn(parts.forget, PHOTOS)
+
+
+def _margins(outcome: Outcome, labels: Indices) -> Losses | None:
+    if outcome.logits is None:
+        return None
+    found: Losses = margins(outcome.logits, labels).astype(np.float32)
+    return found

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.data.splits import Indices
 from core.metrics.measures import Evaluation, Losses
 from core.runs.plan import Plan
@@ -19,13 +22,16 @@ MODELS = ("before", "after", "retrained")
 
 @dataclass(frozen=True)
 class Probe:
-    """A quick look on the way: fixed subsamples of the forget and the test images.
+    """A quick look on the way: subsamples of the forget and the test images.
 
-    Losses: float32 (n,), cross-entropy in nats. matched: whether test_losses are of test images of
-    the forget set's classes, as the fair question about classes has it. mia: simple MIA on these
-    samples, 0 to 1; None below 10 images a side. test_accuracy: on test images of classes that are
+    Losses: float32 (n,), cross-entropy in nats. matched: whether the test images are of the forget
+    set's classes, as the fair question about classes has it. mia: simple MIA on these samples, 0 to
+    1; None below 10 images a side. test_accuracy: on `useful` test images of classes that are
     retained, 0 to 1. class_right, class_seen: int64 (classes,), how many of these images of each
-    class are labelled correctly, and how many there are; None in runs from before they were kept.
+    class are labelled correctly, and how many there are. forget_margins, test_margins: float32
+    (n,), by how much the own class leads. photo_losses, photo_predictions: float32 and int64 (m,),
+    of the same few photos of the forget set at each look (`core.runs.live.photos_of`). What came
+    later is None in records from before.
     """
 
     forget_losses: Losses = field(repr=False)
@@ -36,6 +42,11 @@ class Probe:
     matched: bool = False
     class_right: Indices | None = field(default=None, repr=False)
     class_seen: Indices | None = field(default=None, repr=False)
+    useful: int = 0
+    forget_margins: Losses | None = field(default=None, repr=False)
+    test_margins: Losses | None = field(default=None, repr=False)
+    photo_losses: Losses | None = field(default=None, repr=False)
+    photo_predictions: NDArray[np.int64] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,8 @@ class Snapshot:
 
     seconds: spent unlearning so far, measuring not counted. remaining: estimated seconds left, None
     before the third step. training_loss: of the method's last batch, None before it has one.
-    rolling_forget, rolling_test: losses of a small sample (32 images each) taken at this moment, or
-    None. probe: set at checkpoints only.
+    probe: of fixed subsamples, set at checkpoints only. rolling: of a small sample, another at each
+    look, taken at this moment or None.
     """
 
     step: int
@@ -55,9 +66,8 @@ class Snapshot:
     measuring_seconds: float
     remaining: float | None
     training_loss: float | None = None
-    rolling_forget: Losses | None = field(default=None, repr=False)
-    rolling_test: Losses | None = field(default=None, repr=False)
     probe: Probe | None = field(default=None, repr=False)
+    rolling: Probe | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

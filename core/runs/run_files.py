@@ -81,15 +81,13 @@ def _take_apart(item: Snapshot | Probe, prefix: str, arrays: dict[str, NDArray[A
 
 
 def _put_together(kind: type[Kind], scalars: Fields, prefix: str, arrays: Arrays) -> Kind:
-    """The inverse of `_take_apart`."""
-    found = {
-        f.name: arrays[prefix + f.name]
-        for f in dataclasses.fields(kind)
-        if prefix + f.name in arrays
-    }
-    values = dict(scalars)
-    if values.get("probe") is not None:
-        values["probe"] = _put_together(Probe, values["probe"], f"{prefix}probe/", arrays)
+    """The inverse of `_take_apart`; what an earlier version kept and this one does not is left."""
+    known = [f.name for f in dataclasses.fields(kind)]
+    values = {name: scalars[name] for name in known if name in scalars}
+    for name in ("probe", "rolling"):
+        if values.get(name) is not None:
+            values[name] = _put_together(Probe, values[name], f"{prefix}{name}/", arrays)
+    found = {name: arrays[prefix + name] for name in known if prefix + name in arrays}
     return kind(**{**values, **found})
 
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.data.splits import Split
+from core.data.splits import Indices, Split
 from core.evaluation import Passes, measure
 from core.metrics.evidence import Evidence
 from core.metrics.measures import Evaluation
 from core.metrics.registry import METRICS
 
 STAGE = 2_000
-"""Images to keep that are measured between two signs of progress."""
+"""Images that are measured between two signs of progress."""
 LATE = frozenset({"retained"})
 """What a metric needs that cannot be read before all images to keep are measured."""
 INSIDE = frozenset({"features", "mirrored"})
@@ -26,15 +26,21 @@ INSIDE = frozenset({"features", "mirrored"})
 that nobody waits for it before the first."""
 
 
-def in_stages(passes: Passes, parts: Split) -> Iterator[None]:
-    """Has all images pass, and pauses between: first the forget set and the test images, then more
-    and more of those to keep."""
-    passes.see("test")
-    passes.see("train", parts.forget)
-    yield
-    for chosen in np.split(parts.retain, range(STAGE, len(parts.retain), STAGE)):
+def in_stages(passes: Passes, parts: Split) -> Iterator[bool]:
+    """Has all images pass, and pauses between: first the test images and the forget set, then more
+    and more of those to keep. Yields whether all has passed that the verdict needs first."""
+    first = [("test", part) for part in _stages(parts.test)]
+    first += [("train", part) for part in _stages(parts.forget)]
+    for place, (side, chosen) in enumerate(first, 1):
+        passes.see("test" if side == "test" else "train", chosen)
+        yield place == len(first)
+    for chosen in _stages(parts.retain):
         passes.see("train", chosen)
-        yield
+        yield True
+
+
+def _stages(indices: Indices) -> list[Indices]:
+    return list(np.split(indices, range(STAGE, len(indices), STAGE)))
 
 
 def outside(evidence: Evidence) -> Evaluation:

@@ -142,9 +142,9 @@ class Task:
         clock = started_measuring = time.perf_counter()
         after = None
         passes = Passes(model, dataset, parts)
-        for _ in in_stages(passes, parts):
+        for judged in in_stages(passes, parts):
             evidence = dataclasses.replace(base, train=passes.train, test=passes.test)
-            if after is None:
+            if judged and after is None:
                 after = at_once(evidence)
                 watcher.measuring += time.perf_counter() - clock
                 yield dataclasses.replace(record, after=after, replay=tuple(watcher.replay))

@@ -67,11 +67,19 @@ def evaluation(
     )
 
 
-def probe(step: int, total: int = 40) -> Probe:
+def probe(step: int, total: int = 40, n: int = 500) -> Probe:
     """A quick look that gets better with the steps."""
     done = step / total
-    f, t = losses(500, 0.99 - 0.11 * done, step), losses(500, 0.87, 999)
-    return Probe(f, t, 0.99 - 0.11 * done, 0.87, 0.58 - 0.07 * done)
+    f, t = losses(n, 0.99 - 0.11 * done, step), losses(n, 0.87, 999)
+    return Probe(
+        f, t, 0.99 - 0.11 * done, 0.87, 0.58 - 0.07 * done, False, n, *map(margins, (f, t)),
+        photo_losses=f[:12], photo_predictions=np.full(12, step % 10),
+    )  # fmt: skip
+
+
+def margins(losses: np.ndarray) -> np.ndarray:
+    """By how much the own class leads where there are two of them."""
+    return -np.log(np.expm1(losses)).astype("float32")
 
 
 def snapshot(step: int, total: int = 40, with_probe: bool = True) -> Snapshot:
@@ -84,9 +92,8 @@ def snapshot(step: int, total: int = 40, with_probe: bool = True) -> Snapshot:
         step * 0.05,
         (total - step) * 0.5 if step >= 3 else None,
         0.3 + 0.2 / (step + 1),
-        losses(32, 0.9, step),
-        losses(32, 0.87, step + 1),
-        probe(step, total) if with_probe else None,
+        probe=probe(step, total) if with_probe else None,
+        rolling=None if with_probe else probe(step, total, 24),
     )
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from core.metrics.histogram import BINS
-from core.metrics.measures import Measure
 from tests.app import fakes
-from ui.charts import classes, histograms, over_steps, palette, spy
+from ui.charts import classes, histograms, over_steps, palette
 
 
 def spec(chart) -> dict:
@@ -60,20 +59,6 @@ def test_overlaid_keeps_the_sets_colour() -> None:
     found = spec(histograms.overlaid(("x", a), ("y", a), palette.TEST, 1.0, "words"))
     scale = found["layer"][1]["encoding"]["color"]["scale"]
     assert scale == {"domain": ["A: x", "B: y"], "range": [palette.TEST, palette.TEST]}
-
-
-def test_spy_scores_hold_the_coin_flip_and_leave_out_what_is_not_known() -> None:
-    nan = float("nan")
-    measures = {
-        "before": Measure(0.6, 0.58, 0.62, 100),
-        "after": Measure(nan, nan, nan, 3),
-        "retrained": None,
-    }
-    found = spec(spy.spy_scores(measures, "words"))
-    low, high = found["layer"][1]["encoding"]["x"]["scale"]["domain"]
-    assert low <= 0.5 <= high
-    data = found["datasets"][found["layer"][1]["data"]["name"]]
-    assert [row["model"] for row in data] == ["Before"]
 
 
 def test_line_has_the_whole_runs_axis() -> None:

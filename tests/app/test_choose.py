@@ -46,7 +46,7 @@ def test_picked_images_are_counted_and_shown(open_page: Open) -> None:
     at = open_page(PAGE, data="digits", forget="indices:1,5,9")
     assert at.session_state["choose-way"] == "indices"
     assert "3 of 897, or 0.3 %" in texts(at)
-    assert "Fewer than ten images show what" in texts(at)
+    assert "So few are asked about one by one" in texts(at)
 
 
 def test_wrong_requests_give_one_sentence_and_a_way_on(open_page: Open) -> None:

@@ -7,12 +7,14 @@ import json
 
 from streamlit.testing.v1 import AppTest
 
+from core.metrics.measures import Measure
 from core.unlearners import METHODS
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
+from tests.app.drawn import rows
 from tests.app.test_front import texts
 from ui.charts import palette
-from ui.wording import titles
+from ui.wording import comparison, titles
 
 PAGE = "pages/3_Compare.py"
 
@@ -23,36 +25,79 @@ def test_empty_says_what_to_do(open_page: Open) -> None:
     assert at.button(key="to-choose")
 
 
-def test_table_lists_own_and_shipped_runs(open_page: Open, ship, keep) -> None:
+def test_table_lists_own_and_shipped_runs_of_one_forget_set(open_page: Open, ship, keep) -> None:
     ship(fakes.run("shipped"))
-    keep(fakes.run("mine", fakes.plan("class:1", "neg_grad")))
-    at = open_page(PAGE)
+    keep(fakes.run("mine", fakes.plan(method="neg_grad")))
+    keep(fakes.run("other", fakes.plan("class:1")))
+    at = open_page(PAGE, runs="shipped")
     table = at.dataframe[0].value
     assert list(table["method"]) == [METHODS[name].label for name in ("neg_grad", "fine_tune")]
-    assert table["spy after"].between(1, 100).all()  # percent
-    assert "Tick two runs" in texts(at)
+    assert table["spy"].between(1, 100).all()  # percent
+    assert "Tick two or more" in texts(at)
+    assert len(at.selectbox(key="compare-set").options) == 2
+    other = ["class 1" in said for said in at.selectbox(key="compare-set").options].index(True)
+    at.selectbox(key="compare-set").select_index(other).run()
+    assert not at.exception
+    assert len(at.dataframe[0].value) == 1
 
 
-def test_a_link_overlays_two_runs(open_page: Open, ship) -> None:
+def test_a_link_stacks_the_strips_of_two_runs(open_page: Open, ship) -> None:
     ship(fakes.run("one"))
-    ship(fakes.run("two", fakes.plan(method="neg_grad")))
+    ship(fakes.run("two", fakes.plan(method="neg_grad"), after={"forget": 0.95}))
     at = open_page(PAGE, runs="two,one")
     assert not at.exception
-    specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
-    assert len(specs) == 2
+    (chart,) = at.get("vega_lite_chart")
+    assert [row["label"] for row in rows(chart, "label")[:2]] == [
+        f"A: {METHODS['neg_grad'].label}",
+        "B: Fine-tune",
+    ]
+    assert [row["title"].split(" (")[0] for row in rows(chart, "title")] == [
+        "Spy",
+        "Right about the forgotten photos",
+        "Recognised inside",
+        "Useful on the rest",
+    ]
+    assert "Nearest to the ideal: B on " in texts(at)
+    assert at.query_params["runs"] == "two,one"
+    assert len(at.get("download_button")) == 1
+    at.session_state["compare-losses"] = True
+    at.run()
+    specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")][1:]
     colors = [spec["layer"][1]["encoding"]["color"]["scale"] for spec in specs]
     assert colors[0]["range"] == [palette.FORGET] * 2
     assert colors[1]["range"] == [palette.TEST] * 2
     assert colors[0]["domain"] == [f"A: {METHODS['neg_grad'].label}", "B: Fine-tune"]
-    assert at.query_params["runs"] == "two,one"
-    assert len(at.get("download_button")) == 1
 
 
-def test_different_forget_sets_are_warned_about(open_page: Open, ship) -> None:
+def test_all_runs_of_a_question_are_asked_the_same() -> None:
+    """The one has lost some of what it was to keep, the other of new images, and more."""
+    kept, new = (
+        fakes.run(id, after={"test": test}) for id, test in (("kept", 0.869), ("new", 0.70))
+    )
+    measures = {**kept.after.measures, "retain_accuracy": Measure(0.9, 0.89, 0.91, 45_000)}
+    kept = dataclasses.replace(kept, after=dataclasses.replace(kept.after, measures=measures))
+    damage = comparison.questions([kept, new], ["x", "y"])[-1]
+    assert damage.title.startswith("Useful on the rest (retained test accuracy)")
+    assert [row.now for row in damage.rows.values()] == [0.869, 0.70]
+    assert damage.nearest == "A"
+
+
+def test_three_runs_stand_beside_each_other(open_page: Open, ship) -> None:
+    for seed in range(3):
+        ship(settings_of(f"run-{seed}", seed))
+    at = open_page(PAGE, runs="run-0,run-1,run-2")
+    assert not at.exception
+    assert {"show-A", "show-B", "show-C"} <= {b.key for b in at.button}
+    assert "##### C: Fine-tune (seed 2)" in texts(at)
+    assert "On none of 4 questions can the photos tell" in texts(at)  # they are alike
+
+
+def test_other_forget_sets_are_warned_about(open_page: Open, ship) -> None:
     ship(fakes.run("one"))
     ship(fakes.class_run("two"))
     at = open_page(PAGE, runs="one,two")
     assert "forgot different images" in texts(at)
+    assert "Tick one more run" in texts(at)
 
 
 def test_unknown_runs_are_said(open_page: Open, ship) -> None:
@@ -74,11 +119,10 @@ def test_two_runs_of_one_method_are_named_by_what_they_differ_in(open_page: Open
     at = open_page(PAGE, runs="one,two")
     assert not at.exception
     said = texts(at)
-    assert "##### A: Fine-tune (learning rate 0.3): a random 10 %" in said
-    assert "##### B: Fine-tune (learning rate 0.13): a random 10 %" in said
-    spec = json.loads(at.get("vega_lite_chart")[0].proto.spec)
-    legend = spec["layer"][1]["encoding"]["color"]["scale"]["domain"]
-    assert legend == ["A: Fine-tune (learning rate 0.3)", "B: Fine-tune (learning rate 0.13)"]
+    assert "##### A: Fine-tune (learning rate 0.3)" in said
+    assert "##### B: Fine-tune (learning rate 0.13)" in said
+    shown = rows(at.get("vega_lite_chart")[0], "label")
+    assert shown[0]["label"] == "A: Fine-tune (learning rate 0.3)"
     assert set(at.dataframe[0].value["differs in"]) == {"learning rate 0.3", "learning rate 0.13"}
 
 

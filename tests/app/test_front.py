@@ -5,32 +5,56 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import streamlit as st
 
+from core.data.requests import ForgetRequest
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
+from tests.app.drawn import strip_of
 from tests.killed import killed
 from ui import outside
-from ui.services import download
+from ui.services import download, front_photos
 
 
 def texts(at) -> str:
     found = [*at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.title, *at.subheader]
-    return "\n".join(element.value for element in found)
+    drawn = [html.proto.body for html in at.get("html")]
+    return "\n".join([*(element.value for element in found), *drawn])
 
 
-def test_shows_a_finished_run_cases_and_one_primary_button(open_page: Open, ship) -> None:
+def test_shows_photos_a_finished_run_cases_and_one_primary_button(open_page: Open, ship) -> None:
+    """The first of four questions at once, the verdict after a guess."""
     ship(fakes.run("shipped", fakes.plan(dataset="cifar10")))
     at = open_page()
-    assert len(at.get("vega_lite_chart")) == 4  # three histograms, the spy's scores
-    assert at.metric[0].value == "58.0 %"
-    assert "95 % interval 56.8 to 59.2 % · 1,000 + 1,000 images" in texts(at)
-    assert "Forgotten, as far as these spies can see." in texts(at)
-    assert "never a proof of deletion" in texts(at)
+    assert len(at.get("vega_lite_chart")) == 1
+    assert "It now is right about 87.5 % of them, 99.0 % before." in texts(at)
+    assert "As far as these spies can see" not in texts(at)
+    assert texts(at).count("<img ") == 6
+    assert "Handwritten digits stand in here" in texts(at)
     assert [b.key for b in at.button if b.proto.type == "primary"] == ["start"]
     assert {"preset-random", "preset-class", "preset-memorised"} <= {b.key for b in at.button}
+
+
+@pytest.mark.parametrize(
+    ("taken", "answer"),
+    [("forgotten", "**You guessed right.**"), ("not", "**Not quite.**"), ("skip", "")],
+)
+def test_the_verdict_follows_the_guess(open_page: Open, ship, taken: str, answer: str) -> None:
+    ship(fakes.run("shipped", fakes.plan(dataset="cifar10")))
+    at = open_page()
+    at.button_group(key="front-random-guess").set_value(taken).run()
+    assert not at.exception
+    assert answer in texts(at)
+    assert "As far as these spies can see." in texts(at)
+    assert ">Forgotten<" in texts(at)
+    assert "Recognised inside" in strip_of(at)
+    at.button(key="front-random-full").click().run()
+    assert not at.exception
+    assert at.session_state["run"] == "shipped"
 
 
 def test_the_story_is_the_navigation(open_page: Open) -> None:
@@ -48,17 +72,13 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
     ]
 
 
-def test_class_run_explains_the_trap(open_page: Open, ship) -> None:
+def test_the_case_in_which_silence_looks_like_forgetting_comes_first(open_page: Open, ship) -> None:
     ship(fakes.class_run("trap", "cifar10"))
+    ship(fakes.run("tenth", fakes.plan(dataset="cifar10")))
     at = open_page()
-    assert "**The trap.**" in texts(at)
-    assert "95.0 %" in texts(at)
-    # The fair question first, in numbers and charts; one click shows the other.
-    assert at.metric[0].label == "Spy's score, same classes"
-    assert at.metric[0].value == "58.0 %"
-    assert "Test images, same classes" in at.get("vega_lite_chart")[0].proto.spec
-    at.radio[0].set_value(False).run()
-    assert "Test images (never seen)" in at.get("vega_lite_chart")[0].proto.spec
+    assert at.button_group(key="front-case").value == "class"
+    assert "every image of the class automobile" in texts(at)
+    assert "It now names 0.0 % of them" in texts(at)
 
 
 def test_without_shipped_runs_and_data(open_page: Open) -> None:
@@ -146,3 +166,32 @@ def test_imports_neither_torch_nor_sklearn(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_photos_are_of_those_the_run_forgot(open_page: Open, ship, monkeypatch) -> None:
+    """With how sure the network was of each, and is: by its place in the forget set."""
+    run = fakes.run("shipped", fakes.plan(dataset="cifar10"))
+    ship(run)
+    pixels = np.zeros((2, 3, 32, 32), np.uint8)
+    shown = front_photos.Shown(pixels, ["deer", "frog"], [3, 900])
+    monkeypatch.setattr(front_photos, "of_request", lambda *_: shown)
+    said = texts(open_page())
+    assert said.count("<img ") == 2
+    assert "digits stand in" not in said
+    for evaluation in (run.before, run.after):
+        for position in shown.positions:
+            assert f"{100 * np.exp(-evaluation.forget_losses[position]):.0f} %</span>" in said
+
+
+def test_other_images_than_those_of_the_run_are_not_shown(monkeypatch) -> None:
+    class Other:
+        class_names = ("a",)
+        labels = np.zeros(4, int)
+
+        def forget_set(self, request):
+            return SimpleNamespace(digest="another", forget=np.arange(4))
+
+    monkeypatch.setattr(front_photos, "glimpse", lambda name: Other())
+    found = front_photos.of_request("cifar10", ForgetRequest.random(0.5), "the run's")
+    assert found.positions == []
+    assert found.names == list("012345")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-import json
 from dataclasses import replace
 
 import pytest
 
+from core.data.requests import ForgetRequest
 from core.runs.store import array_files
 from tests.app import fakes
 from tests.app.conftest import Open
+from tests.app.drawn import strip_of
 from tests.app.test_front import texts
 from tests.killed import killed
 from ui.services import jobs, methods, runs
@@ -119,34 +120,66 @@ def start(open_page: Open, runner: fakes.Runner):
     return at
 
 
-def test_running_shows_progress_columns_and_the_way_back(open_page: Open, runner) -> None:
+def test_running_shows_phases_photos_and_the_way_back(open_page: Open, runner) -> None:
     at = start(open_page, runner)
     assert at.progress[0].text == "Step 20 of 40, about 10 s left"
     assert at.progress[0].value == 50
-    assert len(at.get("vega_lite_chart")) == 3  # before, after so far, training loss
-    assert "Measuring" in texts(at)
+    assert "● Load · " in texts(at)
+    assert "◐ **Forget** · " in texts(at)
+    assert "○ Check" in texts(at)
+    assert "Right about the forgotten photos: about 93.5 %" in texts(at)
+    assert texts(at).count("<img ") == 12
+    assert "says 0" in texts(at)  # what every photo is called at step 20
+    assert len(at.get("vega_lite_chart")) == 1  # one histogram; whose, says its switch
     assert at.query_params["run"] == at.session_state["run"]
     assert "owner" not in at.query_params
-    before, after = [m for m in at.metric if m.label.startswith("Spy")][:2]
-    assert before.value == "58.0 %"
-    assert after.value == "54.5 %"
-    specs = [json.loads(c.proto.spec) for c in at.get("vega_lite_chart")[:2]]
-    scales = [s["layer"][0]["encoding"] for s in specs]
-    assert scales[0]["x"]["scale"] == scales[1]["x"]["scale"]
-    assert scales[0]["y"]["scale"] == scales[1]["y"]["scale"]
 
 
-def test_running_shows_before_and_retrained_once_they_are_measured(open_page: Open, runner) -> None:
+def test_the_scrubber_looks_back_while_it_runs(open_page: Open, runner) -> None:
+    runner.measured = {"before": fakes.evaluation(), "retrained": fakes.evaluation(0.87, 0.87, 0.5)}
+    at = start(open_page, runner)
+    (slider,) = (s for s in at.slider if s.key.startswith("live-"))
+    assert (slider.min, slider.max, slider.value) == (0, 40, 40)
+    assert "At step 20, from 500 photos to forget" in texts(at)
+    says = "Right about the forgotten photos"
+    now = strip_of(at)[says]
+    slider.set_value(10).run()
+    assert not at.exception
+    assert "At step 10, from" in texts(at)
+    assert strip_of(at)[says]["now"] > now["now"] > 0  # further from the ideal then
+    assert at.progress  # the run goes on
+
+
+def test_the_live_strip_is_an_estimate_and_leaves_the_inside_open(open_page: Open, runner) -> None:
+    ideal = fakes.evaluation(0.87, 0.87, 0.5)
+    runner.measured = {"before": fakes.evaluation(), "retrained": ideal}
+    at = start(open_page, runner)
+    rows = strip_of(at)
+    assert list(rows) == [
+        "Spy",
+        "Right about the forgotten photos",
+        "Recognised inside",
+        "Useful on the rest",
+    ]
+    assert rows["Right about the forgotten photos"]["numbers"].startswith("estimating: 93.5 %")
+    assert {row["fill"] for row in rows.values()} <= {"transparent", "currentColor"}
+    assert rows["Spy"]["fill"] == "transparent"
+    assert rows["Recognised inside"]["now"] is None
+    assert rows["Recognised inside"]["numbers"] == "asked after the last step"
+    assert "So far, from a sample." in texts(at)
+
+
+def test_without_an_ideal_a_running_job_says_how_to_know_it(open_page: Open, runner) -> None:
     runner.measured = {"before": fakes.evaluation(mia=0.571), "retrained": None}
     at = start(open_page, runner)
     assert at.progress
     assert "No model was retrained without exactly these images" in texts(at)
-    assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["57.1 %", "54.5 %", "none"]
+    assert strip_of(at) == {}
     runner.release.set()
     assert jobs.queue().join(10)
     at.run()
     assert not at.exception
-    assert "Forgotten, as far as these spies can see." in texts(at)
+    assert "As far as these spies can see." in texts(at)
 
 
 def test_the_verdict_stands_before_the_images_to_keep_are_measured(open_page: Open, runner) -> None:
@@ -156,46 +189,38 @@ def test_the_verdict_stands_before_the_images_to_keep_are_measured(open_page: Op
     runner.measured = {"before": done.before, "after": unknown, "retrained": done.retrained}
     at = start(open_page, runner)
     assert at.progress
-    assert f"#### {verdicts.headline(done)}" in texts(at)
-    assert "The images to keep are still being measured" in texts(at)
+    word, said = verdicts.stamp(done)
+    assert f">{word}<" in texts(at)
+    assert f"**{said}**" in texts(at)
+    assert "The photos to keep are still being asked about" in texts(at)
     assert "nan" not in texts(at)
-    spy = [m.value for m in at.metric if m.label.startswith("Spy")]
-    assert spy[1] == "50.6 %"  # of all images, not of a sample
+    answers = strip_of(at)["Right about the forgotten photos"]
+    assert answers["numbers"].startswith("87.5 %")  # of all images, not of a sample
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_verdict_stands_before_the_attacks(open_page: Open, runner, known: bool) -> None:
-    """Their numbers are said to be on the way, and not to be of too few images."""
+def test_the_verdict_stands_before_the_look_inside(open_page: Open, runner, known: bool) -> None:
     done = fakes.run()
     ideal = done.retrained if known else None
-    measures = {name: x for name, x in done.after.measures.items() if not name.startswith("mia")}
+    measures = {name: x for name, x in done.after.measures.items() if name != "re_head"}
     first = replace(done.after, measures=measures)
     runner.measured = {"before": done.before, "after": first, "retrained": ideal}
     at = start(open_page, runner)
-    assert f"#### {verdicts.headline(replace(done, retrained=ideal))}" in texts(at)
-    spy = [m.value for m in at.metric if m.label.startswith("Spy")]
-    assert spy[1] == "measuring"
+    assert f">{verdicts.stamp(replace(done, after=first, retrained=ideal))[0]}<" in texts(at)
+    assert "It is being looked at inside." in texts(at)
     assert "too few" not in texts(at)
+    if known:
+        assert strip_of(at)["Recognised inside"]["numbers"] == "being asked now"
 
 
-def test_a_live_class_run_shows_the_retrained_models_numbers(open_page: Open, runner) -> None:
+def test_a_live_class_run_asks_the_fair_spy_first(open_page: Open, runner) -> None:
     ideal = fakes.evaluation(0.0, 0.87, 0.96, 0.50, direction="forget higher")
     runner.measured = {"before": fakes.evaluation(), "retrained": ideal}
     at = open_page(PAGE, data="digits", forget="class:1")
     at.button(key="start").click().run()
     assert runner.reached.wait(10)
     at.run()
-    fair = [m for m in at.metric if m.label == "Spy's score, same classes"]
-    assert [m.value for m in fair] == ["58.0 %", "54.5 %", "50.0 %"]  # the live one is the fair one
-    assert [m.delta for m in fair] == [
-        "+8.0 points from the ideal",
-        "+4.5 points from the ideal",
-        "the ideal",
-    ]
-    plain = [m for m in at.metric if m.label == "Spy's score, all new images"]
-    assert [m.value for m in plain] == ["58.0 %", "at the end", "96.0 %"]
-    assert "So far the spy scores about 54.5 %" in texts(at)
-    assert "the aim is the retrained model's 50.0 %" in texts(at)
+    assert list(strip_of(at))[:2] == ["Spy, same class", "Says “1”"]
 
 
 def test_reload_finds_the_run_and_a_shared_link_cannot_stop_it(
@@ -259,14 +284,58 @@ def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> N
     assert jobs.queue().join(10)
     at.run()
     assert not at.exception
-    assert "Forgotten, as far as these spies can see." in texts(at)
-    assert len(at.get("vega_lite_chart")) == 6
+    assert ">Forgotten<" in texts(at)
+    assert "As far as these spies can see." in texts(at)
+    assert list(strip_of(at)) == [
+        "Spy",
+        "Right about the forgotten photos",
+        "Recognised inside",
+        "Useful on the rest",
+    ]
+    assert not at.metric  # no column of numbers
     assert len(at.get("download_button")) == 5
     assert "owner" not in at.query_params
-    at.select_slider[0].set_value(0).run()
-    assert "At step 0 of 40" in texts(at)
+    assert {"new-run", "to-compare", "cheat-mask"} <= {b.key for b in at.button}
     fresh = open_page(PAGE, run=at.session_state["run"])
-    assert "Forgotten, as far as these spies can see." in texts(fresh)
+    assert ">Forgotten<" in texts(fresh)
+
+
+def test_the_tables_and_the_replay_are_there_once_opened(open_page: Open, keep) -> None:
+    keep(fakes.run())
+    at = open_page(PAGE, run="run-1")
+    boxes = {box.label: box for box in at.expander}
+    assert not at.dataframe
+    at.session_state["result-run-1-tables"] = True
+    at.session_state["replay-run-1"] = True
+    at.run()
+    assert not at.exception
+    assert {"The same as tables, and all other numbers", "Replay it, step by step"} <= set(boxes)
+    strip, photos, everything, _ = (table.value for table in at.dataframe)
+    assert list(strip["now"])[1] == "87.5 %"
+    assert len(photos) == 12
+    assert set(everything["model"]) == {"Before", "After", "Retrained (ideal)"}
+    (slider,) = (s for s in at.slider if s.key.startswith("replay-"))
+    slider.set_value(0).run()
+    assert "At step 0, from 500 photos" in texts(at)
+
+
+def test_a_cheat_runs_on_the_same_photos_and_is_called_one(open_page: Open, runner, keep) -> None:
+    keep(fakes.run())
+    at = open_page(PAGE, run="run-1")
+    at.button(key="cheat-mask").click().run()
+    assert not at.exception
+    assert runner.reached.wait(10)
+    (plan,) = runner.plans
+    assert (plan.method, plan.request) == ("mask", fakes.plan().request)
+    runner.release.set()
+    assert jobs.queue().join(10)
+    at.run()
+    assert "This is a cheat, no method." in texts(at)
+    assert "cheat-mask" not in {b.key for b in at.button}
+    at.button(key="new-run").click().run()
+    assert not at.exception
+    assert at.session_state["draft"].method == "fine_tune"
+    assert not at.warning
 
 
 def test_failed_says_what_helps(open_page: Open, runner) -> None:
@@ -281,26 +350,36 @@ def test_failed_says_what_helps(open_page: Open, runner) -> None:
     assert at.button(key="start")
 
 
-def test_few_images_are_said_to_be_too_few(open_page: Open, keep) -> None:
-    keep(fakes.run("few", fakes.plan("random:5"), n=5))
+def test_a_handful_is_asked_about_photo_by_photo(open_page: Open, keep) -> None:
+    few = replace(fakes.plan(), request=ForgetRequest.of_indices([3, 5, 8, 13, 21]))
+    keep(fakes.run("few", few, n=5))
     at = open_page(PAGE, run="few")
-    assert [m.value for m in at.metric if m.label.startswith("Spy")] == ["too few images"] * 3
-    assert "Cannot tell: fewer than 10 images to forget are too few to judge." in texts(at)
+    assert ">Photo by photo<" in texts(at)
+    assert "Nobody can tell" not in texts(at)
+    assert not at.get("vega_lite_chart")  # of five photos a histogram is chance
+    assert "cannot be measured" not in texts(at)
+    assert texts(at).count("<img ") == 5
 
 
 def test_without_a_reference_the_ideal_is_not_known(open_page: Open, keep) -> None:
     keep(fakes.run("bare", retrained=None))
     at = open_page(PAGE, run="bare")
-    assert "No verdict: no model was retrained without exactly these images" in texts(at)
-    assert "0.0 %" not in [m.value for m in at.metric]
+    assert ">No verdict<" in texts(at)
+    assert "nobody knows the aim" in texts(at)
+    assert strip_of(at) == {}
 
 
-def test_class_run_has_both_scores_and_the_trap(open_page: Open, keep) -> None:
+def test_a_class_run_has_the_fair_question_first_and_the_trap(open_page: Open, keep) -> None:
     keep(fakes.class_run())
     at = open_page(PAGE, run="run-class")
-    labels = [m.label for m in at.metric]
-    assert sum(label.startswith("Spy's score, same classes") for label in labels) == 3
+    assert next(iter(strip_of(at))) == "Spy, same class"
     assert "**The trap.**" in texts(at)
+    assert "95.0 %" in texts(at)
+    fair = at.radio(key="result-run-class-question")
+    assert fair.value is True
+    assert "class-matched membership inference" in texts(at)
+    fair.set_value(False).run()
+    assert "Its score (membership inference accuracy)" in texts(at)
 
 
 def test_an_unsaved_run_says_why_shares_no_link_and_can_be_saved_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from dataclasses import replace
 
@@ -13,13 +14,13 @@ from core.checkpoints.spread import FoldError
 from core.data.requests import ForgetRequest
 from core.errors import BadRequest
 from core.metrics.measures import Measure
+from core.runs.photos import Photo
 from core.runs.run import Run
 from tests.app import fakes
 from ui import links, report
 from ui.links import Draft
-from ui.widgets.columns import UNSCORED
 from ui.widgets.setting import log_scale
-from ui.wording import aim, attack, numbers, terms, traps, verdicts
+from ui.wording import aim, attack, numbers, of_photos, terms, traps, verdicts
 
 REQUESTS = (
     ForgetRequest.random(0.1),
@@ -153,7 +154,7 @@ def test_memorised_images_on_their_way_up_are_not_called_too_much() -> None:
 def test_the_verdict_where_something_is_missing() -> None:
     assert "nothing to judge" in said(replace(fakes.run(), after=None))
     assert "the aim is not known" in said(replace(fakes.run(), retrained=None))
-    assert said(fakes.run(n=5)).startswith("Cannot tell: fewer than 10 images")
+    assert said(fakes.run(n=5)).startswith("Photo by photo: none of the 5 photos ever stood")
     same = replace(fakes.run(), before=fakes.evaluation(0.872, 0.87))
     assert "cannot show forgetting" in said(same)
 
@@ -189,7 +190,7 @@ def test_no_trap_where_both_questions_have_the_same_answer() -> None:
 
 def test_words_for_numbers() -> None:
     assert numbers.value(None, "measuring") == "measuring"
-    assert numbers.value(UNSCORED) == "too few images"
+    assert numbers.value(Measure(math.nan, 0.0, 1.0, 0)) == "too few images"
     assert numbers.loss(0.00312) == "0.0031"
     assert numbers.loss(2e-6) == "below 0.0001"
     assert numbers.duration(20) == "20 s"
@@ -231,3 +232,25 @@ def test_exports_hold_the_numbers() -> None:
     assert "<script" not in page
     assert "Fine-tune &lt;b&gt;" in page
     assert "never a proof of deletion" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["still told", "never told"], "Of 2 photos 1 can still be told from new ones and 1 never"),
+        (["still told"] * 2 + ["no longer told"], "Of 3 photos 2 can still be told from new ones"),
+        (["no longer told"] * 3, "None of the 3 photos can be told from new ones any longer."),
+        (["stranger than new"], "It is now stranger to it than a new one"),
+        ([], ""),
+    ],
+)
+def test_single_photos_are_counted_by_what_is_said_of_them(words: list[str], said: str) -> None:
+    shares = {
+        "still told": (0.01, 0.01),
+        "no longer told": (0.01, 0.5),
+        "never told": (0.5, 0.5),
+        "stranger than new": (0.01, 0.99),
+    }
+    found = [Photo(i, 0.9, 0.5, 0.5, *shares[word]) for i, word in enumerate(words)]
+    assert [photo.word for photo in found] == words
+    assert of_photos.summary(found).startswith(said)

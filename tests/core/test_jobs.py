@@ -402,6 +402,25 @@ def test_an_interrupted_run_is_told(store: Store) -> None:
     assert job.run is None
 
 
+def test_each_phase_has_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("core.runs.job.time.monotonic", lambda: now[0])
+    job = Job("id", PLAN)
+    assert job.phases == {}
+    job.state = "running"
+    now[0] = 107.0
+    assert job.phases == {"load": 7.0}
+    job._add(snapshot(0))
+    now[0] = 120.0
+    assert job.phases == {"load": 7.0, "forget": 13.0}
+    job._add(dataclasses.replace(snapshot(10), phase="measuring"))
+    now[0] = 125.0
+    job.state = "finished"
+    now[0] = 999.0
+    assert job.phases == {"load": 7.0, "forget": 13.0, "check": 5.0}
+    assert Job("id", PLAN, state="finished").phases == {}
+
+
 def test_snapshots_stay_bounded() -> None:
     job = Job("id", PLAN)
     total = 20_000

@@ -33,6 +33,7 @@ from core.errors import (
 from core.evaluation import evaluate_model
 from core.metrics.registry import METRICS
 from core.runs import live, offered_data, task
+from core.runs.estimates import evaluation_of
 from core.runs.offered_data import case_of
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
@@ -286,26 +287,28 @@ def test_a_probe_counts_what_is_kept_by_class(base: Checkpoint) -> None:
 
 def test_a_probe_is_of_at_most_500(base: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     assert live.PROBE_IMAGES == 500
-    assert live.ROLLING_IMAGES == 32
+    assert live.ROLLING_IMAGES == 24
     monkeypatch.setattr(live, "PROBE_IMAGES", 12)
     monkeypatch.setattr(live, "ROLLING_IMAGES", 4)
     monkeypatch.setattr(live, "ROLLING_SECONDS", 0)
     monkeypatch.setattr(live, "WATCHING_SHARE", 10)
     monkeypatch.setattr(live, "SNAPSHOT_SECONDS", 0)
     snapshots, _ = finish()
-    *steps, measuring, _rest, last = snapshots
+    *steps, measuring, _first, _rest, last = snapshots
     assert [snapshot.step for snapshot in steps] == list(range(STEPS + 1))
-    assert measuring.probe is measuring.rolling_forget is None
+    assert measuring.probe is measuring.rolling is None
     samples = []
     for snapshot in (*steps, last):
         if snapshot.probe is not None:
             assert len(snapshot.probe.forget_losses) == len(snapshot.probe.test_losses) == 12
-            assert snapshot.rolling_forget is None
+            assert snapshot.rolling is None
         else:
-            assert snapshot.rolling_forget is not None
-            assert snapshot.rolling_test is not None
-            assert len(snapshot.rolling_forget) == len(snapshot.rolling_test) == 4
-            samples.append(snapshot.rolling_forget.tobytes())
+            assert snapshot.rolling is not None
+            found = snapshot.rolling
+            assert len(found.forget_losses) == len(found.test_losses) == found.useful == 4
+            samples.append(found.forget_losses.tobytes())
+        looked = snapshot.probe or snapshot.rolling
+        assert len(looked.photo_losses) == len(looked.photo_predictions) == 12
     assert len(set(samples)) > 10  # other images each time
 
 
@@ -326,6 +329,10 @@ def test_probes_of_chosen_classes_ask_the_fair_question(
         np.testing.assert_array_equal(probe.forget_losses, measured.forget_losses)
         assert probe.test_accuracy == pytest.approx(measured["retained_test_accuracy"].value)
         assert probe.forget_accuracy == pytest.approx(measured["forget_accuracy"].value)
+        spy = evaluation_of(probe)["margin_auc"]
+        own = measured["margin_auc"]  # None where there are too few of these
+        assert (spy is None) == (own is None)
+        assert spy is None or spy.value == pytest.approx(own.value, abs=1e-3)
     middle = next(s.probe for s in snapshots[1:-2] if s.probe)
     assert middle.test_losses.shape == last.test_losses.shape  # type: ignore[union-attr]
     monkeypatch.setattr(live, "PROBE_IMAGES", 9)
@@ -405,8 +412,9 @@ def test_watching_keeps_to_its_share(
     monkeypatch.setattr(live, "ROLLING_IMAGES", 4)
     monkeypatch.setattr(unlearners.METHODS["fine_tune"], "run", slow_steps)
     _, run = finish()
-    probe, rolling = 0.02 * max(looks), 0.02 * 8
-    assert looks.count(8) >= 3  # it does roll, in what the quarters leave
+    of_photos = 4 + 4 + live.PHOTOS
+    probe, rolling = 0.02 * max(looks), 0.02 * of_photos
+    assert looks.count(of_photos) >= 3  # it does roll, in what the quarters leave
     allowed = live.WATCHING_SHARE * run.seconds["unlearning"] + 3 * probe
     assert 3 * probe < run.seconds["watching"] <= allowed + rolling
 

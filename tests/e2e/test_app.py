@@ -36,9 +36,13 @@ def parameters(page: Page) -> dict[str, str]:
 
 
 def numbers(page: Page) -> list[str]:
-    """The values of the three columns of a finished run."""
+    """The numbers of the forgetting strip of a finished run."""
     expect(page.get_by_text(DONE)).to_be_visible()
-    return page.locator("[data-testid=stMetricValue]").all_inner_texts()
+    strip = page.locator("[data-testid=stVegaLiteChart]").first.locator("svg text")
+    expect(strip.first).to_be_visible()
+    found = [text for text in strip.all_text_contents() if " · ideal " in text]
+    assert len(found) >= 3
+    return found
 
 
 def start_run(page: Page) -> None:
@@ -189,6 +193,7 @@ def places(run: str) -> tuple[str, ...]:
         f"Unlearn?run={run}",
         f"Inside?run={run}",
         f"Compare?runs={run}",
+        "Methods",
     )
 
 

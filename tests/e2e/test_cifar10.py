@@ -26,5 +26,6 @@ def test_cifar10_once(start: Start, visit: Visit, cifar10_folder: Path) -> None:
     expect(page.get_by_text(STEP).first).to_be_visible(timeout=300_000)
     verdict = page.get_by_role("heading", name=re.compile("forgotten|silenced|cannot tell", re.I))
     expect(verdict).to_be_visible(timeout=600_000)
-    expect(page.get_by_text("The images to keep are still being measured")).to_be_visible()
-    expect(page.get_by_text("a fresh last layer is right about")).to_be_visible(timeout=600_000)
+    expect(page.get_by_text("The photos to keep are still being asked about")).to_be_visible()
+    inside = page.get_by_text("It is being looked at inside.")
+    expect(inside).to_be_hidden(timeout=600_000)

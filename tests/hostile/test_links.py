@@ -10,6 +10,7 @@ import pytest
 
 from tests.app import fakes
 from tests.app.conftest import Open
+from tests.app.test_mouths import looked_into
 from tests.hostile.conftest import FOREIGN, PICTURE
 from ui import links, outside
 from ui.services import long_choices
@@ -208,7 +209,10 @@ def test_what_a_stored_run_says_is_not_obeyed(open_page: Open, keep, page: str) 
     at = open_page(page, **({"run": "one"} if page == UNLEARN else {"runs": "one,two"}))
     shown = [e.value for e in (*at.markdown, *at.caption, *at.info, *at.warning, *at.error)]
     about = [text for text in shown if "example" in text]
-    assert about
+    if page == COMPARE:  # there it stands in a box of options, which knows no Markdown
+        assert any("example" in said for said in at.selectbox(key="compare-set").options)
+    else:
+        assert about
     for text in about:
         assert alive(text.replace(":material/power_off:", "")) == []
 
@@ -256,3 +260,21 @@ def test_a_large_seed_is_shown_as_it_is(open_page: Open, page: str) -> None:
     assert alarms(at) == []
     assert at.session_state["draft"].seed == 2147483647
     assert at.session_state["draft"].request.seed == 99999999
+
+
+def test_a_class_name_is_not_obeyed_in_the_look_inside(open_page: Open, keep) -> None:
+    of = fakes.plan(dataset=EVIL)
+    done = fakes.class_run("inside")
+    found = fakes.replace(
+        done,
+        plan=fakes.replace(of, request=of.request.of_classes(EVIL)),
+        **{
+            model: looked_into(getattr(done, model), 0.0, share, 0.85)
+            for model, share in (("before", 0.95), ("after", 0.93), ("retrained", 0.85))
+        },
+    )
+    keep(found)
+    at = open_page(UNLEARN, run="inside")
+    about = [e.value for e in at.markdown if "with a new last layer, the ideal" in e.value]
+    assert about
+    assert alive(about[0]) == []

@@ -6,7 +6,9 @@ process, in Streamlit's resource cache.
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,6 +80,43 @@ def split(name: str, request: ForgetRequest) -> Split:
 
     wanted = scores(name, request.kind) if request.scores else None
     return split_request(dataset(name), request, wanted)
+
+
+@dataclass(frozen=True)
+class FewPhotos:
+    """The few photos of a forget set that every look of a run looks at. photos: of each its
+    position in the forget set, its pixels, uint8 (3, 32, 32), and its label's name. names: of all
+    classes. count: photos in the whole forget set."""
+
+    photos: tuple[tuple[int, NDArray[np.uint8], str], ...]
+    names: tuple[str, ...]
+    count: int
+
+
+def few_of(name: str, request: ForgetRequest) -> FewPhotos | None:
+    """The photos that a run of this request shows on its way; None where the images are not
+    here."""
+    if not available(name):
+        return None
+    try:
+        return _few(name, json.dumps(request.to_dict(), sort_keys=True))
+    except LabError as error:
+        log.warning("no photos of %s: %s", name, error)
+        return None
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _few(name: str, request: str) -> FewPhotos:
+    from core.runs.live import photos_of
+
+    data, parts = dataset(name), split(name, ForgetRequest.from_dict(json.loads(request)))
+    labels, names = data.train_labels.numpy(), data.class_names
+    chosen = photos_of(parts)
+    found = tuple(
+        (int(position), data.train_images[int(index)].numpy(), names[labels[index]])
+        for position, index in zip(np.searchsorted(parts.forget, chosen), chosen, strict=True)
+    )
+    return FewPhotos(found, names, len(parts.forget))
 
 
 def case(name: str, request: ForgetRequest) -> str:

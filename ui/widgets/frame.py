@@ -35,6 +35,10 @@ button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="tr
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] p {
   color: inherit !important;
 }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding-top: 3.6rem; }
+  h1 { font-size: 1.8rem !important; padding: .4rem 0 !important; }
+}
 </style>"""
 """Streamlit's own captions have a contrast of about 4 to 1, a chosen option and a slider's value in
 the dark less than that; readers need 4.5."""

@@ -1,93 +1,121 @@
-"""A finished run wherever it is shown: the verdict, three columns, the spy's scores, tables."""
+"""A finished run wherever it is shown: the verdict, and what stands behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from core.metrics.histogram import overlap
+from core.runs.photos import photos
 from core.runs.run import MODELS, Run
 from ui import report
-from ui.charts.spy import spy_scores
 from ui.services import ideals
-from ui.widgets.columns import columns_of
-from ui.widgets.figures import draw, table
-from ui.widgets.three_columns import NO_IDEAL, bars, three_columns
-from ui.wording import attack, numbers, terms, traps, verdicts
+from ui.widgets import forgotten, losses, mouths
+from ui.widgets.figures import table
+from ui.widgets.stamp import stamp, the_strip, twin
+from ui.wording import attack, numbers, strip, terms, traps, verdicts
 
-QUESTIONS = {True: "new images of the same classes", False: "new images of every class"}
+QUESTIONS = {True: "new photos of the same classes", False: "new photos of every class"}
 
 
-def _verdict(run: Run) -> None:
-    """The sentences that the numbers of a finished run add up to."""
+def verdict(run: Run, key: str) -> None:
+    """The stamp and the strip; under them what the strip shows."""
     if run.status == "partial":
         st.info(
-            f"This run was stopped after step {run.steps_done:,} of {run.total_steps:,}. "
-            "The numbers are of the model as it was then.",
+            f"This run was stopped after step {run.steps_done:,} of {run.total_steps:,}: it did "
+            f"not reach the other {run.total_steps - run.steps_done:,}. The numbers are of the "
+            "network as it was then.",
             icon=":material/front_hand:",
         )
-    st.markdown(f"#### {verdicts.headline(run)}")
-    if text := verdicts.reasons(run):
-        st.markdown(text)
-    if text := traps.trap(run):
-        st.info(text, icon=":material/warning:")
+    stamp(run)
+    if asked_one_by_one(run):
+        forgotten.one_by_one(run)
+        return
+    rows = strip.of_run(run)
+    the_strip(rows, key)
+    if not rows and run.after is not None:
+        st.markdown(f"{verdicts.reasons(run)} {terms.NO_AIM}".strip())
 
 
-def result(run: Run, key: str) -> None:
-    """Everything about a finished run that is the same wherever it is shown."""
-    _verdict(run)
-    fair = True
-    if run.plan.request.class_matched:
-        fair = st.radio(
-            "Compare the forgotten images with",
-            list(QUESTIONS),
-            format_func=QUESTIONS.get,
-            horizontal=True,
-            key=f"{key}-question",
-        )
-    three_columns(
-        columns_of(run, fair),
-        run.plan.request,
-        key,
-        {"retrained": NO_IDEAL},
-    )
+def asked_one_by_one(run: Run) -> bool:
+    """Whether the photos are so few that each is the verdict by itself."""
+    return verdicts.few(run) and bool(photos(run))
+
+
+def behind(
+    run: Run,
+    key: str,
+    below_inside: Callable[[], None] = lambda: None,
+    below_losses: Callable[[], None] = lambda: None,
+) -> None:
+    """What stands behind the verdict: the photos, the look inside, the losses, all numbers.
+    below_inside, below_losses: draw what a screen has to add there."""
+    one_by_one, inside = st.container(), st.container()
+    _losses(run, key)
+    below_losses()
+    _tables(run, key)
+    st.caption(terms.LIMITS)
+    # Last, for they may wait until the images are read.
+    with inside:
+        mouths.forgotten_or_silenced(run, key)
+        below_inside()
+    if not asked_one_by_one(run):
+        with one_by_one:
+            forgotten.one_by_one(run)
+
+
+def _losses(run: Run, key: str) -> None:
+    """What the plain spy sees, with the fair question and the trap where there is one."""
     error = ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
     if text := traps.of_folds(run, error):
         st.caption(text)
-    columns = columns_of(run, fair)
-    shared = [
-        overlap(column.forget_losses, column.test_losses)
-        if column.forget_losses is not None and column.test_losses is not None
-        else None
-        for column in columns.values()
-    ]
-    if shared[0] is not None and shared[1] is not None:
-        st.markdown(attack.histogram_takeaway(shared[0], shared[1], shared[2]))
-        _spy_chart(run, key)
-    st.caption(terms.LIMITS)
-    _table_twin(run, key)
-
-
-def _spy_chart(run: Run, key: str) -> None:
-    found = {
-        model: attack.fair_spy(evaluation, run.plan.request)
-        for model in MODELS
-        if (evaluation := getattr(run, model)) is not None
-    }
-    if not any(numbers.known(measure) for measure in found.values()):
+    if run.after is None or asked_one_by_one(run):
         return
+    st.subheader("What the plain spy sees")
+    fair = True
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        if run.plan.request.class_matched:
+            fair = st.radio(
+                "Compare the forgotten photos with",
+                list(QUESTIONS),
+                format_func=QUESTIONS.get,
+                key=f"{key}-question",
+            )
+    with left:
+        losses.histogram(losses.of_run(run, fair), key)
+    with right:
+        st.markdown(_scores(run, fair))
+        if text := traps.trap(run):
+            st.info(text, icon=":material/warning:")
+
+
+def _scores(run: Run, fair: bool) -> str:
+    """The simple attack's score of each network, and what gives the photos away."""
+    metric = attack.fair_metric(run.plan.request) if fair else "mia"
+    found = {model: e[metric] for model in MODELS if (e := getattr(run, model)) is not None}
+    if not any(numbers.known(measure) for measure in found.values()):
+        return "There are too few photos for its score."
     parts = [f"{terms.SHORT[m].lower()} {numbers.value(v)}" for m, v in found.items()]
-    label = terms.SPY_FAIR if run.plan.request.class_matched else terms.SPY
-    text = f"{label}, with 95 % intervals: {', '.join(parts)}."
-    draw(spy_scores(found, text), f"{key}-spy")
-    st.markdown(f"{text} {attack.direction(found.get('after'), found.get('retrained'))}")
+    return (
+        "It sees one number a photo, the loss: how surprised the network is. Its score "
+        f"({terms.term(metric)}): {', '.join(parts)}. "
+        f"{attack.direction(found.get('after'), found.get('retrained'))}"
+    )
 
 
-def _table_twin(run: Run, key: str) -> None:
-    """The numbers and the bars of the charts as tables, drawn when opened."""
-    box = st.expander("The same as tables", key=f"{key}-tables", on_change="rerun")
+def _tables(run: Run, key: str) -> None:
+    """The strip, the numbers and the bars of the charts as tables, drawn when opened."""
+    box = st.expander(
+        "The same as tables, and all other numbers", key=f"{key}-tables", on_change="rerun"
+    )
     if not box.open:
         return
     with box:
+        st.markdown(verdicts.reasons(run))
+        twin(strip.of_run(run))
+        mouths.as_table(run)
+        forgotten.as_table(run)
         measures = report.metrics_table(run)
         shown = measures.assign(
             model=measures["model"].map(terms.SHORT),
@@ -95,4 +123,4 @@ def _table_twin(run: Run, key: str) -> None:
         ).drop(columns="run")
         table(shown, "All numbers of this run", percents=("value", "low", "high"))
         st.markdown(report.glossary(measures["metric"]))
-        bars(columns_of(run))
+        losses.bars(losses.of_run(run))

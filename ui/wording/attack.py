@@ -49,13 +49,6 @@ def histogram_takeaway(before: float, after: float, ideal: float | None) -> str:
     )
 
 
-def so_far(before: Measure | None, now: Measure | None, ideal: Measure | None) -> str:
-    """What the live numbers of the fair attack say at this moment: an estimate."""
-    if now is None or not known(now):
-        return "The spy's score cannot be measured: there are too few images."
-    text = f"So far the spy scores about {percent(now.value)}"
-    if known(before) and before is not None:
-        text += f", {percent(before.value)} before"
-    if known(ideal) and ideal is not None:
-        return text + f"; the aim is the retrained model's {percent(ideal.value)}."
-    return text + "; a coin flip scores 50 %."
+def shapes(overlap: float) -> str:
+    """How much of the shapes of forgotten and new images is the same."""
+    return f"The shapes of forgotten and new images overlap by {percent(overlap)}."

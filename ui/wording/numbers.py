@@ -32,16 +32,6 @@ def value(measure: Measure | None, missing: str = "none") -> str:
     return percent(measure.value) if known(measure) else TOO_FEW
 
 
-def interval(measure: Measure | None, pairs: bool = False) -> str:
-    """ "95 % sure: 59.8 to 62.7 % · 5,000 images"; `pairs` where n counts each of two sides."""
-    if measure is None or not known(measure):
-        return ""
-    images = f"{measure.n:,} + {measure.n:,}" if pairs else f"{measure.n:,}"
-    if not (math.isfinite(measure.low) and math.isfinite(measure.high)):
-        return f"{images} images"
-    return f"95 % interval {100 * measure.low:.1f} to {100 * measure.high:.1f} % · {images} images"
-
-
 def points(difference: float) -> str:
     """A difference of fractions in percentage points: "+1.2 points"."""
     return f"{100 * difference:+.1f} points"

@@ -24,32 +24,6 @@ DIGITS_NOTE = (
     "These are scikit-learn's handwritten digits, which need no download. A fifth of the training "
     "labels are wrong on purpose, because clean digits leave a model almost nothing to memorise."
 )
-SPY = "Spy's score"
-SPY_HELP = (
-    "A simple attacker sees only how surprised the model is by an image (its loss) and guesses "
-    "whether that image was among those to be forgotten. A coin flip scores 50 %. The aim is the "
-    "retrained model's score, wherever that lies, and not the lowest one."
-)
-SPY_FAIR = "Spy's score, same classes"
-SPY_FAIR_HELP = (
-    "The spy has to tell the forgotten images from unseen images of the same classes. Where "
-    "classes were chosen this is the fair question. The aim is the retrained model's score."
-)
-SPY_PLAIN = "Spy's score, all new images"
-SPY_PLAIN_HELP = (
-    "The spy has to tell the forgotten images from unseen images of every class. Where classes "
-    "were chosen it mostly measures which class an image is of, not whether it was learned."
-)
-FORGET = "Right on images to forget"
-FORGET_HELP = (
-    "How many of the images to forget the model still labels correctly. The aim is the retrained "
-    "model's value: unseen images are often recognised too."
-)
-USEFUL = "Right on new images"
-USEFUL_HELP = (
-    "How many unseen test images it labels correctly, of the classes that it should still know. "
-    "Higher is better: this is what forgetting must not cost."
-)
 LIMITS = (
     "What these spies cannot see: the one whose score is drawn here looks at one number per image, "
     "the loss, and judges all images alike; the verdict also hears some that look at all answers, "
@@ -58,7 +32,10 @@ LIMITS = (
     "find traces. Numbers near the ideal's are evidence of forgetting, never a proof of deletion."
 )
 TOO_FEW = "too few images"
-MEASURING = "measuring"
+NO_AIM = (
+    "No model was retrained without exactly these images, so nobody knows the aim. Start the "
+    "method *Retrain* on the same choice to make one; it takes longest of all."
+)
 
 
 def term(metric: str) -> str:

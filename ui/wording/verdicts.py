@@ -3,12 +3,16 @@ claims that deletion is proven."""
 
 from __future__ import annotations
 
+import re
+
 from core.attacks.curve import SMALLEST
 from core.metrics.measures import Evaluation
 from core.metrics.registry import METRICS
+from core.runs.photos import photos
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
 from core.verdict import Signal, Verdict
+from ui.wording import of_photos
 from ui.wording.attack import fair_metric, fair_spy
 from ui.wording.numbers import known, percent, points, value
 
@@ -18,6 +22,10 @@ def headline(run: Run) -> str:
     if run.before is None or run.after is None:
         return "This run has no final measurement, so there is nothing to judge."
     found = verdict_of(run)
+    if found is not None and few(run) and (each := photos(run)):
+        said = of_photos.summary(each)
+        text = f"Photo by photo: {said[:1].lower()}{said[1:]}"
+        return f"{text} And damaged." if found.damaged else text
     if found is None:
         return (
             "No verdict: no model was retrained without exactly these images, so the aim is not "
@@ -37,10 +45,29 @@ def headline(run: Run) -> str:
     return f"{text} And damaged." if found.damaged else text
 
 
+def stamp(run: Run) -> tuple[str, str]:
+    """The headline as a stamp, in two or three words, and the sentence beside it; "" where there is
+    none."""
+    word, _, rest = re.sub(r"\W*And damaged\.$", ".", headline(run)).partition(": ")
+    if not rest:
+        word, _, rest = word.partition(", ")
+    return word.rstrip("."), rest[:1].upper() + rest[1:]
+
+
+def damaged(run: Run) -> bool:
+    """Whether the verdict says that it lost some of what it was to keep."""
+    found = verdict_of(run)
+    return found is not None and bool(found.damaged)
+
+
+def few(run: Run) -> bool:
+    """Whether there are too few photos for a number over all of them, so that each is asked about
+    by itself."""
+    return run.after is not None and 0 < len(run.after.forget_losses) < SMALLEST
+
+
 def _cannot_tell(found: Verdict, way: str) -> str:
-    few = min((s.difference.n for s in found.signals if s.kind != "damage"), default=0)
-    if few < SMALLEST:
-        return f"Cannot tell: fewer than {SMALLEST} images to forget are too few to judge."
+    fewest = min((s.difference.n for s in found.signals if s.kind != "damage"), default=0)
     if not found.betrayed_by and found.missing:
         unknown = " and ".join(_UNKNOWN[kind] for kind in found.missing)
         return f"Cannot tell: what was seen looks like the retrained network, and {unknown}."
@@ -49,7 +76,7 @@ def _cannot_tell(found: Verdict, way: str) -> str:
             "Cannot tell: these numbers were those of the retrained network before unlearning "
             "already, so they cannot show forgetting here."
         )
-    return f"Cannot tell: {few:,} images measure this too coarsely. It looks like {way}."
+    return f"Cannot tell: {fewest:,} images measure this too coarsely. It looks like {way}."
 
 
 _UNKNOWN = {

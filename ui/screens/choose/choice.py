@@ -61,10 +61,7 @@ def summary(split: Split, total: int) -> None:
         f"{numbers.percent(count / total)}. {FOLLOW}"
     )
     if count < 10:
-        st.caption(
-            "Fewer than ten images show what the network answers to each; whether it truly forgot "
-            "them, the spy can tell from ten images on."
-        )
+        st.caption("So few are asked about one by one: of each you will see whether it is told.")
     with st.container(horizontal=True):
         if st.button("Watch it forget", key="go", type="primary", icon=":material/arrow_forward:"):
             st.switch_page(UNLEARN)

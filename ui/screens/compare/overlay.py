@@ -14,8 +14,17 @@ from ui.widgets.figures import draw, table
 from ui.wording import numbers
 
 
-def overlay(first: Run, second: Run, names: Sequence[str]) -> None:
-    """What is to be forgotten, and what was never seen, after unlearning. names: of the runs."""
+def losses_of_two(first: Run, second: Run, names: Sequence[str]) -> None:
+    """The losses of two runs and their table, where somebody opens them. names: of the runs."""
+    box = st.expander("Their losses, overlaid", key="compare-losses", on_change="rerun")
+    if box.open:
+        with box:
+            _overlay(first, second, names)
+            _bars(first, second)
+
+
+def _overlay(first: Run, second: Run, names: Sequence[str]) -> None:
+    """What is to be forgotten, and what was never seen, after unlearning."""
     assert first.after is not None
     assert second.after is not None
     losses = [x for e in (first.after, second.after) for x in (e.forget_losses, e.test_losses)]
@@ -35,16 +44,15 @@ def overlay(first: Run, second: Run, names: Sequence[str]) -> None:
             st.markdown(text)
 
 
-def bars(first: Run, second: Run) -> None:
+def _bars(first: Run, second: Run) -> None:
     """The charts' bars as a table, one row a bin."""
     assert first.after is not None
     assert second.after is not None
-    with st.expander("The charts as a table"):
-        shares = {
-            "A: forget": density(first.after.forget_losses),
-            "B: forget": density(second.after.forget_losses),
-            "A: test": density(first.after.test_losses),
-            "B: test": density(second.after.test_losses),
-        }
-        loss_from = {"loss from": BINS[:-1].round(6)}
-        table(loss_from | shares, "The bars of both runs", percents=shares)
+    shares = {
+        "A: forget": density(first.after.forget_losses),
+        "B: forget": density(second.after.forget_losses),
+        "A: test": density(first.after.test_losses),
+        "B: test": density(second.after.test_losses),
+    }
+    loss_from = {"loss from": BINS[:-1].round(6)}
+    table(loss_from | shares, "The bars of both runs", percents=shares)

@@ -1,4 +1,4 @@
-"""The table of finished runs, from which two are ticked."""
+"""The forget set first, then the table of its runs, from which two or more are ticked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ui.screens.compare.foot import leave
 from ui.services import methods, runs
 from ui.state import values
 from ui.state.session import session
+from ui.widgets.data import data_title
 from ui.widgets.errors import say
 from ui.widgets.figures import table
 from ui.widgets.frame import CHOOSE
@@ -40,13 +41,23 @@ def ticked_or_leave() -> list[str]:
         if st.button("Choose what to forget", type="primary", key="to-choose"):
             st.switch_page(CHOOSE)
         leave()
-    ids = [summary.id for summary in summaries]
-    if unknown := [id for id in session.compare_default if id not in ids]:
+    known = [summary.id for summary in summaries]
+    if unknown := [id for id in session.compare_default if id not in known]:
         st.warning(
             outside.plain(f"There is no finished run {links.some(unknown)} on this server."),
             icon=":material/link_off:",
         )
-    rows = _table(summaries, ids)
+    shown = _of_one_set(summaries)
+    ids = [summary.id for summary in shown]
+    if others := [id for id in session.compare_default if id in known and id not in ids]:
+        st.warning(
+            outside.plain(
+                f"The link also names {links.some(others)}, which forgot different images: compare "
+                "each with its own retrained model, not with each other."
+            ),
+            icon=":material/warning:",
+        )
+    rows = _table(shown, ids)
     if older > 0 and st.button(f"Show older runs ({older:,} more)", key="older"):
         values.put("compare-rows", rows_shown + PAGE)
         st.rerun()
@@ -58,6 +69,36 @@ def ticked_or_leave() -> list[str]:
     return chosen
 
 
+def _of_one_set(summaries: Sequence[RunSummary]) -> list[RunSummary]:
+    """The runs of the forget set that is taken; at first that of the runs ticked, else the newest
+    run's."""
+    sets: dict[str, list[RunSummary]] = {}
+    for summary in summaries:
+        sets.setdefault(_set_of(summary), []).append(summary)
+    ticked = {s.id: name for name, members in sets.items() for s in members}
+    start = next((ticked[id] for id in session.compare_default if id in ticked), next(iter(sets)))
+    names = list(sets)
+    if values.get("compare-set") not in names:
+        values.put("compare-set", start)
+    said = {
+        name: f"{members[0].plan.request.describe()}, {data_title(members[0].plan.dataset)}: "
+        f"{len(members)} run{'s' * (len(members) != 1)}"
+        for name, members in sets.items()
+    }
+    taken = st.selectbox(
+        "What was forgotten",
+        names,
+        key="compare-set",
+        format_func=lambda name: said.get(name, name),
+    )
+    return sets[taken]
+
+
+def _set_of(summary: RunSummary) -> str:
+    """What runs have in common that can be compared."""
+    return f"{summary.plan.dataset} {summary.plan.request.brief().to_json()}"
+
+
 def _table(summaries: Sequence[RunSummary], ids: list[str]) -> list[int]:
     """Draws the table with the ticks that hold at the moment; gives the rows ticked."""
     # The table knows rows, not runs: when a run is added, it starts anew from the runs ticked.
@@ -66,22 +107,23 @@ def _table(summaries: Sequence[RunSummary], ids: list[str]) -> list[int]:
             session.compare_default = session.compare
         values.put("compare-ids", ids)
     ticked = [ids.index(id) for id in session.compare_default if id in ids]
-    st.markdown("Tick two runs in the first column. The first you tick is A, the second B.")
+    st.markdown("Tick two or more in the first column. The first you tick is A, the second B.")
     event = table(
         _frame(summaries),
         "Finished runs, to choose from",
-        percents=("spy before", "spy after", "spy retrained", "right on new images"),
-        formats={"seconds": "%.1f"},
+        percents=("spy", "its ideal", "inside", "ideal inside", "right on new images"),
+        formats={"seconds": "%.1f", "inside": "%+.1f", "ideal inside": "%+.1f"},
         on_select="rerun",
         selection_mode="multi-row",
         key=f"runs-{zlib.crc32(repr((ids, ticked)).encode())}",
         selection_default={"selection": {"rows": ticked}},
     )
     st.caption(
-        "Spy: membership inference accuracy, class-matched where classes or single images were "
-        "chosen; the aim is the retrained network's. Right on new images: retained test accuracy. "
-        "Seconds: unlearning only. Shipped: made by the makers of this app. Differs in, where "
-        "there is such a column: what tells a run from others of its method."
+        "Spy: how often it finds a forgotten photo the more familiar, beside a new one (margin "
+        "attack, AUC). Inside: how much better a new last layer knows the forgotten photos than "
+        "others, in points (re-head excess). Right on new images: retained test accuracy. Seconds: "
+        "unlearning only. Shipped: made by the makers of this app. Differs in, where there is such "
+        "a column: what tells a run from others of its method."
     )
     rows: list[int] = event.selection.rows
     return rows
@@ -95,11 +137,10 @@ def _frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
             "differs in": titles.differences(
                 [s.plan for s in summaries], [s.settings for s in summaries], methods.setting_label
             ),
-            "forgot": [s.plan.request.describe() for s in summaries],
-            "data": [s.plan.dataset for s in summaries],
-            "spy before": [_spy(s, "before") for s in summaries],
-            "spy after": [_spy(s, "after") for s in summaries],
-            "spy retrained": [_spy(s, "retrained") for s in summaries],
+            "spy": [s.value("after", "margin_auc") for s in summaries],
+            "its ideal": [s.value("retrained", "margin_auc") for s in summaries],
+            "inside": [s.value("after", "re_head") for s in summaries],
+            "ideal inside": [s.value("retrained", "re_head") for s in summaries],
             "right on new images": [s.value("after", "retained_test_accuracy") for s in summaries],
             "seconds": [s.seconds.get("unlearning") for s in summaries],
             "status": [f"{terms.STATUS[s.status]}{', shipped' * s.shipped}" for s in summaries],
@@ -109,9 +150,3 @@ def _frame(summaries: Sequence[RunSummary]) -> pd.DataFrame:
     if not frame["differs in"].any():
         frame = frame.drop(columns="differs in")
     return frame
-
-
-def _spy(summary: RunSummary, model: str) -> float | None:
-    """The attack that is fair for the run's request."""
-    fair = summary.plan.request.class_matched
-    return summary.value(model, "mia_class_matched" if fair else "mia")

@@ -1,4 +1,4 @@
-"""The numbers and verdicts of two runs side by side, and what is taken along of both."""
+"""The strips of several runs on one forget set, their table, and what is taken along of them."""
 
 from __future__ import annotations
 
@@ -9,71 +9,71 @@ import streamlit as st
 
 from core.runs.run import Run
 from ui import outside, report
+from ui.charts.strip import stacked
 from ui.services import methods
 from ui.state import address
 from ui.state.session import session
-from ui.widgets.columns import Column
+from ui.widgets.figures import draw, table
 from ui.widgets.frame import UNLEARN
 from ui.widgets.sharing import still_private
-from ui.wording import hosting, numbers, terms, titles, verdicts
+from ui.wording import comparison, hosting, strip, titles, verdicts
+from ui.wording.comparison import LETTERS
 
 
-def names_of(pair: Sequence[Run]) -> list[str]:
+def names_of(runs: Sequence[Run]) -> list[str]:
     """The runs' methods, with what they differ in where they have the same name."""
     apart = titles.differences(
-        [run.plan for run in pair], [run.settings for run in pair], methods.setting_label
+        [run.plan for run in runs], [run.settings for run in runs], methods.setting_label
     )
     return [
         methods.label(run.plan.method) + f" ({said})" * bool(said)
-        for run, said in zip(pair, apart, strict=True)
+        for run, said in zip(runs, apart, strict=True)
     ]
 
 
-def side_by_side(pair: Sequence[Run], names: Sequence[str]) -> None:
-    """Each run's table, its verdict, and the way to it."""
-    st.subheader("The numbers")
-    for place, letter, name, run in zip(st.columns(2), "AB", names, pair, strict=True):
-        with place:
-            title = f"{name}: {run.plan.request.describe()}"
-            st.markdown(f"##### {letter}: {outside.plain(title)}")
-            st.table(_table(run), alt=f"The numbers of run {letter}")
-            st.markdown(f"**{verdicts.headline(run)}** {verdicts.reasons(run)}")
+def verdicts_of(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """Each run's verdict in a line, and the way to it."""
+    for place, letter, name, run in zip(st.columns(len(runs)), LETTERS, names, runs, strict=False):
+        with place.container(border=True, height="stretch"):
+            st.markdown(f"##### {letter}: {outside.plain(name)}")
+            st.markdown(verdicts.headline(run))
             if st.button("Show this run", key=f"show-{letter}"):
                 session.run = run.id
                 st.switch_page(UNLEARN)
 
 
-def _table(run: Run) -> pd.DataFrame:
-    """One column a model, one row a number."""
-    rows = []
-    for model, evaluation in (
-        ("before", run.before),
-        ("after", run.after),
-        ("retrained", run.retrained),
-    ):
-        column = Column.of(evaluation, run.plan.request)
-        rows.append(
-            {
-                "": terms.SHORT[model],
-                "spy's score, fair question": numbers.value(column.spy),
-                "spy's score, all new images": numbers.value(column.spy_plain),
-                "right on images to forget": numbers.value(column.forget),
-                "right on new images it kept": numbers.value(column.useful),
-            }
-        )
-    return pd.DataFrame(rows).set_index("").T
+def strips(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """The strips stacked, question by question, what they show, and the same as one table."""
+    found = comparison.questions(runs, names)
+    if not found:
+        st.info("No ideal is known for these runs, so there is nothing to be near to.")
+        return
+    text = comparison.takeaway(found)
+    groups = [(question.title, list(question.rows.values())) for question in found]
+    draw(stacked(groups, f"The forgetting strips of {len(runs)} runs. {text}"), "compare-strips")
+    st.caption(strip.LEGEND)
+    st.markdown(f"**{text}**")
+    with st.expander("The same as a table"):
+        parts = [
+            pd.DataFrame(strip.table(list(question.rows.values())))
+            .rename(columns={"question": "run"})
+            .assign(question=question.title)
+            for question in found
+        ]
+        whole = pd.concat(parts).drop(columns="measured as")
+        table(whole[["question", *whole.columns[:-1]]], "The strips of the runs as one table")
 
 
-def take_along(pair: Sequence[Run]) -> None:
-    """The link to the comparison, and the numbers of both runs as a file."""
+def take_along(runs: Sequence[Run]) -> None:
+    """The link to the comparison, and the numbers of all runs as a file."""
     st.markdown("##### Take it with you")
-    link = address.share_link(False, runs=",".join(run.id for run in pair))
+    link = address.share_link(False, runs=",".join(run.id for run in runs))
     st.code(link, language=None, wrap_lines=True)
-    if text := hosting.private_runs(still_private([run.id for run in pair])):
+    if text := hosting.private_runs(still_private([run.id for run in runs])):
         st.caption(text)
     st.download_button(
-        "Numbers of both (CSV)",
-        lambda: pd.concat([report.metrics_table(run) for run in pair]).to_csv(index=False).encode(),
+        "Numbers of all (CSV)",
+        lambda: pd.concat([report.metrics_table(run) for run in runs]).to_csv(index=False).encode(),
         "compare.csv",
         "text/csv",
         key="compare-csv",

@@ -27,7 +27,7 @@ def run_or_stop() -> Run:
         address.write()
         _none()
     try:
-        job = jobs.job(session.run)
+        job = jobs.job(session.run, session.owner)
     except LabError as error:
         address.write()
         say(error)
@@ -78,7 +78,7 @@ def _none() -> None:
 def _others() -> bool:
     """Offers the newest runs; False where there are none."""
     try:
-        summaries = runs.summaries(OFFERED)
+        summaries = runs.summaries(session.owner, OFFERED)
     except LabError as error:
         say(error)
         return True

@@ -14,21 +14,16 @@ from ui.wording import measured as sentences
 from ui.wording import numbers
 
 
-def measured(rows: Sequence[Mapping[str, Any]]) -> None:
-    """The table of one case and what it says. rows: as `core.runs.measured` has them."""
-    st.subheader("Measured on CIFAR-10")
-    cases = list(dict.fromkeys(row["case"] for row in rows))
-    case = st.segmented_control(
-        "What was forgotten",
-        cases,
-        default=cases[0],
-        required=True,
-        format_func=sentences.CASES.get,
-        key="methods-case",
-    )
-    rows = sorted((row for row in rows if row["case"] == case), key=lambda row: row["gap"])
-    _table(rows)
-    _reading(rows)
+def measured(rows: Sequence[Mapping[str, Any]], case: str) -> None:
+    """The table of one case and what it says, where somebody opens it. rows: as
+    `core.runs.measured` has them."""
+    box = st.expander("All that was measured, as a table", key="methods-table", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        rows = sorted((row for row in rows if row["case"] == case), key=lambda row: row["gap"])
+        _table(rows)
+        _reading(rows)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from core.runs.job import Job
 from core.runs.plan import Plan
 from core.runs.run import Run
 from ui import outside
+from ui.screens.unlearn.cheats import cheats
 from ui.screens.unlearn.replay import replay
 from ui.services import jobs, methods
 from ui.state import drafts
@@ -16,15 +17,18 @@ from ui.state.session import session
 from ui.widgets.data import data_title
 from ui.widgets.errors import say
 from ui.widgets.frame import CHOOSE, COMPARE
-from ui.widgets.result import result
+from ui.widgets.result import behind, verdict
 from ui.widgets.sharing import delete_button
 from ui.widgets.take_home import exports
 from ui.wording import numbers
+from ui.wording.cheats import CHEATS, note
 
 
 def leave_run() -> None:
-    """Back to the set-up, with the settings of the run."""
+    """Back to the set-up, with the photos of the run; of a cheat not with it."""
     session.run = None
+    if drafts.draft().method in CHEATS:
+        drafts.change(method="fine_tune", settings={})
 
 
 def ended(job: Job) -> None:
@@ -52,28 +56,34 @@ def _unsaved(job: Job) -> None:
 
 
 def _finished(run: Run, saved: bool) -> None:
-    """The result, its replay and the exports."""
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"**{outside.plain(methods.label(run.plan.method))}** was told to forget "
-            f"{outside.plain(run.plan.request.describe())} of "
-            f"{outside.plain(data_title(run.plan.dataset))}. It took "
-            f"{numbers.duration(run.seconds.get('unlearning'))}, measuring not counted."
-        )
-        st.button("New run", key="new-run", on_click=leave_run, icon=":material/add:")
-    if source := run.data.get("source"):
-        st.caption(f"Data: {outside.plain(source)}")
+    """The verdict, the way on, what to take along, and what stands behind it."""
+    st.markdown(
+        f"**{outside.plain(methods.label(run.plan.method))}** was told to forget "
+        f"{outside.plain(run.plan.request.describe())} and took "
+        f"{numbers.duration(run.seconds.get('unlearning'))}."
+    )
     if run.error:
         st.info(outside.plain(run.error), icon=":material/info:")
-    result(run, f"result-{run.id}")
-    replay(run)
-    exports(run, saved, f"export-{run.id}")
+    if text := note(run.plan.method):
+        st.info(text, icon=":material/theater_comedy:")
+    key = f"result-{run.id}"
+    verdict(run, key)
     with st.container(horizontal=True):
-        _start_again(run.plan, "Set it up again")
+        st.button(
+            "Same photos, another method",
+            key="new-run",
+            type="primary",
+            on_click=leave_run,
+            icon=":material/replay:",
+        )
         if st.button("Compare it with other runs", key="to-compare", icon=":material/compare:"):
             session.compare = [run.id]
             st.switch_page(COMPARE)
         delete_button(run.id)
+    exports(run, saved, f"export-{run.id}")
+    behind(run, key, lambda: cheats(run), lambda: replay(run))
+    source = run.data.get("source") or data_title(run.plan.dataset)
+    st.caption(f"Data: {outside.plain(source)}")
 
 
 def _failed(job: Job) -> None:
@@ -94,4 +104,5 @@ def _start_again(plan: Plan, label: str) -> None:
     """A button that brings a run's plan back to the set-up."""
     if st.button(label, key="set-up-again", icon=":material/replay:"):
         drafts.take_up(plan)
+        leave_run()
         st.rerun()

@@ -1,4 +1,5 @@
-"""A run under way: where it is, its numbers so far, and the button that stops it."""
+"""A run under way: its phases with their times, what is known of it so far, and the button that
+stops it."""
 
 from __future__ import annotations
 
@@ -7,94 +8,82 @@ import streamlit as st
 
 from core.errors import LabError
 from core.metrics.measures import Evaluation
-from core.runs.job import Job
+from core.runs.job import PHASES, Job, Phase
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 from ui import outside
-from ui.charts import histograms, over_steps
+from ui.charts import over_steps
+from ui.screens.unlearn.moment import Way, moment, photos, scrubber
 from ui.services import jobs, methods, runs
 from ui.state.session import session
-from ui.widgets.columns import Column, losses_of
+from ui.widgets import losses
 from ui.widgets.data import data_title
 from ui.widgets.errors import say
 from ui.widgets.figures import draw, table
-from ui.widgets.three_columns import NO_IDEAL, bars, three_columns
-from ui.wording import attack, numbers, terms, verdicts
+from ui.widgets.stamp import stamp, the_strip
+from ui.wording import live, strip, verdicts
 
 TICK = 0.5
-MEASURING = (terms.MEASURING, "Measuring…")
 
 
 def follow(job: Job) -> None:
     """What is being done, and the view that ticks until it has ended."""
-    st.markdown(
-        f"**{outside.plain(methods.label(job.plan.method))}** forgets "
-        f"{outside.plain(job.plan.request.describe())}, from "
-        f"{outside.plain(data_title(job.plan.dataset))}."
-    )
     st.fragment(_tick, run_every=TICK)(job.id)
-    st.caption(
-        "You may leave this page: with nobody watching the run goes on for two minutes, and the "
-        "address of this page brings you back to it."
-    )
 
 
 def _tick(id: str) -> None:
-    """One tick: where the job is, and its numbers so far. Ends the page's ticking with the job."""
+    """One tick: where the job is, and what is known so far. Ends the page's ticking with it."""
     job = jobs.job(id, session.owner)
     if not job.alive:
         st.rerun()
     jobs.watch(id)
     position = jobs.queue_position(id)
-    if job.state == "waiting":
-        st.info(
-            f"Waiting: this run is {numbers.place(position or 1)}. One run computes at a time, and "
-            "this one starts by itself.",
-            icon=":material/hourglass_top:",
-        )
+    left, right = st.columns([2, 5], gap="large")
+    with left:
+        _what(job.plan)
+        if position is None:
+            st.info("This run goes on in another process; its result will show here.")
+            return
+        if job.state == "waiting":
+            st.info(live.waiting(position or 1), icon=":material/hourglass_top:")
+        else:
+            _phases(job)
         _stop_button(job)
-        return
-    if position is None:
-        st.info("This run goes on in another process; its result will show here.")
-        return
-    latest = job.latest
-    if latest is None:
-        st.progress(0.0, "Starting: the model and the images are being loaded")
-        _stop_button(job)
-        return
-    share = min(1.0, latest.step / latest.total_steps) if latest.total_steps else 0.0
-    st.progress(share, _progress_text(latest))
-    _stop_button(job)
-    if job.run is not None and job.run.after is not None:
-        _first_verdict(job.run)
-    _show_live(job.plan, job.snapshots, job.run)
+        st.caption(live.LEAVE)
+        _training_loss(job.snapshots)
+    with right:
+        if job.state == "waiting":
+            photos(job.plan, None, None, None)
+        else:
+            _so_far(job)
 
 
-def _first_verdict(run: Run) -> None:
-    """The verdict so far: of what its answers show, then of the look inside; what needs the images
-    to keep comes last."""
-    st.markdown(f"#### {verdicts.headline(run)}")
-    st.markdown(verdicts.reasons(run))
-    st.caption(
-        f"{'' if verdicts.looked_inside(run) else 'It is being looked at inside. '}The images to "
-        "keep are still being measured: whether it has unlearned something of them too is said "
-        "when that is done."
+def _what(plan: Plan) -> None:
+    st.markdown(
+        f"**{outside.plain(methods.label(plan.method))}** forgets "
+        f"{outside.plain(plan.request.describe())}, from "
+        f"{outside.plain(data_title(plan.dataset))}."
     )
 
 
-def _progress_text(latest: Snapshot) -> str:
-    """ "Step 12 of 40, about 20 s left", or what is done where no step is."""
-    if not latest.total_steps:
-        return "Looking at the network before it forgets"
-    text = f"Step {latest.step:,} of {latest.total_steps:,}"
-    if latest.phase == "measuring":
-        text += " done: measuring what it makes of every image"
-        return (
-            f"{text}, about {numbers.duration(latest.remaining)} left" if latest.remaining else text
-        )
-    if latest.remaining is not None:
-        text += f", about {numbers.duration(latest.remaining)} left"
-    return text if latest.phase == "unlearning" else f"{text} ({latest.phase})"
+def _phases(job: Job) -> None:
+    """Load, forget, check, with their times; and how far the one under way has come."""
+    known = job.phases
+    now: Phase = list(known)[-1] if known else "load"
+    measured = job.run is not None and job.run.after is not None
+    looked = measured and verdicts.looked_inside(job.run) if job.run else False
+    lines = [
+        live.phase(name, known.get(name), name == now, now == "check" and name == "check", measured,
+                   looked)
+        for name in PHASES
+    ]  # fmt: skip
+    st.markdown("  \n".join(lines))
+    latest = job.latest
+    if latest is None:
+        st.progress(0.0, live.LOADING)
+        return
+    share = min(1.0, latest.step / latest.total_steps) if latest.total_steps else 0.0
+    st.progress(share, live.progress(latest))
 
 
 def _stop_button(job: Job) -> None:
@@ -111,77 +100,56 @@ def _stop_button(job: Job) -> None:
             say(error)
 
 
-def _show_live(plan: Plan, snapshots: list[Snapshot], run: Run | None) -> None:
-    """The three columns so far, and the training loss."""
-    before, ideal = _known_models(plan, run)
-    probes = [s for s in snapshots if s.probe is not None]
-    columns = {
-        "before": Column.of(before, plan.request)
-        if before
-        else Column.of_probe(probes[0].probe if probes and probes[0].step == 0 else None),
-        "after": Column.of(run.after, plan.request)
-        if run is not None and run.after is not None
-        else Column.of_probe(probes[-1].probe if probes else None),
-        "retrained": Column.of(ideal, plan.request),
-    }
-    # Over all looks so far: an axis that grew with a bar stays, so that bars do not jump.
-    seen = [x for s in probes if s.probe for x in (s.probe.forget_losses, s.probe.test_losses)]
-    three_columns(
-        columns,
-        plan.request,
-        "live",
-        {
-            "before": MEASURING,
-            "after": MEASURING,
-            "retrained": NO_IDEAL if run is not None else MEASURING,
-        },
-        histograms.top_share(*seen, *losses_of(columns)),
-    )
-    if probes and probes[-1].probe is not None and not (run is not None and run.after):
-        last = probes[-1].probe
-        st.markdown(
-            attack.so_far(columns["before"].spy, columns["after"].spy, columns["retrained"].spy)
-        )
-        st.caption(
-            f"The middle column was measured at step {probes[-1].step:,} on a sample of "
-            f"{len(last.forget_losses):,} + {len(last.test_losses):,} images; all of them are "
-            "measured at the end."
-        )
-    _training_loss(snapshots, columns)
+def _so_far(job: Job) -> None:
+    """The moment that the scrubber picks; from the verdict on, that where nobody looks back."""
+    run, snapshots = job.run, job.snapshots
+    before, ideal = _known_models(job.plan, run)
+    total = snapshots[-1].total_steps if snapshots else 0
+    way = Way(job.plan, snapshots, total, before, ideal)
+    step = scrubber(way, f"live-{job.id}", under_way=True)
+    if run is not None and run.after is not None and step == total:
+        _first_verdict(run, way)
+        return
+    moment(way, step, f"live-{job.id}")
 
 
-def _training_loss(snapshots: list[Snapshot], columns: dict[str, Column]) -> None:
-    """The training loss over the steps, and the charts as tables."""
+def _first_verdict(run: Run, way: Way) -> None:
+    """The verdict so far: of what its answers show, then of the look inside; what needs the images
+    to keep comes last."""
+    stamp(run)
+    looked = verdicts.looked_inside(run)
+    rows = strip.of_run(run)
+    if rows and not looked:
+        rows.insert(len([r for r in rows if not r.damage]), strip.not_asked("being asked now"))
+    the_strip(rows, f"live-{run.id}")
+    st.caption(live.first_verdict(looked))
+    first = next((s.probe for s in way.snapshots if s.step == 0 and s.probe), None)
+    last = next((s.probe for s in reversed(way.snapshots) if s.probe), None)
+    photos(way.plan, first, last, way.ideal)
+    losses.histogram(losses.of_run(run), f"live-{run.id}")
+
+
+def _training_loss(snapshots: list[Snapshot]) -> None:
+    """The training loss over the steps, with its table, where somebody opens it."""
     points = [(s.step, s.training_loss) for s in snapshots if s.training_loss is not None]
     if len(points) < 2:
+        return
+    box = st.expander("Training loss", key="live-training-loss", on_change="rerun")
+    if not box.open:
         return
     keep = np.unique(np.linspace(0, len(points) - 1, min(300, len(points))).astype(int))
     steps = [points[i][0] for i in keep]
     values = [float(points[i][1]) for i in keep]
     text = f"Training loss: {values[-1]:.3f} at step {steps[-1]:,}, {values[0]:.3f} at the start"
-    chart = over_steps.line(steps, values, snapshots[-1].total_steps, "Training loss", text)
-    draw(chart, "live-loss")
-    st.caption(f"{text}. {_rolling(snapshots[-1])}")
-    box = st.expander("The same as tables", key="live-tables", on_change="rerun")
-    if box.open:
-        with box:
-            bars(columns)
-            table({"step": steps, "training loss": values}, "Training loss")
-
-
-def _rolling(latest: Snapshot) -> str:
-    """The small sample taken this moment, labelled with its size."""
-    if latest.rolling_forget is None or latest.rolling_test is None:
-        return ""
-    return (
-        f"Right now (median loss of {len(latest.rolling_forget)} + {len(latest.rolling_test)} "
-        f"images): to forget {numbers.loss(np.median(latest.rolling_forget))}, test "
-        f"{numbers.loss(np.median(latest.rolling_test))}."
-    )
+    with box:
+        total = snapshots[-1].total_steps
+        draw(over_steps.line(steps, values, total, "Training loss", text), "live-loss")
+        st.caption(f"{text}.")
+        table({"step": steps, "training loss": values}, "Training loss", height=150)
 
 
 def _known_models(plan: Plan, run: Run | None) -> tuple[Evaluation | None, Evaluation | None]:
     """Before and retrained, from this run once it has them, until then from an earlier one."""
-    if run is not None:
+    if run is not None and run.before is not None:
         return run.before, run.retrained
     return runs.references(plan, session.owner)

@@ -12,9 +12,9 @@ from core.runs.plan import Plan
 from ui import outside
 from ui.links import Draft
 from ui.screens.unlearn.brought import bring
-from ui.services import estimates, hosting, ideals, images, jobs, methods
-from ui.state import drafts, owner, values
-from ui.state.session import session
+from ui.screens.unlearn.start import start
+from ui.services import estimates, hosting, ideals, images, methods
+from ui.state import drafts, values
 from ui.widgets import anchor, take_home
 from ui.widgets.data import data_or_stop, data_title, images_missing, use_digits
 from ui.widgets.errors import say
@@ -53,7 +53,7 @@ def set_up() -> None:
     _start_button(method, now)
     # Below the button, which does not move while the aim is looked up.
     _aim(method, now.dataset, now.request)
-    bring(now.dataset, now.request, _start)
+    bring(now.dataset, now.request, start)
     take_home.link_box(
         "A link to this set-up", "Who opens it sees these settings. It starts nothing."
     )
@@ -177,7 +177,7 @@ def _start_button(method: dict[str, Any], now: Draft) -> None:
         icon=":material/play_arrow:",
         disabled=not fits or bool(refused),
     ):
-        _start(plan)
+        start(plan)
 
 
 def _budget(plan: Plan) -> None:
@@ -191,15 +191,3 @@ def _budget(plan: Plan) -> None:
         st.warning(text, icon=":material/timer:")
     elif text:
         st.caption(text)
-
-
-def _start(plan: Plan) -> None:
-    """Queues a plan and makes it this session's run."""
-    try:
-        job = jobs.submit(plan, session.owner, owner.address())
-    except LabError as error:
-        say(error)
-        return
-    session.run = job.id
-    session.jobs = [*session.jobs, job.id]
-    st.rerun()
