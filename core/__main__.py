@@ -117,11 +117,14 @@ def unlearn(
 ) -> int:
     from core.data.load import load_dataset
     from core.runs.plan import Plan
+    from core.runs.shell import graphical
     from core.runs.store.store import Store
     from core.runs.task import prepare
 
     request = parse_request(forget, forget_seed)
     plan = Plan(model, dataset, request, method, dict(settings or ()), seed)
+    if model in graphical.MODELS:
+        return graphical.unlearn(plan, data, json, weights)
     images = load_dataset(dataset, data)
     check_targets(json, weights)
     return run_kept(prepare(plan, dataset=images), Store(), json, weights)

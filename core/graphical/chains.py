@@ -13,6 +13,9 @@ import numpy as np
 from core.graphical.model import Floats
 from core.graphical.naive_bayes import IMAGINED, gaussian, log_normal
 
+TOLERANCE = 1e-2
+"""EM has converged where the log-likelihood of all sequences grows by less, in nats."""
+
 
 @dataclass(frozen=True, eq=False)
 class Expected:
@@ -85,11 +88,13 @@ class Chain:
         """Of these sequences: EM's E-step."""
         return weighted(x, *self.responsibilities(x))
 
-    def log_prior(self) -> float:
-        """Of the imagined images, starts and moves that `likeliest` adds, up to a constant."""
+    def objective(self, x: Floats) -> float:
+        """What EM never lowers: the log-likelihood of these sequences and of the imagined images,
+        starts and moves that `likeliest` adds."""
         seen = IMAGINED[:, None, None] * np.ones_like(self.means)
         imagined = log_normal(seen, self.means, self.variances).sum()
-        return float(imagined + np.log(self.start).sum() + np.log(self.moves).sum())
+        imagined += np.log(self.start).sum() + np.log(self.moves).sum()
+        return float(self.log_density(x).sum() + imagined)
 
 
 def log_sum(logs: Floats) -> Floats:
@@ -128,3 +133,16 @@ def likeliest(expected: Expected) -> Chain:
         means,
         variances,
     )
+
+
+def converged(chain: Chain, x: Floats, most: int) -> tuple[Chain, Expected, int]:
+    """Steps of EM on these sequences, `most` of them or until `objective` grows by less than
+    `TOLERANCE`: the chain, what it expects of them, and how many steps it took."""
+    expected, before, steps = chain.expected(x), chain.objective(x), 0
+    for _ in range(most):
+        chain, steps = likeliest(expected), steps + 1
+        expected, after = chain.expected(x), chain.objective(x)
+        if after - before < TOLERANCE:
+            break
+        before = after
+    return chain, expected, steps

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.errors import LabError
 from core.graphical.model import CountedModel, Floats, Rows, class_prior
-from core.graphical.statistics import Statistics
+from core.graphical.statistics import Statistics, symmetric, upper
 
 STEPS = 2**12
 """Features are rounded to 1 / STEPS, so that their sums are sums of whole numbers."""
@@ -26,7 +26,7 @@ RIDGE = 0.01
 class GaussianDiscriminant(CountedModel):
     """p(x, c) = p(c) N(x; m_c, V), one covariance V for all classes: linear in x.
 
-    Tables: images (C,), and of the rounded features sums (C, d) and products (d, d).
+    Tables: images (C,), and of the rounded features sums (C, d) and products (d (d + 1) / 2).
     """
 
     name, label = "discriminant", "Gaussian discriminant on a network's features"
@@ -43,7 +43,7 @@ class GaussianDiscriminant(CountedModel):
             {
                 "images": np.bincount(rows.labels, minlength=classes),
                 "sums": (one_hot.T @ x).astype(np.int64),
-                "products": (x.T @ x).astype(np.int64),
+                "products": upper((x.T @ x).astype(np.int64)),
             },
             signed=frozenset({"sums", "products"}),
         )
@@ -52,7 +52,7 @@ class GaussianDiscriminant(CountedModel):
     def parameters(self) -> Mapping[str, NDArray[Any]]:
         n, (_, sums, products) = self.images, self.statistics.tables.values()
         mean = sums / np.maximum(n, 1)[:, None] / STEPS
-        scatter = products / STEPS**2
+        scatter = symmetric(products) / STEPS**2
         for count, m in zip(n, mean, strict=True):  # not a product of matrices: one order of sums
             scatter -= count * m[:, None] * m
         covariance = scatter / max(n.sum(), 1)

@@ -5,25 +5,24 @@ from parameters that all images made. The expected statistics are sums over imag
 image's own share of them can be taken away, but what it did to the shares of the others stays. So
 the hidden variable is what breaks exactness: to take responsibilities away is one step of EM on the
 other images, from where all of them led, and more steps end in a maximum near there, which need not
-be the one that EM finds without the image.
+be the one that EM finds without the image. Only a class that loses all or none of its images is
+exact: no hidden variable is shared between classes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.graphical.chains import Chain, Expected, likeliest, log_sum, weighted
+from core.graphical.chains import Chain, Expected, converged, likeliest, log_sum, weighted
 from core.graphical.model import Floats, Model, Rows, class_prior
 from core.graphical.statistics import Counts
 
-TOLERANCE = 1e-2
-"""EM has converged where the log-likelihood of a class grows by less, in nats."""
 MOST = 300
 """Steps of EM at most."""
 
@@ -34,7 +33,7 @@ class HiddenModel(Model):
     chain.
 
     images: int64 (C,). chains: of each class. expected: of all images of a class by its own chain.
-    rounds: steps of EM that it took.
+    rounds: steps of EM, of the class that took most.
     """
 
     STEPS: ClassVar[int]
@@ -48,18 +47,18 @@ class HiddenModel(Model):
     @classmethod
     def sequences(cls, x: NDArray[Any]) -> Floats:
         """float64 (n, STEPS, 64 / STEPS)."""
-        return x.astype(np.float64).reshape(len(x), cls.STEPS, -1)
+        return x.astype(np.float64).reshape(len(x), cls.STEPS, x.shape[1] // cls.STEPS)
 
     @classmethod
     def fit(cls, rows: Rows, classes: int, seed: int = 0) -> Self:
         """EM from k-means, until it has converged. seed: of k-means."""
-        chains = []
+        starts = []
         for c in range(classes):
             x = cls.sequences(rows.x[rows.labels == c])
-            chains.append(likeliest(cls._start(x, seed)))
+            starts.append(likeliest(cls._start(x, seed)))
         images = np.bincount(rows.labels, minlength=classes)
-        start = cls(images, tuple(chains), ()).expecting(rows)
-        return start.continued(rows, MOST)
+        nothing = (Expected(*[np.zeros(0)] * 5),) * classes
+        return cls(images, tuple(starts), nothing).continued(rows, MOST, range(classes))
 
     @classmethod
     def _start(cls, x: Floats, seed: int) -> Expected:
@@ -71,52 +70,31 @@ class HiddenModel(Model):
         found = np.zeros(len(steps), np.int64)
         if distinct > 1:
             found = KMeans(distinct, n_init=1, random_state=seed).fit_predict(steps)
-        one_hot = np.eye(cls.STATES)[found].reshape(*x.shape[:2], -1)
+        one_hot = np.eye(cls.STATES)[found].reshape(*x.shape[:2], cls.STATES)
         return weighted(x, one_hot, np.einsum("nts,ntu->su", one_hot[:, :-1], one_hot[:, 1:]))
 
-    def expecting(self, rows: Rows) -> Self:
-        """The same chains, with what they expect of these rows."""
-        found = (
-            chain.expected(self.sequences(rows.x[rows.labels == c]))
-            for c, chain in enumerate(self.chains)
+    def continued(self, rows: Rows, most: int, classes: Collection[int]) -> Self:
+        """EM on these rows, for each of these classes `most` steps or until it has converged."""
+        chains, expected, rounds = list(self.chains), list(self.expected), 0
+        for c in classes:
+            x = self.sequences(rows.x[rows.labels == c])
+            chains[c], expected[c], steps = converged(chains[c], x, most)
+            rounds = max(rounds, steps)
+        return dataclasses.replace(
+            self, chains=tuple(chains), expected=tuple(expected), rounds=self.rounds + rounds
         )
-        return dataclasses.replace(self, expected=tuple(found))
-
-    def steps(self, rows: Rows) -> Iterator[Self]:
-        """One step of EM after the other, on these rows; endless."""
-        model = self
-        while True:
-            chains = tuple(likeliest(expected) for expected in model.expected)
-            made = dataclasses.replace(model, chains=chains, rounds=model.rounds + 1)
-            model = made.expecting(rows)
-            yield model
-
-    def continued(self, rows: Rows, most: int) -> Self:
-        """Steps of EM on these rows, `most` of them or until it has converged."""
-        model, before = self, self.objective(rows)
-        for _, model in zip(range(most), self.steps(rows), strict=False):
-            after = model.objective(rows)
-            if np.max(after - before) < TOLERANCE:
-                break
-            before = after
-        return model
 
     def without_responsibilities(self, rows: Rows) -> Self:
         """What these rows are responsible for taken away, and the likeliest chains of the rest: one
-        step of EM on the other images, at the cost of these alone."""
-        own = self.expecting(rows).expected
+        step of EM on the other images, at the cost of these alone. The chains of classes that lose
+        no image stay, and that of a class that loses all is the prior's: both exactly."""
         images = self.images - np.bincount(rows.labels, minlength=self.classes)
-        left = tuple(all.less(some) for all, some in zip(self.expected, own, strict=True))
-        chains = tuple(likeliest(expected) for expected in left)
-        return dataclasses.replace(self, images=images, chains=chains, expected=left)
-
-    def objective(self, rows: Rows) -> Floats:
-        """What EM never lowers, (C,): the log-likelihood of each class and of its prior."""
-        found = [
-            chain.log_density(self.sequences(rows.x[rows.labels == c])).sum() + chain.log_prior()
-            for c, chain in enumerate(self.chains)
-        ]
-        return np.array(found)
+        chains, left = list(self.chains), list(self.expected)
+        for c in np.unique(rows.labels):
+            own = chains[c].expected(self.sequences(rows.x[rows.labels == c]))
+            left[c] = left[c].less(own if images[c] else left[c])
+            chains[c] = likeliest(left[c])
+        return dataclasses.replace(self, images=images, chains=tuple(chains), expected=tuple(left))
 
     @property
     def classes(self) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from core.errors import BadRequest, UnknownMethod
 from core.graphical.hidden import HiddenModel
@@ -31,6 +34,10 @@ class Method(ABC):
     def __post_init__(self) -> None:
         check_ranges(self, self.name)
 
+    def settings(self) -> dict[str, Any]:
+        """Every hyper-parameter and its value, JSON-ready."""
+        return dataclasses.asdict(self)
+
     @abstractmethod
     def forget(self, model: Any, forget: Rows, retain: Rows, seed: int) -> Model:
         """The model without the rows to forget, as far as the method goes. model: of `kind`,
@@ -44,7 +51,7 @@ class Exact(Method):
     name, label = "exact", "Taking counts away"
     sentence = "Takes the images' counts out of the sums: what is left is what was never more."
     kind = CountedModel
-    why_not = "{label} is not made of sums over images alone, so nothing can be taken away exactly."
+    why_not = "it is not made of sums over images alone"
 
     def forget(self, model: CountedModel, forget: Rows, retain: Rows, seed: int) -> CountedModel:
         return model.without(forget)
@@ -60,7 +67,7 @@ class ContinueEM(Method):
         "the retrained model or not: EM stays in the maximum that all images led to."
     )
     kind = HiddenModel
-    why_not = "{label} has no hidden variable, so there is no EM to go on with."
+    why_not = "it has no hidden variable, so there is no EM to go on with"
 
     iterations: int = parameter(
         20, "Steps of EM", "On the images to keep, afterwards; 0 takes away only.", 0, 300
@@ -70,7 +77,8 @@ class ContinueEM(Method):
         left = model.without_responsibilities(forget)
         if not self.iterations:
             return left
-        return left.expecting(retain).continued(retain, self.iterations)
+        touched = np.unique(forget.labels).tolist()
+        return left.continued(retain, self.iterations, touched)
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Influence(Method):
     name, label = "influence", "Influence function"
     sentence = "Estimates in one step, from the curvature of all images, where training would end."
     kind = Logistic
-    why_not = "{label} is not fitted by the gradient of a smooth loss here."
+    why_not = "it is not fitted by descending a loss"
 
     def forget(self, model: Logistic, forget: Rows, retain: Rows, seed: int) -> Logistic:
         return model.moved(forget, retain.with_rows(forget))
@@ -155,10 +163,10 @@ def methods_of(model: type[Model]) -> tuple[str, ...]:
 def make(name: str, model: type[Model], settings: Mapping[str, Any] | None = None) -> Method:
     """A method for a model, with its settings, which may be text; what is not given has its
     default. Raises UnknownMethod, BadRequest where it is not for this model, or BadSetting."""
-    known = f"{model.label} has {', '.join(methods_of(model))}."
+    known = f"It has {', '.join(methods_of(model))}."
     if name not in METHODS:
         raise UnknownMethod(f"There is no method {name!r} for this model.", known)
     method = METHODS[name]
     if not issubclass(model, method.kind):
-        raise BadRequest(method.why_not.format(label=model.label), known)
+        raise BadRequest(f"{name} is not for {model.name}: {method.why_not}.", known)
     return method(**values_of(method, name, settings or {}))

@@ -111,6 +111,21 @@ class CountedModel(Model):
         return type(self)(self.statistics - self.count(rows, self.classes))
 
 
+class PixelModel(CountedModel):
+    """A model of the pixels themselves, which can be drawn."""
+
+    @property
+    @abstractmethod
+    def ink(self) -> Counts:
+        """int64 (classes, 64): the ink that was counted at each pixel in all images of a class."""
+
+    @property
+    @abstractmethod
+    def average(self) -> Floats:
+        """(classes, 64): the ink that it expects there, 0 to 1; of a class without images, the
+        prior's."""
+
+
 def by_class(rows: Rows, values: NDArray[Any], classes: int) -> Counts:
     """int64 (classes, ...): the sum of `values` (n, ...) over the rows of each class."""
     return np.stack([values[rows.labels == c].sum(0, dtype=np.int64) for c in range(classes)])

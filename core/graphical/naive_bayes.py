@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.digits import GREYS
-from core.graphical.model import CountedModel, Floats, Rows, by_class, class_prior
+from core.graphical.model import Floats, PixelModel, Rows, by_class, class_prior
 from core.graphical.statistics import Counts, Statistics
 
 IMAGINED = np.array([0, GREYS - 1])
@@ -32,7 +32,7 @@ def log_normal(x: NDArray[Any], mean: Floats, variance: Floats) -> Floats:
     return found
 
 
-class GaussianNaiveBayes(CountedModel):
+class GaussianNaiveBayes(PixelModel):
     """p(x, c) = p(c) prod_j N(x_j; m_cj, v_cj). Tables: images (C,), sums (C, 64) and squares
     (C, 64) of the pixels, which are whole numbers from 0 to 16."""
 
@@ -50,6 +50,15 @@ class GaussianNaiveBayes(CountedModel):
             }
         )
 
+    @property
+    def ink(self) -> Counts:
+        return self.statistics.tables["sums"]
+
+    @property
+    def average(self) -> Floats:
+        found: Floats = self.parameters["mean"] / (GREYS - 1)
+        return found
+
     @cached_property
     def parameters(self) -> Mapping[str, NDArray[Any]]:
         tables = self.statistics.tables
@@ -63,7 +72,7 @@ class GaussianNaiveBayes(CountedModel):
         return found
 
 
-class CategoricalNaiveBayes(CountedModel):
+class CategoricalNaiveBayes(PixelModel):
     """p(x, c) = p(c) prod_j p(x_j | c), a Dirichlet with one imagined image for each of the 17
     greys. Tables: images (C,), greys (C, 64, 17)."""
 
@@ -79,6 +88,17 @@ class CategoricalNaiveBayes(CountedModel):
                 "greys": by_class(rows, one_hot, classes),
             }
         )
+
+    @property
+    def ink(self) -> Counts:
+        found: Counts = (self.statistics.tables["greys"] * np.arange(GREYS)).sum(2)
+        return found
+
+    @property
+    def average(self) -> Floats:
+        chance = np.exp(self.parameters["greys"])
+        found: Floats = (chance * np.arange(GREYS)).sum(2) / (GREYS - 1)
+        return found
 
     @cached_property
     def parameters(self) -> Mapping[str, NDArray[Any]]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from core.checkpoints.spread import retraining_spread
 from core.checkpoints.storage import Checkpoint
 from core.evaluation import measure
-from core.graphical.forgetting import ORDER, Forgotten, Which, evidence_of
+from core.graphical.forgetting import Forgotten
+from core.graphical.measuring import evidence_of
 from core.graphical.registry import NETWORK, features_of
+from core.graphical.task import ORDER, Which
 from core.ideal import find_reference
 from core.metrics.measures import Evaluation
 from core.metrics.metric import Metric

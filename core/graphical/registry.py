@@ -47,11 +47,17 @@ class Sides:
     test: Rows
 
 
-def model_of(name: str) -> type[Model]:
-    """Raises BadRequest."""
+def model_of(name: str, dataset: str) -> type[Model]:
+    """A model by its name. Raises BadRequest where there is none, or not for this data set."""
     if name not in MODELS:
         raise BadRequest(f"There is no model {short(name)}.", f"There are {', '.join(MODELS)}.")
-    return MODELS[name]
+    model = MODELS[name]
+    if dataset != "digits" and not issubclass(model, GaussianDiscriminant):
+        raise BadRequest(
+            f"{name} reads the 8 x 8 pixels of the digits, not {short(dataset)}.",
+            "Use --dataset digits.",
+        )
+    return model
 
 
 def sides(
@@ -60,16 +66,10 @@ def sides(
     """What a model reads of a data set: the digits' own pixels, or the features of the base that
     was trained on it. after_batch: see `core.evaluation.logits_of`.
 
-    Raises BadRequest for pixels of other images than the digits, CheckpointMissing where there is
-    no base.
+    Raises CheckpointMissing where there is no base.
     """
     if issubclass(model, GaussianDiscriminant):
         return features_of(storage.find(NETWORK, dataset.name), dataset, after_batch)
-    if dataset.name != "digits":
-        raise BadRequest(
-            f"{model.label} reads the 8 x 8 pixels of the digits, not {dataset.name}.",
-            "Use --dataset digits.",
-        )
     return _sides(dataset, *digit_pixels())
 
 

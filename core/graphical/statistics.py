@@ -7,6 +7,7 @@ S&P 2015, "Towards making systems forget with machine unlearning").
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,3 +54,19 @@ class Statistics:
         """How many of them differ in `other`."""
         pairs = ((table, other.tables[name]) for name, table in self.tables.items())
         return sum(int(np.count_nonzero(mine != its)) for mine, its in pairs)
+
+
+def upper(symmetric: NDArray[np.int64]) -> Counts:
+    """(..., d (d + 1) / 2): a symmetric matrix with each of its numbers once."""
+    first, second = np.triu_indices(symmetric.shape[-1])
+    found: Counts = symmetric[..., first, second]
+    return found
+
+
+def symmetric(upper: Counts) -> Counts:
+    """(..., d, d): the inverse of `upper`."""
+    d = (math.isqrt(8 * upper.shape[-1] + 1) - 1) // 2
+    first, second = np.triu_indices(d)
+    found = np.zeros((*upper.shape[:-1], d, d), np.int64)
+    found[..., first, second] = found[..., second, first] = upper
+    return found

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from core.graphical.model import CountedModel, Floats, Rows, class_prior
-from core.graphical.statistics import Counts, Statistics
+from core.graphical.model import Floats, PixelModel, Rows, class_prior
+from core.graphical.statistics import Counts, Statistics, symmetric, upper
 
 INK = 8
 """From this grey on a pixel of a digit counts as ink."""
@@ -27,16 +28,19 @@ SAMPLE = 2
 """Imagined images of each class, spread evenly over the values of every pixel and pair: the
 "equivalent sample size" of a Dirichlet that treats both ends of an edge alike."""
 
+NOISE = 1e-6
+"""Nats in all images together: less is rounding, and no information."""
+
 Edges = NDArray[np.int64]
 """(edges, 2), the two pixels of each, the smaller first; sorted."""
 
 
-class Trees(CountedModel):
+class Trees(PixelModel):
     """p(x, c) = p(c) prod_i p(x_i | c) prod_(i, j) p(x_i, x_j | c) / (p(x_i | c) p(x_j | c)), the
     last product over the tree's edges.
 
-    Tables: images (C,), both (C, 64, 64): in how many images two pixels are ink together; on its
-    diagonal, in how many one is. Pixels that tell nothing of each other get no edge.
+    Tables: images (C,), both (C, 2080): in how many images two of 64 pixels are ink together, or
+    one is, each pair once. Pixels that tell nothing of each other get no edge.
     """
 
     @classmethod
@@ -45,13 +49,27 @@ class Trees(CountedModel):
         of_class = (ink[rows.labels == c] for c in range(classes))
         both = np.stack([some.T @ some for some in of_class])  # whole numbers, so exact
         images = np.bincount(rows.labels, minlength=classes)
-        return Statistics({"images": images, "both": both.astype(np.int64)})
+        return Statistics({"images": images, "both": upper(both.astype(np.int64))})
+
+    @property
+    def ink(self) -> Counts:
+        return np.diagonal(self.both, axis1=1, axis2=2)
+
+    @property
+    def average(self) -> Floats:
+        found: Floats = np.exp(self.parameters["pixels"][:, :, 1])
+        return found
+
+    @cached_property
+    def both(self) -> Counts:
+        """int64 (C, 64, 64), as in the tables."""
+        return symmetric(self.statistics.tables["both"])
 
     @cached_property
     def informations(self) -> Floats:
         """(C, 64, 64): the mutual information of every two pixels in each class, times its number
         of images, in nats."""
-        return mutual_informations(self.images, self.statistics.tables["both"])
+        return mutual_informations(self.images, self.both)
 
     @cached_property
     @abstractmethod
@@ -61,7 +79,7 @@ class Trees(CountedModel):
     @cached_property
     def parameters(self) -> Mapping[str, NDArray[Any]]:
         n = self.images[:, None, None, None]
-        pairs = pair_counts(self.images, self.statistics.tables["both"])
+        pairs = pair_counts(self.images, self.both)
         two = np.log((pairs + SAMPLE / 4) / (n + SAMPLE))
         pixels = np.arange(pairs.shape[1])
         inked = pairs[:, pixels, pixels][:, :, [0, 3]]
@@ -132,9 +150,10 @@ def mutual_informations(images: Counts, both: Counts) -> Floats:
 
 
 def heaviest_tree(weights: Floats) -> Edges:
-    """The edges of the spanning tree of the largest weight (of a forest, where weights of 0 part
-    it). weights: (d, d), symmetric, none below 0."""
-    found = minimum_spanning_tree(-np.triu(weights, 1)).tocoo()
+    """The edges of the spanning tree of the largest weight (of a forest, where there are no weights
+    above `NOISE`). weights: (d, d), symmetric."""
+    found = minimum_spanning_tree(csr_array(-np.triu(np.where(weights > NOISE, weights, 0), 1)))
+    found = found.tocoo()
     edges = np.stack([found.row, found.col], axis=1).astype(np.int64)
     edges = np.sort(edges, axis=1)
     return edges[np.lexsort((edges[:, 1], edges[:, 0]))]
