@@ -41,6 +41,7 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Watch it forget",
         "Compare",
         "Methods",
+        "Probabilities",
     ]
 
 

@@ -13,12 +13,14 @@ from ui.state.session import session
 TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 METHODS = "pages/4_Methods.py"
+PROBABILITIES = "pages/6_Probabilities.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
     UNLEARN: "Watch it forget",
     COMPARE: "Compare",
     METHODS: "Methods",
+    PROBABILITIES: "Probabilities",
 }
 """The pages and what the links to them say: the order is the story."""
 READABLE = """<style>
