@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from core.graphical.comparing import TreePair
 from core.graphical.hidden import HiddenModel
-from core.graphical.measuring import between_retrainings, evaluations
+from core.graphical.measuring import between, evaluations, retrained_again
 from core.graphical.model import CountedModel, Model
 from core.graphical.task import ORDER, Task, Which, ready
 from core.graphical.trees import TreeAugmented, Trees
@@ -31,20 +31,21 @@ def silent(phase: str) -> None:
 class Forgotten:
     """The three models and what was measured of each.
 
-    exact: whether the model after is the retrained one, bit for bit. spread: by signal, the
-    standard deviation between retrainings from other seeds; empty where there is one minimum.
-    seconds: of "training", "unlearning", "retraining", "measuring" and "retraining again", for the
-    spread.
+    again: retrained from other seeds, where the seed decides in which maximum EM ends. spread: by
+    signal, the standard deviation between these; empty where there are none. seconds: of
+    "training", "unlearning", "retraining", "measuring" and "retraining again".
     """
 
     task: Task
     models: Mapping[Which, Model]
     measured: Mapping[Which, Evaluation]
+    again: tuple[Model, ...]
     spread: Mapping[str, float]
     seconds: Mapping[str, float]
 
     @property
     def exact(self) -> bool:
+        """Whether the model after is the retrained one, bit for bit."""
         return self.models["after"].same(self.models["retrained"])
 
     @property
@@ -99,10 +100,11 @@ def forget(
     retrained = clock.timed("retraining", lambda: task.fit(retain))
     models: dict[Which, Model] = {"before": before, "after": after, "retrained": retrained}
     measured = clock.timed("measuring", lambda: evaluations(task, models, metrics))
-    spread: dict[str, float] = {}
+    again: tuple[Model, ...] = ()
     if issubclass(task.model, HiddenModel):
-        spread = clock.timed("retraining again", lambda: between_retrainings(task))
-    return Forgotten(task, models, measured, spread, clock.seconds)
+        again = clock.timed("retraining again", lambda: retrained_again(task))
+    spread = between(again, task) if again else {}
+    return Forgotten(task, models, measured, again, spread, clock.seconds)
 
 
 class _Clock:

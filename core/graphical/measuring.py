@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -69,14 +69,18 @@ def _sample(model: Model, rows: Rows) -> Sample:
     return Sample(rows.labels, model.inside(rows.x))
 
 
-def between_retrainings(task: Task) -> dict[str, float]:
-    """By signal of the verdict, the standard deviation between models retrained from `RESTARTS`
-    other seeds than the task's."""
+def retrained_again(task: Task) -> tuple[Model, ...]:
+    """Models retrained from `RESTARTS` other seeds than the task's."""
+    seeds = range(task.seed + 1, task.seed + 1 + RESTARTS)
+    return tuple(task.fit(task.retain, seed) for seed in seeds)
+
+
+def between(models: Sequence[Model], task: Task) -> dict[str, float]:
+    """By signal of the verdict, the standard deviation between these models."""
     signals = [metric for metric in METRICS.values() if metric.signal]
-    values: dict[str, list[float]] = {metric.name: [] for metric in signals}
-    for seed in range(task.seed + 1, task.seed + 1 + RESTARTS):
-        found = measure(evidence_of(task.fit(task.retain, seed), task), signals)
-        for name, known in values.items():
-            known.append(found.value(name))
-    spread = {name: float(np.std(known, ddof=1)) for name, known in values.items()}
+    found = [measure(evidence_of(model, task), signals) for model in models]
+    spread = {
+        metric.name: float(np.std([one.value(metric.name) for one in found], ddof=1))
+        for metric in signals
+    }
     return {name: value for name, value in spread.items() if np.isfinite(value)}

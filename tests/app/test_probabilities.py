@@ -37,8 +37,8 @@ def test_the_tree_is_shown_before_and_after(open_page: Open) -> None:
     assert "Because of the hidden variable" in said
     pictures = charts(at)
     assert len(pictures) == 5  # a digit before, after, taken away; the tree before and after
-    found = [layer["encoding"]["color"]["scale"]["domain"][1]
-             for picture in pictures[3:] for layer in picture["layer"] if "color" in layer["encoding"]]  # fmt: skip  # noqa: E501
+    lines = [picture["layer"][0]["encoding"] for picture in pictures[3:]]
+    found = [line["color"]["scale"]["domain"][1] for line in lines]
     assert found == ["gone afterwards", "new"]
     counted, hidden = (table.value for table in at.dataframe if "Before" in table.value)
     assert list(counted["After"]) == list(counted["Retrained (ideal)"])

@@ -10,6 +10,8 @@ import pandas as pd
 from ui.charts.palette import FORGET
 
 SIDE = 8
+WIDTH = 280
+"""Of a square picture; a phone has room for it."""
 PAPER, INK = "#ffffff", "#1c2733"
 
 
@@ -25,7 +27,9 @@ def pixels(
             "value": [float(value) for value in values],
         }
     )
-    scale = alt.Scale(domain=[0, float(most)], range=[PAPER, FORGET if forget else INK])
+    scale = alt.Scale(
+        domain=[0, float(most)], range=[PAPER, FORGET if forget else INK], interpolate="rgb"
+    )
     return (
         alt.Chart(rows)
         .mark_rect(stroke="#c9d3dc", strokeWidth=0.5)
@@ -43,5 +47,5 @@ def pixels(
                 alt.Tooltip("value:Q", title=unit, format=",.3~g"),
             ],
         )
-        .properties(height=300, description=description)
+        .properties(width=WIDTH, height=WIDTH, description=description)
     )

@@ -11,6 +11,11 @@ from ui.charts.digits import SIDE
 from ui.charts.palette import FORGET, NEUTRAL, RETAIN
 
 Edge = Sequence[int]
+BOTH = "in both"
+TREE = 340
+"""Of a square picture; a phone has room for it."""
+BEND, STEPS = 0.2, 8
+"""How far a long edge is bent, as a share of its length, and of how many pieces it is."""
 
 
 def pixel_tree(
@@ -19,33 +24,28 @@ def pixel_tree(
     """The pixels as dots at their places, an edge a line. different: those that the other tree
     does not have, drawn in colour and, where they are `gone`, dashed."""
     name = "gone afterwards" if gone else "new"
-    kinds = [name if tuple(edge) in different else "in both" for edge in edges]
-    lines = pd.DataFrame(
-        {
-            "x": [i % SIDE for i, _ in edges],
-            "y": [i // SIDE for i, _ in edges],
-            "x2": [j % SIDE for _, j in edges],
-            "y2": [j // SIDE for _, j in edges],
-            "edge": kinds,
-        },
-        columns=["x", "y", "x2", "y2", "edge"],
-    )
+    parts = [
+        {"x": x, "y": y, "at": at, "id": number, "edge": name if tuple(edge) in different else BOTH}
+        for number, edge in enumerate(sorted(edges, key=lambda edge: tuple(edge) in different))
+        for at, (x, y) in enumerate(_bow(*edge))
+    ]
+    lines = pd.DataFrame(parts, columns=["x", "y", "at", "id", "edge"])
     dots = pd.DataFrame(
         {"x": [i % SIDE for i in range(SIDE**2)], "y": [i // SIDE for i in range(SIDE**2)]}
     )
     scale = alt.Scale(domain=[-0.5, SIDE - 0.5], nice=False)
     x = alt.X("x:Q", axis=None, scale=scale)
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[SIDE - 0.5, -0.5], nice=False))
-    domain = ["in both", name]
+    domain = [BOTH, name]
     legend = alt.Legend(title=None, orient="bottom", symbolType="stroke", symbolSize=300)
     rules = (
         alt.Chart(lines)
-        .mark_rule(strokeWidth=3)
+        .mark_line(strokeWidth=3)
         .encode(
             x=x,
             y=y,
-            x2="x2:Q",
-            y2="y2:Q",
+            detail="id:N",
+            order="at:Q",
             color=alt.Color(
                 "edge:N",
                 scale=alt.Scale(domain=domain, range=[NEUTRAL, FORGET if gone else RETAIN]),
@@ -59,4 +59,20 @@ def pixel_tree(
         )
     )
     points = alt.Chart(dots).mark_point(filled=True, size=30, color=NEUTRAL, opacity=1)
-    return alt.layer(rules, points.encode(x=x, y=y)).properties(height=340, description=description)
+    return alt.layer(rules, points.encode(x=x, y=y)).properties(
+        width=TREE, height=TREE, description=description
+    )
+
+
+def _bow(first: int, second: int) -> list[tuple[float, float]]:
+    """Points from one pixel to another: straight between neighbours, else bent, so that no edge
+    hides behind those of the pixels between."""
+    (y, x), (y2, x2) = divmod(first, SIDE), divmod(second, SIDE)
+    far = max(abs(x2 - x), abs(y2 - y)) > 1
+    bend, steps = (BEND, STEPS) if far else (0.0, 1)
+    middle = (x + x2) / 2 - bend * (y2 - y), (y + y2) / 2 + bend * (x2 - x)
+    points = []
+    for t in (step / steps for step in range(steps + 1)):
+        a, b, c = (1 - t) ** 2, 2 * t * (1 - t), t**2
+        points.append((a * x + b * middle[0] + c * x2, a * y + b * middle[1] + c * y2))
+    return points

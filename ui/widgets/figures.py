@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
 
-def draw(chart: alt.Chart | alt.LayerChart, key: str) -> None:
-    """Shows a chart; its description becomes what a screen reader calls it."""
+def draw(
+    chart: alt.Chart | alt.LayerChart, key: str, width: Literal["stretch", "content"] = "stretch"
+) -> None:
+    """Shows a chart; its description becomes what a screen reader calls it. width: as wide as there
+    is room, or as the chart says."""
     named = chart.copy(deep=False)
     named.description = alt.Undefined
-    st.altair_chart(named, alt=chart.description, key=key)
+    st.altair_chart(named, alt=chart.description, key=key, width=width)
 
 
 def table(

@@ -38,9 +38,12 @@ def headline(done: Forgotten) -> str:
     if done.exact:
         size = sum(table.size for table in done.models["after"].parameters.values())
         return f"Forgotten exactly: all {size:,} of its numbers are those of the retrained model."
-    verdict = done.verdict
-    said = f" The verdict that a network would get: {verdict.word}." if verdict else ""
-    return f"Not the retrained model, only more or less near to it.{said}"
+    text, verdict = "Not the retrained model, only more or less near to it.", done.verdict
+    if verdict is None:
+        return text
+    why = f", with {_images(len(done.task.split.forget))} to judge by"
+    why = why if verdict.word == "cannot tell" else ""
+    return f"{text} The verdict that a network would get: {verdict.word}{why}."
 
 
 def takeaway(done: Forgotten) -> str:
@@ -51,8 +54,7 @@ def takeaway(done: Forgotten) -> str:
             f"**When can forgetting be exact?** Where a model is made of sums over images. To "
             f"forget {_images(gone)}, {counts['changed']:,} of its {counts['numbers']:,} counts "
             f"were lowered, in {seconds(spent['unlearning'])}; whole numbers can be taken away in "
-            "any order, and nothing of them stays. Retraining took "
-            f"{seconds(spent['retraining'])}."
+            f"any order, and nothing of them stays. {_again(spent)}"
         )
     if done.spread:
         return f"**Why not here?** {_hidden(done)}"
@@ -63,6 +65,16 @@ def takeaway(done: Forgotten) -> str:
         f"{seconds(spent['unlearning'])} and covers "
         f"{percent(1 - distances[1] / distances[0])} of the distance between the answers before "
         "and the retrained model's; what is left is what a straight line misses of a curve."
+    )
+
+
+def _again(spent: Mapping[str, float]) -> str:
+    text = f"Retraining took {seconds(spent['retraining'])}"
+    if spent["retraining"] > 2 * spent["unlearning"]:
+        return f"{text}."
+    return (
+        f"{text}, as little, since these are few images: its cost grows with all of them, that of "
+        "taking away only with those to forget."
     )
 
 
@@ -82,13 +94,22 @@ def _hidden(done: Forgotten) -> str:
         )
     other, still = moved(before, retrained, retain), moved(after, retrained, retain)
     unit = "group" if before.STEPS == 1 else "path"
-    return (
+    text = (
         f"Because of the hidden variable: nobody ever saw which {unit} an image is of. Retrained "
         f"without the {_images(len(done.task.split.forget))}, {other:,} of the {len(retain):,} "
-        f"digits that stay are held to be of another {unit}, though nobody touched them. After "
-        f"taking away and {done.task.method.settings()['iterations']} more steps of EM at most "
-        f"{still:,} still are of another one than in the retrained model: the guesses stay where "
-        "the forgotten digits had led them."
+        f"digits that stay are held to be of another {unit}, though nobody touched them. What the "
+        "forgotten were responsible for was taken away here, and EM went on for up to "
+        f"{done.task.method.settings()['iterations']} steps: {still:,} are still of another {unit} "
+        "than in the retrained model, for EM stays where the forgotten digits had led it."
+    )
+    if not done.again:
+        return text
+    seed = done.again[0]
+    assert isinstance(seed, HiddenModel)
+    differ = moved(seed, retrained, retain)
+    return (
+        f"{text} (Retrained from another start, EM itself has {differ:,} in another one: there are "
+        "many maxima, and none is the only right one.)"
     )
 
 
@@ -111,7 +132,7 @@ def measured_rows(measured: Mapping[Any, Evaluation], inside: bool = False) -> d
     }
     if inside:
         names["re_head"] = RE_HEAD
-    found = {"": list(names.values())}
+    found = {"measured": list(names.values())}
     for which, evaluation in measured.items():
         found[SHORT[which]] = [_number(evaluation[name]) for name in names]
     return found

@@ -112,7 +112,7 @@ def forgotten_or_stop(model: str, request: ForgetRequest) -> Forgotten:
         f"{len(data.train_labels):,}. {done.task.model.sentence}"
     )
     st.image(
-        mosaic(data.train_images[some].numpy()),
+        mosaic(data.train_images[some].numpy(), 2),
         alt=f"{len(some)} of the digits to forget",
         caption=f"{len(some)} of the {len(gone)} to forget",
     )
