@@ -24,16 +24,8 @@ from core.runs.shell.report import trained_line
 from core.runs.shell.robustness import forget_set, robustness
 from core.runs.shell.targets import check_targets, write_json
 from core.runs.shell.typed import (
-    Data,
-    Dataset,
-    Forget,
-    ForgetSeed,
-    Json,
-    Keep,
-    Model,
-    Seed,
-    Settings,
-)
+    Data, Dataset, Forget, ForgetSeed, Json, Keep, Model, Seed, Settings,
+)  # fmt: skip
 
 app = Typer(
     help="Forgetting Lab from a shell.",

@@ -6,9 +6,37 @@ import functools
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from core.data.dataset import ImageDataset, fingerprint_of
 from core.data.names import SIDE
+
+Pixels = NDArray[np.int64]
+GREYS = 17
+"""Of a digit's own pixels: 0 (paper) to 16 (ink)."""
+
+
+@functools.cache
+def _loaded() -> tuple[Pixels, Pixels, Pixels, Pixels]:
+    """int64 (1797, 8, 8) with values 0 to 16, their true labels, and which are to train and which
+    to test."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    loaded = load_digits()
+    true = np.asarray(loaded.target, np.int64)
+    train, test = train_test_split(
+        np.arange(len(true)), train_size=897, test_size=900, random_state=0, stratify=true
+    )
+    return loaded.images.astype(np.int64), true, train, test
+
+
+@functools.cache
+def digit_pixels() -> tuple[Pixels, Pixels]:
+    """The images of `digits` as scikit-learn has them, in the same order: int64 (897, 64) to train
+    and (900, 64) to test, row by row, values 0 to 16. Never write to them: others share them."""
+    images, _, train, test = _loaded()
+    return images[train].reshape(-1, 64), images[test].reshape(-1, 64)
 
 
 @functools.cache
@@ -19,17 +47,10 @@ def digits() -> ImageDataset:
     training labels (a fifth) are replaced by another digit, drawn evenly. Split and labels are
     fixed by the seeds below; the pixels are sums of a few binary fractions, exact on any machine.
     """
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    loaded = load_digits()
-    images = torch.from_numpy(loaded.images).float()[:, None] * (255 / 16)
+    grey, true, train, test = _loaded()
+    images = torch.from_numpy(grey).float()[:, None] * (255 / 16)
     large = torch.nn.functional.interpolate(images, (SIDE, SIDE), mode="bilinear")
     pixels = large.round().to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
-    true = np.asarray(loaded.target, np.int64)
-    train, test = train_test_split(
-        np.arange(len(true)), train_size=897, test_size=900, random_state=0, stratify=true
-    )
     # Not seed 0: a random forget request of seed 0 would pick exactly the images drawn here.
     draw = np.random.default_rng(1797)
     wrong = np.zeros(len(train), np.bool_)

@@ -9,8 +9,8 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from core.errors import BadSetting, UnknownMethod
-from core.unlearners.base import Group, Unlearner
+from core.errors import UnknownMethod
+from core.unlearners.base import Group, Unlearner, values_of
 from core.unlearners.presets import CASES, presets_for
 
 
@@ -45,22 +45,7 @@ def make(name: str, settings: Mapping[str, Any] | None = None, case: str = "rand
     if name not in _ALL:
         raise UnknownMethod(f"There is no method {name!r}.", f"There are {', '.join(METHODS)}.")
     method = _ALL[name]
-    fields = {field.name: field for field in dataclasses.fields(method)}
-    if unknown := set(settings or {}) - set(fields):
-        raise BadSetting(
-            f"{name} has no setting {sorted(unknown)[0]!r}.",
-            f"It has {', '.join(fields)}." if fields else "It has none.",
-        )
-    values: dict[str, Any] = presets_for(name, case)
-    for key, value in (settings or {}).items():
-        kind: type[Any] = type(fields[key].default)
-        try:
-            number = float(value)
-            values[key] = kind(number)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise BadSetting(f"{key} = {value!r} is not a number.") from error
-        if values[key] != number:
-            raise BadSetting(f"{key} = {value} must be a whole number.")
+    values = presets_for(name, case) | values_of(method, name, settings or {})
     return method(**values)
 
 

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ from core.errors import BadRequest, BadSetting
 from core.models.classifier import Classifier
 from core.models.precision import float32_only
 from core.models.recipe import Recipe
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Need = Literal["retain", "forget", "features", "importance", "shards"]
 """The images to keep; those to forget; and what is stored for each model: the features of all
@@ -113,6 +116,46 @@ def parameter(
     return field
 
 
+def check_ranges(method: DataclassInstance, name: str) -> None:
+    """Raises BadSetting for a field made with `parameter` that is out of its range."""
+    for field in dataclasses.fields(method):
+        value = getattr(method, field.name)
+        low, high = field.metadata["low"], field.metadata["high"]
+        if isinstance(field.default, (int, float)) and not isinstance(value, (int, float)):
+            raise BadSetting(f"{field.name} of {name} must be a number, not {value!r}.")
+        if not low <= value <= high:
+            raise BadSetting(
+                f"{field.name} = {value:g} is out of range for {name}.",
+                f"It goes from {low:g} to {high:g}.",
+            )
+        if isinstance(field.default, int) and not isinstance(value, int):
+            raise BadSetting(f"{field.name} of {name} must be a whole number.")
+
+
+def values_of(
+    method: type[DataclassInstance], name: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Settings as the fields of a method have them; they may be text, as a shell or a link gives
+    them. Raises BadSetting."""
+    fields = {field.name: field for field in dataclasses.fields(method)}
+    if unknown := set(settings) - set(fields):
+        raise BadSetting(
+            f"{name} has no setting {sorted(unknown)[0]!r}.",
+            f"It has {', '.join(fields)}." if fields else "It has none.",
+        )
+    values: dict[str, Any] = {}
+    for key, value in settings.items():
+        kind: type[Any] = type(fields[key].default)
+        try:
+            number = float(value)
+            values[key] = kind(number)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BadSetting(f"{key} = {value!r} is not a number.") from error
+        if values[key] != number:
+            raise BadSetting(f"{key} = {value} must be a whole number.")
+    return values
+
+
 Steps = Generator[Step, None, None]
 """What `run` gives."""
 Run = Callable[["Unlearner", Classifier, UnlearningData, torch.Generator], Steps]
@@ -162,18 +205,7 @@ class Unlearner:
             setattr(cls, "run", _at_own_precision(cls.__dict__["run"]))  # noqa: B010, mypy's sake
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            low, high = field.metadata["low"], field.metadata["high"]
-            if isinstance(field.default, (int, float)) and not isinstance(value, (int, float)):
-                raise BadSetting(f"{field.name} of {self.name} must be a number, not {value!r}.")
-            if not low <= value <= high:
-                raise BadSetting(
-                    f"{field.name} = {value:g} is out of range for {self.name}.",
-                    f"It goes from {low:g} to {high:g}.",
-                )
-            if isinstance(field.default, int) and not isinstance(value, int):
-                raise BadSetting(f"{field.name} of {self.name} must be a whole number.")
+        check_ranges(self, self.name)
 
     def check(self, data: UnlearningData) -> None:
         """Raises BadRequest where the method does not apply to what is to be forgotten."""

@@ -10,7 +10,7 @@ import pytest
 
 from core.metrics.histogram import BINS
 from tests.app import fakes
-from ui.charts import classes, histograms, over_steps, palette
+from ui.charts import classes, digits, histograms, over_steps, palette, trees
 
 
 def spec(chart) -> dict:
@@ -70,6 +70,26 @@ def test_class_counts_use_forget_and_retain() -> None:
     found = spec(classes.class_counts(["a", "b"], [1, 0], [5, 5], "words"))
     assert found["encoding"]["color"]["scale"]["range"] == ["#D55E00", "#009E73"]
     assert found["encoding"]["x"]["scale"]["domain"] == [0, 5]
+
+
+def test_edges_that_differ_are_coloured_and_long_ones_are_bent() -> None:
+    found = spec(trees.pixel_tree([[0, 1], [0, 3]], {(0, 3)}, True, "words"))
+    lines, _ = found["layer"]
+    scale = lines["encoding"]["color"]["scale"]
+    assert scale == {"domain": ["in both", "gone afterwards"], "range": ["#767676", "#D55E00"]}
+    rows = found["datasets"][lines["data"]["name"]]
+    straight = [row for row in rows if row["edge"] == "in both"]
+    bent = [row for row in rows if row["edge"] == "gone afterwards"]
+    assert [(row["x"], row["y"]) for row in straight] == [(0, 0), (1, 0)]
+    assert (bent[0]["x"], bent[-1]["x"]) == (0, 3)
+    assert max(row["y"] for row in bent) == pytest.approx(0.3)
+
+
+def test_pixels_stand_at_their_places() -> None:
+    found = spec(digits.pixels(range(64), "ink", 63, "words", forget=True))
+    rows = found["datasets"][found["data"]["name"]]
+    assert rows[10] == {"row": 1, "column": 2, "value": 10}
+    assert found["encoding"]["color"]["scale"]["range"][1] == palette.FORGET
 
 
 def test_pure_modules_import_no_streamlit() -> None:

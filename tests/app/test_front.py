@@ -69,6 +69,7 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Influence",
         "How it works",
         "Graphs",
+        "Probabilities",
     ]
 
 

@@ -120,6 +120,16 @@ def test_click_images_and_use_the_keyboard(server: Server, visit: Visit) -> None
     expect(images.nth(2)).to_have_attribute("aria-checked", "false")
 
 
+def test_counts_are_taken_away_and_a_network_still_knows(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.address}/Probabilities?data=digits")
+    page.get_by_role("radio", name="A random tenth").click()
+    expect(page.get_by_text("Forgotten exactly: all")).to_be_visible()
+    assert parameters(page)["forget"] == "random:0.1"
+    expect(page.get_by_text("Because of the hidden variable")).to_be_visible()
+    page.get_by_text("Try it on the network of the digits").click()
+    expect(page.get_by_text("The network's verdict: not forgotten.")).to_be_visible()
+
+
 def test_two_visitors_one_runs_one_waits(
     server: Server, visit: Visit, finished: tuple[str, list[str]]
 ) -> None:
@@ -194,6 +204,7 @@ def places(run: str) -> tuple[str, ...]:
         f"Inside?run={run}",
         f"Compare?runs={run}",
         "Methods",
+        "Probabilities?data=digits&forget=random:50",
     )
 
 

@@ -14,6 +14,7 @@ TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 INSIDE, INFLUENCE, HOW = "pages/7_Inside.py", "pages/8_Influence.py", "pages/9_How_it_works.py"
 METHODS, GRAPHS = "pages/4_Methods.py", "pages/5_Graphs.py"
+PROBABILITIES = "pages/6_Probabilities.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
@@ -24,6 +25,7 @@ STORY = {
     INFLUENCE: "Influence",
     HOW: "How it works",
     GRAPHS: "Graphs",
+    PROBABILITIES: "Probabilities",
 }
 """The pages and what the links to them say: the order is the story."""
 READABLE = """<style>

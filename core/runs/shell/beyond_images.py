@@ -11,6 +11,11 @@ from core.errors import BadRequest
 
 MODELS = {
     **dict.fromkeys(("gcn", "sage", "sgc"), "core.runs.shell.graphs"),
+    **dict.fromkeys(
+        ("naive_bayes", "categorical_bayes", "chow_liu", "tan", "discriminant"),
+        "core.runs.shell.graphical",
+    ),
+    **dict.fromkeys(("mixture", "hmm", "logistic"), "core.runs.shell.graphical"),
 }
 """By the model's name, the module whose `unlearn(Asked)` gives the exit code; loaded when asked."""
 

@@ -5,6 +5,7 @@ What takes a while to import is imported in the functions: the shell's help need
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,17 +29,11 @@ def report(run: Run) -> dict[str, Any]:
     from core.runs.run import MODELS
     from core.runs.verdicts import verdict_of
 
-    def numbers(evaluation: Evaluation | None) -> dict[str, float | None] | None:
-        if evaluation is None:
-            return None
-        metrics = evaluation.metrics()
-        return {name: metrics[name] and metrics[name]["value"] for name in REPORTED}
-
     return {
         "id": run.id,
         "status": run.status,
         "error": run.error,
-        **{name: numbers(getattr(run, name)) for name in MODELS},
+        **{name: reported(getattr(run, name)) for name in MODELS},
         "intervals": {name: getattr(run, name) and getattr(run, name).metrics() for name in MODELS},
         "verdict": verdict.to_dict() if (verdict := verdict_of(run)) else None,
         "classes": [dip.to_dict() for dip in dips_of(run.replay)],
@@ -53,6 +48,14 @@ def report(run: Run) -> dict[str, Any]:
     }
 
 
+def reported(evaluation: Evaluation | None) -> dict[str, float | None] | None:
+    """The few numbers that stand on the screen, as fractions."""
+    if evaluation is None:
+        return None
+    metrics = evaluation.metrics()
+    return {name: metrics[name] and metrics[name]["value"] for name in REPORTED}
+
+
 def table(run: Run) -> list[str]:
     """Lines of text: what the run was, each model's numbers in percent, and the time it took."""
     from core.runs.run import MODELS
@@ -61,29 +64,53 @@ def table(run: Run) -> list[str]:
     lines = [f"run {run.id}: {run.plan.method}, {run.plan.request.describe()}, {run.status}"]
     if run.error:
         lines.append(run.error)
-    columns = [name for name in MODELS if numbers[name] is not None]
+    columns = {name: numbers[name] for name in MODELS if numbers[name] is not None}
     if not columns:
         return lines
-    lines.append(f"{'':26}" + "".join(f"{name:>12}" for name in columns))
+    fallen = _fallen(numbers["classes"], run.data.get("class_names", ()))
+    judged = verdict_lines(numbers["verdict"], numbers["seconds"])
+    return [*lines, *number_lines(columns), *fallen, *judged]
+
+
+def _fallen(classes: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """The class to keep that fell deepest on the way, where one surely fell."""
+    if not classes or classes[0]["recovered"] is None:
+        return []
+    deepest = classes[0]
+    before, lowest, last = (100 * deepest[at]["value"] for at in ("before", "lowest", "last"))
+    label = deepest["label"]
+    return [
+        f"deepest fall of a class to keep: {names[label] if names else label}, "
+        f"{before:.0f} to {lowest:.0f} % at step {deepest['at']}, {last:.0f} % at the end"
+    ]
+
+
+def number_lines(columns: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Each model's numbers in percent, a column a model."""
+    lines = [f"{'':26}" + "".join(f"{name:>12}" for name in columns)]
     for metric in REPORTED:
-        values = (numbers[name][metric] for name in columns)
+        values = (numbers[metric] for numbers in columns.values())
         cells = (f"{100 * v:>10.1f} %" if v is not None else f"{'-':>12}" for v in values)
         lines.append(f"{metric:26}" + "".join(cells))
-    if verdict := numbers["verdict"]:
+    return lines
+
+
+def verdict_lines(
+    verdict: Mapping[str, Any] | None, seconds: Mapping[str, float | None]
+) -> list[str]:
+    """What the numbers add up to, and the time they took."""
+    lines = []
+    if verdict:
         way = f"{100 * verdict['share']:.0f} % of the way to the ideal"
         by = f", betrayed by {verdict['betrayed_by']}" if verdict["betrayed_by"] else ""
         lines.append(f"verdict: {verdict['word']}{by}; {way}")
         if verdict["damaged"]:
             lines.append(f"damaged: {', '.join(verdict['damaged'])}")
-    if numbers["classes"] and (deepest := numbers["classes"][0])["recovered"] is not None:
-        before, lowest, last = (100 * deepest[at]["value"] for at in ("before", "lowest", "last"))
-        names = run.data.get("class_names", ())
-        label = deepest["label"]
-        lines.append(
-            f"deepest fall of a class to keep: {names[label] if names else label}, "
-            f"{before:.0f} to {lowest:.0f} % at step {deepest['at']}, {last:.0f} % at the end"
-        )
-    spent = [f"{s:.1f} s {name}" for name, s in numbers["seconds"].items() if s is not None]
+    spent = [
+        f"{s:.1f} s {name}" if s >= 0.1 else f"{s:.4f} s {name}"
+        for name, s in seconds.items()
+        if s is not None
+    ]
     return [*lines, ", ".join(spent)] if spent else lines
 
 

@@ -1,0 +1,85 @@
+"""The probabilistic models by name, and the rows that each reads of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from core.checkpoints import storage
+from core.checkpoints.features import kept_features
+from core.checkpoints.storage import Checkpoint
+from core.data.dataset import ImageDataset
+from core.data.digits import digit_pixels
+from core.errors import BadRequest, short
+from core.graphical.discriminant import GaussianDiscriminant
+from core.graphical.hidden import Hmm, Mixture
+from core.graphical.logistic import Logistic
+from core.graphical.model import Model, Rows
+from core.graphical.naive_bayes import CategoricalNaiveBayes, GaussianNaiveBayes
+from core.graphical.trees import ChowLiu, TreeAugmented
+
+MODELS: dict[str, type[Model]] = {
+    model.name: model
+    for model in (
+        GaussianNaiveBayes,
+        CategoricalNaiveBayes,
+        ChowLiu,
+        TreeAugmented,
+        GaussianDiscriminant,
+        Mixture,
+        Hmm,
+        Logistic,
+    )
+}
+"""Those made of sums first."""
+NETWORK = "compact"
+"""Whose features the discriminant is on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """A data set's images to train and to test as a model reads them."""
+
+    train: Rows
+    test: Rows
+
+
+def model_of(name: str, dataset: str) -> type[Model]:
+    """A model by its name. Raises BadRequest where there is none, or not for this data set."""
+    if name not in MODELS:
+        raise BadRequest(f"There is no model {short(name)}.", f"There are {', '.join(MODELS)}.")
+    model = MODELS[name]
+    if dataset != "digits" and not issubclass(model, GaussianDiscriminant):
+        raise BadRequest(
+            f"{name} reads the 8 x 8 pixels of the digits, not {short(dataset)}.",
+            "Use --dataset digits.",
+        )
+    return model
+
+
+def sides(
+    model: type[Model], dataset: ImageDataset, after_batch: Callable[[], None] | None = None
+) -> Sides:
+    """What a model reads of a data set: the digits' own pixels, or the features of the base that
+    was trained on it. after_batch: see `core.evaluation.logits_of`.
+
+    Raises CheckpointMissing where there is no base.
+    """
+    if issubclass(model, GaussianDiscriminant):
+        return features_of(storage.find(NETWORK, dataset.name), dataset, after_batch)
+    return _sides(dataset, *digit_pixels())
+
+
+def features_of(
+    network: Checkpoint, dataset: ImageDataset, after_batch: Callable[[], None] | None = None
+) -> Sides:
+    """What a network that stays as it is makes of the images."""
+    return _sides(dataset, *kept_features(network, dataset, after_batch))
+
+
+def _sides(dataset: ImageDataset, train: NDArray[Any], test: NDArray[Any]) -> Sides:
+    labels = dataset.train_labels.numpy(), dataset.test_labels.numpy()
+    return Sides(Rows(train, labels[0]), Rows(test, labels[1]))

@@ -1,0 +1,26 @@
+"""When can forgetting be exact? Probabilistic models on digits: counts, a hidden variable, and a
+last layer made of counts."""
+
+import streamlit as st
+
+from ui.screens.probabilities import choice, counts, head, hidden
+from ui.state import address
+from ui.widgets import frame, recovery, runs_at_hand
+
+frame.setup_page("Probabilities")
+recovery.service_or_stop()
+runs_at_hand.keep_watch()
+st.title("When can forgetting be exact?")
+choice.introduction()
+
+choice.switch()
+address.write()
+request = choice.request_or_stop()
+model = choice.model()
+done = choice.forgotten_or_stop(model, request)
+counts.take_away(done)
+counts.numbers(done)
+counts.pixels(done)
+counts.trees(done)
+hidden.beside(request)
+head.in_a_network(request)

@@ -1,0 +1,36 @@
+"""Models that are more than sums, beside the one that counts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data.requests import ForgetRequest
+from core.errors import LabError
+from ui.screens.probabilities.counts import numbers
+from ui.services import probabilities
+from ui.widgets.errors import say
+from ui.wording import probabilities as words
+
+
+def beside(request: ForgetRequest) -> None:
+    """The same digits, forgotten by a model that cannot do it exactly, and why."""
+    st.subheader("A model that guesses something nobody saw")
+    labels = probabilities.labels(probabilities.HIDDEN)
+    name = st.segmented_control(
+        "The model that is more than counts",
+        list(labels),
+        default="mixture",
+        required=True,
+        format_func=labels.get,
+        key="probabilities-hidden",
+        persist_state="session",
+    )
+    try:
+        done = probabilities.forgotten(name, request)
+    except LabError as error:
+        say(error)
+        return
+    st.markdown(f"{done.task.model.sentence} {done.task.method.sentence}")
+    st.markdown(f"#### {words.headline(done)}")
+    st.markdown(words.takeaway(done))
+    numbers(done)
