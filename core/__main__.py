@@ -24,7 +24,15 @@ from core.runs.shell.report import trained_line
 from core.runs.shell.robustness import forget_set, robustness
 from core.runs.shell.targets import check_targets, write_json
 from core.runs.shell.typed import (
-    Data, Dataset, Forget, ForgetSeed, Json, Keep, Model, Seed, Settings,
+    Data,
+    Dataset,
+    Forget,
+    ForgetSeed,
+    Json,
+    Keep,
+    Model,
+    Seed,
+    Settings,
 )  # fmt: skip
 
 app = Typer(
@@ -104,10 +112,7 @@ def unlearn(
     settings: Settings = None,
     seed: Seed = 0,
     json: Json = "",
-    weights: Annotated[
-        Path | None,
-        Option(parser=typed.file, metavar="FILE", help="unlearned weights"),
-    ] = None,
+    weights: typed.Unlearned = None,
 ) -> int:
     from core.data.load import load_dataset
     from core.runs.plan import Plan

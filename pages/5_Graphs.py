@@ -6,7 +6,7 @@ from core.errors import LabError
 from ui.screens.graphs.choice import choice
 from ui.screens.graphs.result import preview, result
 from ui.services import graphs
-from ui.state import address
+from ui.state import address, values
 from ui.widgets import errors, frame, recovery, runs_at_hand
 from ui.wording.graphs import INTRODUCTION
 
@@ -19,8 +19,8 @@ st.markdown(INTRODUCTION)
 st.caption(graphs.dataset().source)
 chosen = choice()
 if st.button("Forget", type="primary", key="graphs-forget", icon=":material/hub:"):
-    st.session_state["graphs-asked"] = chosen
-asked = st.session_state.get("graphs-asked")
+    values.put("graphs-asked", chosen)
+asked = values.get("graphs-asked")
 try:
     if asked is None:
         with st.spinner("Placing the nodes, once.", show_time=True):

@@ -1,5 +1,5 @@
 """What a method is given of the training data: the parts that it declared, and how the base came
-to be; and which of its presets fits."""
+to be; which of its presets fits; and what a record says of the data."""
 
 from __future__ import annotations
 
@@ -72,3 +72,19 @@ def forgotten_classes(dataset: ImageDataset, parts: Split) -> tuple[int, ...]:
     if np.isin(classes, labels[parts.retain]).any():
         return ()
     return tuple(classes.tolist())
+
+
+def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict[str, Any]:
+    """What the record says of the data."""
+    trained_on = base.manifest["fingerprint"]
+    return {
+        "dataset": dataset.name,
+        "source": dataset.source,
+        "fingerprint": dataset.fingerprint,
+        "model_trained_on_same_pixels": trained_on == dataset.fingerprint,
+        "forget": len(parts.forget),
+        "retain": len(parts.retain),
+        "test": len(parts.test),
+        "forget_digest": parts.digest,
+        "class_names": list(dataset.class_names),
+    }

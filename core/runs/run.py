@@ -40,13 +40,13 @@ class Probe:
     test_accuracy: float
     mia: float | None
     matched: bool = False
-    class_right: Indices | None = field(default=None, repr=False)
-    class_seen: Indices | None = field(default=None, repr=False)
     useful: int = 0
     forget_margins: Losses | None = field(default=None, repr=False)
     test_margins: Losses | None = field(default=None, repr=False)
     photo_losses: Losses | None = field(default=None, repr=False)
     photo_predictions: NDArray[np.int64] | None = field(default=None, repr=False)
+    class_right: Indices | None = field(default=None, repr=False)
+    class_seen: Indices | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

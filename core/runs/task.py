@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -34,7 +33,7 @@ from core.models.precision import best_device
 from core.runs import brought
 from core.runs.fitting import check_data, check_model
 from core.runs.live import Watcher
-from core.runs.offered_data import case_of, offered_data
+from core.runs.offered_data import case_of, describe_data, offered_data
 from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 from core.runs.stages import LATE, at_once, completed, in_stages, outside
@@ -236,19 +235,3 @@ def new_run_id() -> str:
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def describe_data(dataset: ImageDataset, parts: Split, base: Checkpoint) -> dict[str, Any]:
-    """What the record says of the data."""
-    trained_on = base.manifest["fingerprint"]
-    return {
-        "dataset": dataset.name,
-        "source": dataset.source,
-        "fingerprint": dataset.fingerprint,
-        "model_trained_on_same_pixels": trained_on == dataset.fingerprint,
-        "forget": len(parts.forget),
-        "retain": len(parts.retain),
-        "test": len(parts.test),
-        "forget_digest": parts.digest,
-        "class_names": list(dataset.class_names),
-    }

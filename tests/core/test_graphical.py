@@ -95,7 +95,7 @@ def test_a_hidden_variable_is_not_exact_and_the_settings_count(tmp_path: Path) -
             ("--model", "mixture", "--method", "continue_em", "--set", "iterations=-1"),
             "out of range",
         ),
-        (("--model", "tan", "--method", "exact", "--weights", "w"), "is kept in no file"),
+        (("--model", "tan", "--method", "exact", "--weights", "w"), "are not kept"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(

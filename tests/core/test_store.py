@@ -60,7 +60,8 @@ def a_run(id: str = "run-1", status: Any = "finished", seed: int = 0, **changes:
     losses = draw.exponential(size=(4, 32)).astype(np.float32)
     losses[0, :3] = np.nan, np.inf, -0.0  # what a diverged run leaves must come back too
     replay = (
-        Snapshot(1, 10, "unlearning", 0.1, 0.2, None, 1.5, losses[0], losses[1]),
+        Snapshot(1, 10, "unlearning", 0.1, 0.2, None, 1.5,
+                 rolling=Probe(losses[0], losses[1], 0.5, 0.25, None)),
         Snapshot(
             5, 10, "unlearning", 0.5, 0.3, 0.5, math.inf,
             probe=Probe(

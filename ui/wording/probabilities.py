@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from core.metrics.measures import Evaluation, Measure
 from ui.wording.numbers import known, percent, points
-from ui.wording.terms import FORGET, SHORT, SPY, USEFUL
+from ui.wording.terms import SHORT
+
+FORGET, USEFUL = "Right on images to forget", "Right on new images"
+SPY = "Spy's score"
 
 if TYPE_CHECKING:
     from core.graphical.comparing import TreePair

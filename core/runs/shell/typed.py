@@ -61,5 +61,8 @@ ForgetSeed = Annotated[int, Option(parser=seed, metavar="N", help="of the forget
 Keep = Annotated[
     Literal["weights", "half", "logits"], Option(help="half: in float16; logits: no weights")
 ]
+Unlearned = Annotated[
+    Path | None, Option(parser=file, metavar="FILE", help="where the unlearned weights go")
+]
 JSON = "write JSON (- for the screen)"
 Json = Annotated[str, Option(parser=file_or_nothing, metavar="FILE", help=JSON)]

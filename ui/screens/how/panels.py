@@ -16,6 +16,7 @@ from ui.charts.bars import named_bars
 from ui.charts.histograms import histogram, top_share
 from ui.screens.how import runs
 from ui.services import methods, shipped
+from ui.state.session import session
 from ui.widgets.errors import say
 from ui.widgets.figures import draw
 from ui.widgets.frame import UNLEARN
@@ -145,12 +146,13 @@ def inside() -> None:
     if summary is not None and said:
         with right:
             _of_three(summary, "re_head", "Excess inside", said, pointed_out="after")
-            st.page_link(
-                UNLEARN,
-                label="Open this run, with all its spies",
+            if st.button(
+                "Open this run, with all its spies",
+                key="how-open",
                 icon=":material/open_in_new:",
-                query_params={"run": summary.id},
-            )
+            ):
+                session.run = summary.id
+                st.switch_page(UNLEARN)
 
 
 def _of_three(run: RunSummary, metric: str, title: str, said: str, pointed_out: str = "") -> None:

@@ -54,7 +54,7 @@ def pixels(done: Forgotten) -> None:
         with place:
             st.markdown(f"##### {title}")
             text = words.picture(title, name, shown, unit)
-            draw(digits.pixels(shown, unit, most, text, forget), f"pixels-{title}", "content")
+            draw(digits.pixels(shown, unit, most, text, forget), f"pixels-{title}", width="content")
     st.markdown(words.changed(done, name, int(lost[c])))
     with st.expander("The counts of this digit as a table"):
         rows = {"pixel": np.arange(64), "before": before.ink[c], "after": after.ink[c]}
@@ -86,7 +86,7 @@ def trees(done: Forgotten) -> None:
             st.markdown(f"##### {title}")
             text = words.tree(title, len(edges), len(different))
             chart = pixel_tree(edges.tolist(), different, title == "Before", text)
-            draw(chart, f"tree-{title}", "content")
+            draw(chart, f"tree-{title}", width="content")
             st.caption(text)
     with st.expander("The edges that differ as a table"):
         rows = [(*edge, "gone") for edge in sorted(pair.lost)]
