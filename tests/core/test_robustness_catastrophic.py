@@ -60,10 +60,11 @@ def probes(looks: list[Look]) -> tuple[Snapshot, ...]:
     losses = np.zeros(3, np.float32)
     found = [
         Snapshot(
-            10 * i, 30, "unlearning", 0, 0, 0, probe=Probe(losses, losses, 1, 1, None, False, *look)
+            10 * i, 30, "unlearning", 0, 0, 0,
+            probe=Probe(losses, losses, 1, 1, None, class_right=right, class_seen=seen),
         )
-        for i, look in enumerate(looks)
-    ]
+        for i, (right, seen) in enumerate(looks)
+    ]  # fmt: skip
     return (*found, Snapshot(31, 31, "unlearning", 0, 0, 0))
 
 
