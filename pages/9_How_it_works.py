@@ -21,8 +21,6 @@ panels.request()
 panels.shortcut()
 panels.spy()
 panels.inside()
-# The place of the forgetting strip (ui/charts/strip.py), which assembles row by row from these.
-strip = st.container(key="how-strip")
 glossary()
 
 # The store comes last: opening the database takes longer than all of the above.

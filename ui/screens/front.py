@@ -7,7 +7,6 @@ import streamlit as st
 
 from core.errors import LabError
 from core.runs.run import Run
-from core.runs.summary import RunSummary
 from ui import links, outside
 from ui.services import front_photos, images, methods, shipped
 from ui.state import drafts
@@ -18,7 +17,7 @@ from ui.widgets.result import verdict
 from ui.widgets.stamp import the_strip
 from ui.widgets.wall import Cell, wall
 from ui.wording import guess, numbers, strip
-from ui.wording.cases import PRESETS, Preset
+from ui.wording.cases import PRESETS
 
 FIRST = "class"
 """The case that is shown first: the one in which silence looks like forgetting."""
@@ -34,22 +33,10 @@ def introduction() -> None:
     )
 
 
-def _shown_run(preset: Preset) -> RunSummary | None:
-    """The shipped CIFAR-10 run of a case: fine-tuning if there are several."""
-    request = links.forget_request(preset.requests["cifar10"])
-    found = [
-        summary
-        for summary in shipped.summaries()
-        if summary.plan.dataset == "cifar10" and summary.plan.request == request
-    ]
-    found.sort(key=lambda summary: summary.plan.method != "fine_tune")
-    return found[0] if found else None
-
-
 def finished_run() -> None:
     """A shipped run of one of the classic cases, whichever the visitor takes: photos that it was
     told to forget, a guess, and the verdict."""
-    ready = {preset.key: run for preset in PRESETS if (run := _shown_run(preset))}
+    ready = {preset.key: run for preset in PRESETS if (run := shipped.of_case(preset.key))}
     titles = {preset.key: preset.title for preset in PRESETS}
     if not ready:
         _photos(None)

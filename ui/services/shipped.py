@@ -14,7 +14,9 @@ from core.runs import measured
 from core.runs.run import Run
 from core.runs.run_files import run_from_files, shipped_runs
 from core.runs.summary import RunSummary
+from ui import links
 from ui.wording.anchor import Row
+from ui.wording.cases import PRESETS
 
 
 def runs_folder() -> Path:
@@ -26,6 +28,15 @@ def runs_folder() -> Path:
 def summaries() -> list[RunSummary]:
     """The runs that come with the project; needs neither store nor network."""
     return shipped_runs(runs_folder())
+
+
+def of_case(case: str) -> RunSummary | None:
+    """The run of a classic case (`ui.wording.cases`) on CIFAR-10: fine-tuning if there are
+    several."""
+    text = next(preset.requests["cifar10"] for preset in PRESETS if preset.key == case)
+    wanted = ("cifar10", links.forget_request(text))
+    found = [run for run in summaries() if (run.plan.dataset, run.plan.request) == wanted]
+    return min(found, key=lambda run: run.plan.method != "fine_tune", default=None)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

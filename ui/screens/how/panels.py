@@ -4,8 +4,8 @@ take away."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,7 +14,6 @@ from core.runs.run import Run
 from core.runs.summary import RunSummary
 from ui.charts.bars import named_bars
 from ui.charts.histograms import histogram, top_share
-from ui.screens.how import runs
 from ui.services import methods, shipped
 from ui.state.session import session
 from ui.widgets.errors import say
@@ -53,7 +52,7 @@ def _take_away(said: str) -> None:
 
 def memorise() -> None:
     """Rules, and what is known by heart."""
-    tenth, clung = runs.of_case("random"), runs.of_case("memorised")
+    tenth, clung = shipped.of_case("random"), shipped.of_case("memorised")
     said = how.memorise(tenth, clung)
     values = {}
     for name, run in (("a random tenth", tenth), ("the most memorised", clung)):
@@ -73,9 +72,9 @@ def memorise() -> None:
 
 def request() -> None:
     """The ideal, and a way to it."""
-    tenth = runs.of_case("random")
+    tenth = shipped.of_case("random")
     label = "" if tenth is None else methods.label(tenth.plan.method)
-    said = how.request(tenth, label, runs.measured())
+    said = how.request(tenth, label, _measured())
     with _panel(how.REQUEST) as right:
         _take_away(said)
     if tenth is not None and said:
@@ -85,7 +84,7 @@ def request() -> None:
 
 def shortcut() -> None:
     """A trick beside the methods."""
-    rows = [row for row in runs.measured() if row["case"] == "class:automobile"]
+    rows = [row for row in _measured() if row["case"] == "class:automobile"]
     said = how.shortcut(rows)
     with _panel(how.SHORTCUT) as right:
         _take_away(said)
@@ -109,7 +108,7 @@ def shortcut() -> None:
 
 def spy() -> None:
     """The question flipped, on the network that never saw the class."""
-    run = _whole(runs.of_case("class"))
+    run = _whole(shipped.of_case("class"))
     ideal = run.retrained if run is not None else None
     plain, fair = (ideal["mia"], ideal["mia_class_matched"]) if ideal else (None, None)
     with _panel(how.SPY) as right:
@@ -137,7 +136,7 @@ def spy() -> None:
 
 def inside() -> None:
     """What a fresh last layer finds; the verdict on the run."""
-    summary = runs.of_case("class")
+    summary = shipped.of_case("class")
     said = how.inside(summary)
     with _panel(how.INSIDE) as right:
         if said and (run := _whole(summary)) is not None:
@@ -173,3 +172,12 @@ def _whole(summary: RunSummary | None) -> Run | None:
     except LabError as error:
         say(error)
         return None
+
+
+def _measured() -> Sequence[Mapping[str, Any]]:
+    """The measured methods; none where they cannot be read, which is said."""
+    try:
+        return shipped.measured_methods()
+    except LabError as error:
+        say(error)
+        return []

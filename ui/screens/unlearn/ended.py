@@ -16,7 +16,7 @@ from ui.state import drafts
 from ui.state.session import session
 from ui.widgets.data import data_title
 from ui.widgets.errors import say
-from ui.widgets.frame import CHOOSE, COMPARE
+from ui.widgets.frame import CHOOSE, COMPARE, INSIDE
 from ui.widgets.result import behind, verdict
 from ui.widgets.sharing import delete_button
 from ui.widgets.take_home import exports
@@ -79,6 +79,8 @@ def _finished(run: Run, saved: bool) -> None:
         if st.button("Compare it with other runs", key="to-compare", icon=":material/compare:"):
             session.compare = [run.id]
             st.switch_page(COMPARE)
+        if st.button("Look inside", key="to-inside", icon=":material/neurology:"):
+            st.switch_page(INSIDE)
         delete_button(run.id)
     exports(run, saved, f"export-{run.id}")
     behind(run, key, lambda: cheats(run), lambda: replay(run))
