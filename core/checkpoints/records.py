@@ -1,4 +1,4 @@
-"""What is stored for each base model: the features of its training images and the importance of its
+"""What is stored for each base model: the features of its images and the importance of its
 weights, computed and cached on this machine, and the states of a SISA ensemble, which its training
 kept beside the weights.
 
@@ -12,7 +12,7 @@ import copy
 import functools
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from core.files import cache_folder, replacing
 from core.models.classifier import Classifier
 from core.unlearners.base import Need
 
+Side = Literal["train", "test"]
 IMPORTANCE_IMAGES = 5_000
 """Of the training images, drawn once with seed 0, or all where there are fewer: what the importance
 of the weights "to all images" is measured on."""
@@ -64,30 +65,45 @@ def _features(
     return lambda part: torch.from_numpy(np.array(rows[part.indices.numpy()]))
 
 
-def find_features(base: Checkpoint, dataset: ImageDataset) -> NDArray[np.float32] | None:
-    """The features of all training images, float32 (N, d), if this machine has kept them."""
-    file = record_file(base, dataset, "features", "npy")
+def find_features(
+    base: Checkpoint, dataset: ImageDataset, side: Side = "train"
+) -> NDArray[np.float32] | None:
+    """The features of all training or all test images, float32 (N, d), if this machine has kept
+    them."""
+    file, (_, labels) = _features_file(base, dataset, side), _side(dataset, side)
     try:
         table: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return table if len(table) == len(dataset.train_labels) else None
+    return table if len(table) == len(labels) else None
 
 
 def stored_features(
-    base: Checkpoint, model: Classifier, dataset: ImageDataset
+    base: Checkpoint, model: Classifier, dataset: ImageDataset, side: Side = "train"
 ) -> Generator[tuple[int, int], None, NDArray[np.float32]]:
     """The same; where they are not kept they are computed now, and kept. Yields how many images are
     done, of how many."""
-    if (kept := find_features(base, dataset)) is not None:
+    if (kept := find_features(base, dataset, side)) is not None:
         return kept
-    everything = torch.arange(len(dataset.train_labels))
-    all_images = Images(dataset.train_images, dataset.train_labels, everything)
-    table: NDArray[np.float32] = (yield from features_by_batch(model, all_images)).numpy()
-    file = record_file(base, dataset, "features", "npy")
+    images, labels = _side(dataset, side)
+    everything = Images(images, labels, torch.arange(len(labels)))
+    table: NDArray[np.float32] = (yield from features_by_batch(model, everything)).numpy()
+    file = _features_file(base, dataset, side)
     with replacing(file) as part, part.open("wb") as content:
         np.save(content, table)
     return table
+
+
+def _features_file(base: Checkpoint, dataset: ImageDataset, side: Side) -> Path:
+    name = "features" if side == "train" else "features-test"
+    return record_file(base, dataset, name, "npy")
+
+
+def _side(dataset: ImageDataset, side: Side) -> tuple[Tensor, Tensor]:
+    """Its images and labels."""
+    if side == "train":
+        return dataset.train_images, dataset.train_labels
+    return dataset.test_images, dataset.test_labels
 
 
 def _importance(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from numpy.typing import NDArray
 
 from core.checkpoints import storage
-from core.checkpoints.features import kept_features
+from core.checkpoints.records import Side, stored_features
 from core.checkpoints.storage import Checkpoint
+from core.curvature.products import finish
 from core.data.dataset import ImageDataset
 from core.data.digits import digit_pixels
 from core.errors import BadRequest, short
@@ -20,6 +21,7 @@ from core.graphical.logistic import Logistic
 from core.graphical.model import Model, Rows
 from core.graphical.naive_bayes import CategoricalNaiveBayes, GaussianNaiveBayes
 from core.graphical.trees import ChowLiu, TreeAugmented
+from core.models.precision import best_device
 
 MODELS: dict[str, type[Model]] = {
     model.name: model
@@ -76,8 +78,16 @@ def sides(
 def features_of(
     network: Checkpoint, dataset: ImageDataset, after_batch: Callable[[], None] | None = None
 ) -> Sides:
-    """What a network that stays as it is makes of the images."""
-    return _sides(dataset, *kept_features(network, dataset, after_batch))
+    """What a network that stays as it is makes of the images; kept on this machine. Raises
+    CheckpointMissing where only its answers are kept."""
+    model = network.load(best_device())
+    train, test = (
+        finish(
+            stored_features(network, model, dataset, side), lambda _: after_batch and after_batch()
+        )
+        for side in get_args(Side)
+    )
+    return _sides(dataset, train, test)
 
 
 def _sides(dataset: ImageDataset, train: NDArray[Any], test: NDArray[Any]) -> Sides:
