@@ -42,11 +42,13 @@ LAST_SECONDS = 30.0
 
 @dataclass
 class Seen:
-    """What went on. runs: ids by visitor. seconds: how long each kind of step took."""
+    """What went on. runs: ids by visitor. ended: those whose verdict a visitor saw. seconds: how
+    long each kind of step took."""
 
     server: Served
     until: float
     runs: dict[int, list[str]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
@@ -167,6 +169,7 @@ async def _start(page: Page, seen: Seen, number: int, draw: random.Random) -> st
 async def _ends(page: Page, seen: Seen, id: str) -> None:
     """Waits for the verdict of a visitor's own run."""
     await page.get_by_text(DONE).first.wait_for(timeout=600_000)
+    seen.ended.add(id)
     if f"run={id}" not in page.url:
         seen.errors.append(f"run {id} became another: {page.url}")
 
@@ -192,7 +195,8 @@ async def _killed(page: Page, seen: Seen, number: int, draw: random.Random) -> N
 
 
 def _statuses(cache: Path, seen: Seen) -> dict[str, int]:
-    """How many of the runs that were queued the store has, by status; "lost" where it has none."""
+    """How many of the runs that were queued the store has, by status. Where it has none: "lost" if
+    a visitor saw it end, else it still waited, or was stopped before it began."""
     os.environ["FORGETTING_LAB_CACHE"] = str(cache)
     store = Store()
     store.recover()
@@ -201,7 +205,8 @@ def _statuses(cache: Path, seen: Seen) -> dict[str, int]:
     found: dict[str, int] = {}
     for number, ids in seen.runs.items():
         for id in ids:
-            status = kept[id].status if id in kept else "lost"
+            missing = "lost" if id in seen.ended else "never began"
+            status = kept[id].status if id in kept else missing
             found[status] = found.get(status, 0) + 1
         if len({kept[id].owner for id in ids if id in kept}) > 1 and number != 2:
             seen.errors.append(f"the runs of visitor {number} have several owners")
