@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import graphs, graphs_table
 from benchmarks.log import Log
+from core.graphs.methods import make
+from core.graphs.methods.base import GraphMethod
 from core.graphs.recipe import GraphRecipe
 from tests import tiny_graph
 
@@ -26,7 +28,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def recipe(kind: str, self_loops: bool) -> GraphRecipe:
         return GraphRecipe(kind, hidden=4, epochs=5, self_loops=self_loops)  # type: ignore[arg-type]
 
+    def made(name: str, settings: dict[str, str] | None = None) -> GraphMethod:
+        short = {"epochs": 5} if name == "graph_eraser" else {}
+        return make(name, {**(settings or {}), **short})
+
     monkeypatch.setattr(graphs, "GraphRecipe", recipe)
+    monkeypatch.setattr(graphs, "make", made)
     return tmp_path
 
 
