@@ -78,7 +78,7 @@ def plane(
         points,
         *_way(pointed, x, y),
         pointed.transform_lookup("id", alt.LookupData(facts, "id", ["picture"]))
-        .mark_image(width=PICTURE, height=PICTURE, smooth=False, yOffset=-PICTURE * 0.7)
+        .mark_image(width=PICTURE, height=PICTURE, smooth=False, yOffset=-PICTURE * 0.7, aria=False)
         .encode(x, y, url="picture:N"),
     ]
     if chosen is not None:
@@ -109,10 +109,12 @@ def _panel(
 
 def _way(photo: alt.Chart, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """One photo in all networks, and the way from one to the next."""
-    line = photo.mark_line(color=INK, strokeWidth=1.5, opacity=0.8).encode(
+    line = photo.mark_line(color=INK, strokeWidth=1.5, opacity=0.8, aria=False).encode(
         x, y, detail="id:N", order="number:Q"
     )
-    ring = photo.mark_point(size=190, strokeWidth=2.5, color=INK, filled=False, opacity=1)
+    ring = photo.mark_point(
+        size=190, strokeWidth=2.5, color=INK, filled=False, opacity=1, aria=False
+    )
     return [line, ring.encode(x, y)]
 
 
