@@ -94,9 +94,10 @@ def memory(inside: Inside) -> str:
         return _no_more(inside, found)
     last = len(names) - 1
     peak = max([i for i in more if i != last] or more, key=lambda i: inside.away[1, i, 0])
+    most = f"Most of it at {depth_said(names[peak])}: there" if len(more) > 1 else "There"
     text = (
-        f"**The memory sits {_where(more, names)}.** Most of it at {depth_said(names[peak])}: "
-        f"there a read-out knows {_points(inside.away[1, peak, 0])} more than in the ideal "
+        f"**The memory sits {_where(more, names)}.** {most} a read-out knows "
+        f"{_points(inside.away[1, peak, 0])} more than in the ideal "
         f"({points(inside.away[0, peak, 0])} before unlearning)."
     )
     if last in more and peak != last:
