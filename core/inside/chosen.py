@@ -19,8 +19,8 @@ ENOUGH = 400
 """Images to forget for which no further network of a put-together ideal is asked."""
 NETWORKS = 4
 """So many of them at most, unless fewer than `FEWEST` images to forget have one then."""
-RETAIN_OF_MANY = 250
-"""Images to keep where more networks than that see them."""
+RETAIN_OF_SEVERAL, RETAIN_OF_MANY = 700, 400
+"""Images to keep where up to so many networks see them, and where more do."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def chosen(dataset: ImageDataset, parts: Split, put_together: bool) -> Chosen:
     own = fold_of_each(len(dataset.train_labels))[parts.forget]
     folds = _folds_asked(np.bincount(own, minlength=FOLDS))
     forget = drawn(parts.forget[np.isin(own, folds)], FORGET)
-    retain = drawn(parts.retain, RETAIN if len(folds) <= NETWORKS else RETAIN_OF_MANY)
+    several = RETAIN_OF_SEVERAL if len(folds) <= NETWORKS else RETAIN_OF_MANY
+    retain = drawn(parts.retain, RETAIN if len(folds) == 1 else several)
     judges = np.random.default_rng(0).choice(own[np.isin(own, folds)], len(test))
     return Chosen(forget, retain, test, others, whole, folds, judges)
 

@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+UNSEEN = 1e-9
+"""Of the largest singular value: directions in which the images that a turn goes by show less than
+this stay as they are."""
+
+
 @dataclass(frozen=True)
 class Plane:
     """middle: (d,). axes: (d, 2), orthonormal; the second is 0 where the features have but one
@@ -50,7 +55,9 @@ def turned_to(features: Floats, own: Floats, others: Floats) -> Floats:
     the two networks. Returns (n, d)."""
     start, goal = own.mean(axis=0), others.mean(axis=0)
     length = float(np.square(own - start).sum())
-    left, sizes, right = np.linalg.svd((own - start).T @ (others - goal))
+    shared = (own - start).T @ (others - goal)
+    stay = UNSEEN * np.linalg.norm(shared, 2) * np.eye(len(shared))
+    left, sizes, right = np.linalg.svd(shared + stay)
     scale = float(sizes.sum()) / length if length else 0.0
     turned: Floats = scale * (features - start) @ (left @ right) + goal
     return turned

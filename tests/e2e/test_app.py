@@ -175,8 +175,7 @@ def test_a_photo_is_followed_inside(
     """Pointed at in one network it is marked in all, with its picture; a click keeps it; the slider
     goes to another depth; a second visit waits for nothing."""
     page = visit(f"{server.address}/Inside?run={finished[0]}")
-    charts = page.get_by_test_id("stVegaLiteChart")
-    plane = charts.and_(page.get_by_label(re.compile("photos in . networks")))
+    plane = page.locator("[data-testid=stVegaLiteChart][aria-label*='photos in']")
     expect(page.get_by_role("heading", name="What it says now")).to_be_visible()
     settle(page)
     chosen = page.get_by_text(re.compile("before it says", re.IGNORECASE))

@@ -63,43 +63,27 @@ def marks(
             middle.mark_rule(color=INK, opacity=0.7, strokeDash=[4, 4]).encode(across("zero")),
         ]
     ink = alt.Color("ink:N", scale=None)
-    known = rows.notna()
-    # A layer of nothing would be a picture without a name to a screen reader.
-    if (known["before"] & known["now"]).any():
-        way = base.transform_filter("isValid(datum.before) && isValid(datum.now)")
-        layers.append(
-            way.mark_rule(color=INK, opacity=0.7, strokeWidth=2).encode(
-                across("before"), y, x2="now:Q"
-            )
-        )
-    if known["low"].any():
-        interval = base.transform_filter("isValid(datum.low)")
-        layers.append(
-            interval.mark_rule(strokeWidth=7, opacity=0.3).encode(
-                across("low"), y, x2="high:Q", color=ink
-            )
-        )
-    if known["beside"].any():
-        beside = base.transform_filter("isValid(datum.beside)")
-        layers.append(
-            beside.mark_tick(color=INK, thickness=3, size=18, opacity=0.9).encode(
-                across("beside"), y, tooltip=told
-            )
-        )
-    if known["before"].any():
-        before = base.transform_filter("isValid(datum.before)")
-        layers.append(
-            before.mark_point(size=100, strokeWidth=2, color=INK, opacity=0.8, filled=False).encode(
-                across("before"), y, tooltip=told
-            )
-        )
-    if known["now"].any():
-        now = base.transform_filter("isValid(datum.now)")
-        layers.append(
-            now.mark_point(shape="diamond", size=150, filled=True, opacity=1).encode(
-                across("now"), y, color=ink, tooltip=told
-            )
-        )
+    made = {
+        ("before", "now"): base.mark_rule(color=INK, opacity=0.7, strokeWidth=2).encode(
+            across("before"), y, x2="now:Q"
+        ),
+        ("low", "high"): base.mark_rule(strokeWidth=7, opacity=0.3).encode(
+            across("low"), y, x2="high:Q", color=ink
+        ),
+        ("beside",): base.mark_tick(color=INK, thickness=3, size=18, opacity=0.9).encode(
+            across("beside"), y, tooltip=told
+        ),
+        ("before",): base.mark_point(
+            size=100, strokeWidth=2, color=INK, opacity=0.8, filled=False
+        ).encode(across("before"), y, tooltip=told),
+        ("now",): base.mark_point(shape="diamond", size=150, filled=True, opacity=1).encode(
+            across("now"), y, color=ink, tooltip=told
+        ),
+    }
+    for fields, layer in made.items():  # a layer without a mark would be an unnamed symbol
+        if rows[list(fields)].notna().all(axis=1).any():
+            known = " && ".join(f"isValid(datum.{field})" for field in fields)
+            layers.append(layer.transform_filter(known))
     return alt.layer(*layers).properties(height=ROW * len(spots), description=description)
 
 

@@ -78,7 +78,7 @@ def plane(
         points,
         *_way(pointed, x, y),
         pointed.transform_lookup("id", alt.LookupData(facts, "id", ["picture"]))
-        .mark_image(aria=False, width=PICTURE, height=PICTURE, smooth=False, yOffset=-PICTURE * 0.7)
+        .mark_image(width=PICTURE, height=PICTURE, smooth=False, yOffset=-PICTURE * 0.7, aria=False)
         .encode(x, y, url="picture:N"),
     ]
     if chosen is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
 from core.inside.found import Inside
+from core.metrics.measures import Z
 from core.metrics.representation import READ_OUT_MARGIN
 from ui.wording.numbers import listed, percent, points
 
@@ -55,9 +57,17 @@ def asked(inside: Inside) -> str:
     )
 
 
-def place(away: np.ndarray) -> Place:
-    """Where a depth lies, as the verdict decides it. away: difference to the ideal, low, high."""
+def places(inside: Inside, model: int = 1) -> list[Place]:
+    """Where each depth lies. model: 0 before, 1 now. As many depths are asked, each is only told
+    from the ideal where its interval would leave out zero were it as much wider (Bonferroni)."""
+    wider = NormalDist().inv_cdf(1 - 0.025 / len(inside.depths)) / Z
+    return [_place(away, wider) for away in inside.away[model]]
+
+
+def _place(away: np.ndarray, wider: float) -> Place:
+    """As the verdict decides it. away: difference to the ideal, low, high."""
     value, low, high = (float(x) for x in away)
+    low, high = value - wider * (value - low), value + wider * (high - value)
     if abs(value) <= READ_OUT_MARGIN:
         return "alike" if (high - low) / 2 <= READ_OUT_MARGIN else "cannot tell"
     if low > 0:
@@ -77,16 +87,17 @@ def memory(inside: Inside) -> str:
             "No network that never saw these photos can be looked into here, so it is not known "
             f"how much of this is memory: {_highest(inside)}."
         )
-    places = [place(away) for away in inside.away[1]]
+    found = places(inside)
     names = list(inside.depths)
-    more = [i for i, found in enumerate(places) if found == "more"]
+    more = [i for i, where in enumerate(found) if where == "more"]
     if not more:
-        return _no_more(inside, places)
+        return _no_more(inside, found)
     last = len(names) - 1
     peak = max([i for i in more if i != last] or more, key=lambda i: inside.away[1, i, 0])
+    most = f"Most of it at {depth_said(names[peak])}: there" if len(more) > 1 else "There"
     text = (
-        f"**The memory sits {_where(more, names)}.** Most of it at {depth_said(names[peak])}: "
-        f"there a read-out knows {_points(inside.away[1, peak, 0])} more than in the ideal "
+        f"**The memory sits {_where(more, names)}.** {most} a read-out knows "
+        f"{_points(inside.away[1, peak, 0])} more than in the ideal "
         f"({points(inside.away[0, peak, 0])} before unlearning)."
     )
     if last in more and peak != last:
@@ -94,8 +105,8 @@ def memory(inside: Inside) -> str:
             " The answers, read together before one is picked, betray it too: by "
             f"{_points(inside.away[1, last, 0])}."
         )
-    earlier = places[: more[0]]
-    if earlier and all(found == "alike" for found in earlier):
+    earlier = found[: more[0]]
+    if earlier and all(where == "alike" for where in earlier):
         text += (
             f" Up to *{names[more[0] - 1]}* nothing tells it from a network that never saw them."
         )
@@ -104,7 +115,7 @@ def memory(inside: Inside) -> str:
     return text
 
 
-def _no_more(inside: Inside, places: Sequence[Place]) -> str:
+def _no_more(inside: Inside, found: Sequence[Place]) -> str:
     peak = int(np.nanargmax(inside.away[0, :, 0]))
     names = list(inside.depths)
     start = (
@@ -112,9 +123,9 @@ def _no_more(inside: Inside, places: Sequence[Place]) -> str:
         f"{_points(inside.away[0, peak, 0])} more than the ideal, now "
         f"{points(inside.away[1, peak, 0])}."
     )
-    if all(found == "alike" for found in places):
+    if all(where == "alike" for where in found):
         return f"**No depth knows more than the ideal does.** {start}"
-    less = [names[i] for i, found in enumerate(places) if found == "less"]
+    less = [names[i] for i, where in enumerate(found) if where == "less"]
     if less:
         said = listed([f"*{name}*" for name in less])
         return (

@@ -54,8 +54,8 @@ def _charts(id: str, inside: Inside, data: ImageDataset) -> None:
         _moved(id, inside, at)
     st.caption(
         "Hollow: before unlearning. Diamond: now, in colour where it surely knows more or less "
-        "than the ideal. Shaded: as near to the ideal as the verdict takes for the same. Pale bar: "
-        "95 % interval."
+        "than the ideal, all depths taken together. Shaded: as near to the ideal as the verdict "
+        "takes for the same. Pale bar: 95 % interval."
     )
     photos(id, inside, at, data)
 
@@ -72,12 +72,13 @@ def _known(id: str, inside: Inside, at: int) -> None:
 def _chart_of_known(inside: Inside, at: int) -> alt.LayerChart:
     ideal = bool(np.isfinite(inside.away).any())
     before, now = inside.away if ideal else inside.excess[:2]
+    places = words.places(inside)
     spots = [
         Spot(
             words.depth_name(str(depth)),
             float(before[k, 0]),
             *(float(x) for x in now[k]),
-            news=ideal and words.place(now[k]) in ("more", "less"),
+            news=ideal and places[k] in ("more", "less"),
             said="; ".join(
                 f"{words.TITLES[model].lower()} {words.there(inside, i, k)}"
                 for i, model in enumerate(words.TITLES)
