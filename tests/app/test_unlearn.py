@@ -275,7 +275,7 @@ def test_other_pages_show_the_way_back(open_page: Open, runner) -> None:
     at = start(open_page, runner)
     at.switch_page("pages/1_Choose.py").run()
     assert at.progress[0].text == "Your run: step 20 of 40"
-    assert at.button(key=f"go-{at.session_state['run']}")
+    assert "Go to it" in [link.label for link in at.get("page_link")]
 
 
 def test_finished_shows_verdict_replay_and_exports(open_page: Open, runner) -> None:

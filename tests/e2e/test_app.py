@@ -145,7 +145,7 @@ def test_two_visitors_one_runs_one_waits(
     expect(stranger.get_by_text("only they can stop it")).to_be_visible()
     # The owner may look at another page, and finds the way back there.
     first.get_by_role("link", name="Compare").click()
-    first.get_by_role("button", name="Go to it").click()
+    first.get_by_role("link", name="Go to it").click()
     expect(first.get_by_text(STEP).first).to_be_visible()
     stop(first)
     assert numbers(second) == finished[1]

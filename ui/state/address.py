@@ -57,6 +57,11 @@ def _name(request: ForgetRequest) -> str:
     return id
 
 
+def link(page: str, label: str, **params: str) -> None:
+    """A link to a page, with what its address says."""
+    st.page_link(page, label=label, query_params=params)
+
+
 def write(**extra: str) -> None:
     """Makes the address say what the session holds, and `extra` (empty ones left out)."""
     params = links.to_params(session.draft, _name) | {k: v for k, v in extra.items() if v}

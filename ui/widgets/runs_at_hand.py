@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.errors import LabError
 from ui.services import jobs
+from ui.state import address
 from ui.state.session import session
 from ui.widgets.frame import UNLEARN
 from ui.wording import numbers
@@ -49,6 +50,5 @@ def _watch_view(shown: str | None) -> None:
             st.progress(share, f"Your run: step {latest.step:,} of {latest.total_steps:,}")
         else:
             st.info("Your run is starting.")
-        if st.button("Go to it", key=f"go-{job.id}"):
-            session.run = job.id
-            st.switch_page(UNLEARN)
+        # A link, which the browser follows: a click on a button can be lost while a page draws.
+        address.link(UNLEARN, "Go to it", run=job.id)
