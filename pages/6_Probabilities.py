@@ -13,13 +13,15 @@ runs_at_hand.keep_watch()
 st.title("When can forgetting be exact?")
 choice.introduction()
 
-choice.switch()
+left, right = st.columns([4, 5])
+with left:
+    choice.switch()
+with right:
+    model = choice.model()
 address.write()
 request = choice.request_or_stop()
-model = choice.model()
 done = choice.forgotten_or_stop(model, request)
 counts.take_away(done)
-counts.numbers(done)
 counts.pixels(done)
 counts.trees(done)
 hidden.beside(request)

@@ -10,7 +10,7 @@ import pandas as pd
 from ui.charts.palette import FORGET
 
 SIDE = 8
-WIDTH = 280
+WIDTH = 220
 """Of a square picture; a phone has room for it."""
 PAPER, INK = "#ffffff", "#1c2733"
 
@@ -39,7 +39,7 @@ def pixels(
             color=alt.Color(
                 "value:Q",
                 scale=scale,
-                legend=alt.Legend(title=unit, orient="bottom", titleLimit=260, gradientLength=160),
+                legend=alt.Legend(title=unit, orient="bottom", titleLimit=260, gradientLength=140),
             ),
             tooltip=[
                 alt.Tooltip("row:O", title="Row"),

@@ -17,7 +17,7 @@ import pandas as pd
 from ui.charts.palette import FORGET, INK
 from ui.wording.strip import Row
 
-ROW, HEADER = 58, 28
+ROW, HEADER = 56, 36
 """Heights in pixels: four rows and the header are 260."""
 NARROW = "width < 560"
 LINE = 0.47
@@ -173,7 +173,7 @@ def _ends(down: Any) -> list[alt.Chart]:
     }
     found = []
     for align, text in said.items():
-        spot = alt.Chart(pd.DataFrame({"x": [0.0], "y": [-0.06], "text": [text]}))
+        spot = alt.Chart(pd.DataFrame({"x": [0.0], "y": [-0.14], "text": [text]}))
         found.append(
             spot.mark_text(
                 align=align,

@@ -12,7 +12,7 @@ from ui.charts.palette import FORGET, NEUTRAL, RETAIN
 
 Edge = Sequence[int]
 BOTH = "in both"
-TREE = 340
+TREE = 280
 """Of a square picture; a phone has room for it."""
 BEND, STEPS = 0.2, 8
 """How far a long edge is bent, as a share of its length, and of how many pieces it is."""

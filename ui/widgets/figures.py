@@ -22,6 +22,8 @@ def draw(chart: alt.TopLevelMixin | Mapping[str, Any], key: str, **options: Any)
     spec = chart if isinstance(chart, Mapping) else chart.to_dict()
     shown = {**spec, "config": {**spec.get("config", {}), **READABLE}}
     text = shown.pop("description", "")
+    if options.get("width") == "content":  # else its legend would take its room from the picture
+        shown["autosize"] = {"type": "pad"}
     if st.context.theme.type == "dark":
         written = json.dumps(shown)
         for light, dark in DARK.items():

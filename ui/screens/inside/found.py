@@ -11,7 +11,7 @@ from core.runs.run import Run
 from ui import outside
 from ui.services import images, inside
 from ui.state import drafts
-from ui.widgets.data import data_or_stop, images_missing
+from ui.widgets.data import data_or_stop, images_missing, use_digits
 from ui.widgets.errors import say
 from ui.widgets.frame import UNLEARN
 from ui.wording import numbers
@@ -29,6 +29,7 @@ def found_or_wait(run: Run) -> tuple[Inside, ImageDataset]:
     the page."""
     if not images.available(run.plan.dataset):
         images_missing(run.plan.dataset)
+        use_digits()
         st.stop()
     try:
         data = images.dataset(run.plan.dataset)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.graphical.forgetting import Forgotten
 
 KEY = "probabilities-forget"
-MOST = 20
+MOST = 10
 """Digits that are shown of those to forget."""
 
 

@@ -20,14 +20,13 @@ WHICH = "probabilities-class"
 
 
 def take_away(done: Forgotten) -> None:
-    """The sentence that a visitor leaves with."""
+    """The sentence that a visitor leaves with, beside it the numbers with intervals."""
     st.markdown(f"#### {words.headline(done)}")
-    st.markdown(words.takeaway(done))
-
-
-def numbers(done: Forgotten) -> None:
-    """Before, after and retrained, with intervals."""
-    table(words.rows(done), f"{done.task.model.label}: before, after and retrained")
+    said, measured = st.columns([2, 3], gap="large")
+    with said:
+        st.markdown(words.takeaway(done))
+    with measured:
+        table(words.rows(done), f"{done.task.model.label}: before, after and retrained")
 
 
 def pixels(done: Forgotten) -> None:

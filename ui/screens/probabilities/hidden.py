@@ -6,10 +6,9 @@ import streamlit as st
 
 from core.data.requests import ForgetRequest
 from core.errors import LabError
-from ui.screens.probabilities.counts import numbers
+from ui.screens.probabilities.counts import take_away
 from ui.services import probabilities
 from ui.widgets.errors import say
-from ui.wording import probabilities as words
 
 
 def beside(request: ForgetRequest) -> None:
@@ -31,6 +30,4 @@ def beside(request: ForgetRequest) -> None:
         say(error)
         return
     st.markdown(f"{done.task.model.sentence} {done.task.method.sentence}")
-    st.markdown(f"#### {words.headline(done)}")
-    st.markdown(words.takeaway(done))
-    numbers(done)
+    take_away(done)

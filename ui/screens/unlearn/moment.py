@@ -88,10 +88,12 @@ def _strip(way: Way, look: Probe, key: str) -> None:
 
 def _of_what(latest: Snapshot, look: Probe) -> str:
     n, m = len(look.forget_losses), len(look.test_losses)
+    seen = f"{n:,} photos to forget and {m:,} new ones"
+    if latest.probe is None:  # small samples together, which may have a photo twice
+        seen = f"the last {n:,} glances at photos to forget and {m:,} at new ones"
     return (
-        f"At step {latest.step:,}, from {n:,} photos to forget and {m:,} new ones"
-        f"{' of the same classes' if look.matched else ''}; all are asked about after the last "
-        "step."
+        f"At step {latest.step:,}, from {seen}{' of the same classes' if look.matched else ''}; all "
+        "are asked about after the last step."
     )
 
 
