@@ -91,10 +91,8 @@ def _of_what(latest: Snapshot, look: Probe) -> str:
     seen = f"{n:,} photos to forget and {m:,} new ones"
     if latest.probe is None:  # small samples together, which may have a photo twice
         seen = f"the last {n:,} glances at photos to forget and {m:,} at new ones"
-    return (
-        f"At step {latest.step:,}, from {seen}{' of the same classes' if look.matched else ''}; all "
-        "are asked about after the last step."
-    )
+    same = " of the same classes" if look.matched else ""
+    return f"At step {latest.step:,}, from {seen}{same}; all are asked about after the last step."
 
 
 def photos(plan: Plan, first: Probe | None, look: Probe | None, ideal: Evaluation | None) -> None:
