@@ -210,6 +210,30 @@ def places(run: str) -> tuple[str, ...]:
     )
 
 
+def faults(page: Page, *rules: str) -> list[tuple[str, list[str]]]:
+    """The serious violations that axe finds, by all of its rules or by these, with some places."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    return [
+        (violation["id"], [node["html"][:200] for node in violation["nodes"][:5]])
+        for violation in Axe().run(page, options=options).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+def width_on_a_phone(page: Page) -> float:
+    """Pixels that the page takes on a screen 400 wide."""
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_timeout(500)
+    settle(page)
+    wide: float = page.evaluate(
+        "Math.max(document.documentElement.scrollWidth,"
+        " document.querySelector('[data-testid=stMain]').scrollWidth)"
+    )
+    return wide
+
+
 def settle(page: Page) -> None:
     """Waits until the script has ended and its charts are drawn."""
     at_rest = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
@@ -225,24 +249,12 @@ def test_an_accessibility_scan_finds_nothing_and_a_phone_shows_all(
     server: Server, visit: Visit, finished: tuple[str, list[str]]
 ) -> None:
     """No serious violation on any page, and on a narrow screen no scrolling sideways."""
-    from axe_playwright_python.sync_playwright import Axe
-
     found = []
     for place in places(finished[0]):
         page = visit(f"{server.address}/{place}")
         settle(page)
-        for violation in Axe().run(page).response["violations"]:
-            if violation["impact"] in ("serious", "critical"):
-                nodes = [node["html"][:200] for node in violation["nodes"][:3]]
-                found.append((place, violation["id"], nodes))
-        page.set_viewport_size({"width": 400, "height": 800})
-        page.wait_for_timeout(500)
-        settle(page)
-        wide = page.evaluate(
-            "Math.max(document.documentElement.scrollWidth,"
-            " document.querySelector('[data-testid=stMain]').scrollWidth)"
-        )
-        assert wide <= 400, place
+        found += [(place, *fault) for fault in faults(page)]
+        assert width_on_a_phone(page) <= 400, place
         page.context.close()
     assert not found
 
@@ -250,12 +262,8 @@ def test_an_accessibility_scan_finds_nothing_and_a_phone_shows_all(
 def test_contrast_in_the_dark(
     server: Server, visit: Visit, finished: tuple[str, list[str]]
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     runs = f"Unlearn?run={finished[0]}", f"Inside?run={finished[0]}"
     for place in (*runs, "", "Choose?data=digits&forget=class:1", "Methods"):
         page = visit(f"{server.address}/{place}", color_scheme="dark")
         settle(page)
-        rules = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-        found = Axe().run(page, options=rules).response["violations"]
-        assert not found, [place, *(n["html"][:200] for v in found for n in v["nodes"][:5])]
+        assert not (found := faults(page, "color-contrast")), [place, *found]
