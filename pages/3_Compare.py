@@ -6,7 +6,8 @@ from ui.screens.compare.chosen import load_or_leave
 from ui.screens.compare.foot import leave
 from ui.screens.compare.overlay import losses_of_two
 from ui.screens.compare.runs_table import ticked_or_leave
-from ui.screens.compare.side_by_side import names_of, strips, take_along, verdicts_of
+from ui.screens.compare.side_by_side import strips, take_along, verdicts_of
+from ui.services import methods
 from ui.state import address
 from ui.widgets import frame, recovery, runs_at_hand
 from ui.wording import terms
@@ -19,7 +20,7 @@ st.title("Compare finished runs")
 chosen = ticked_or_leave()
 address.write(runs=",".join(chosen))
 runs = load_or_leave(chosen)
-names = names_of(runs)
+names = methods.names(runs)
 strips(runs, names)
 verdicts_of(runs, names)
 if len(runs) == 2:

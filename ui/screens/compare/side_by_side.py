@@ -10,25 +10,13 @@ import streamlit as st
 from core.runs.run import Run
 from ui import outside, report
 from ui.charts.strip import stacked
-from ui.services import methods
 from ui.state import address
 from ui.state.session import session
 from ui.widgets.figures import draw, table
 from ui.widgets.frame import UNLEARN
 from ui.widgets.sharing import still_private
-from ui.wording import comparison, hosting, strip, titles, verdicts
+from ui.wording import comparison, hosting, strip, verdicts
 from ui.wording.comparison import LETTERS
-
-
-def names_of(runs: Sequence[Run]) -> list[str]:
-    """The runs' methods, with what they differ in where they have the same name."""
-    apart = titles.differences(
-        [run.plan for run in runs], [run.settings for run in runs], methods.setting_label
-    )
-    return [
-        methods.label(run.plan.method) + f" ({said})" * bool(said)
-        for run, said in zip(runs, apart, strict=True)
-    ]
 
 
 def verdicts_of(runs: Sequence[Run], names: Sequence[str]) -> None:
