@@ -21,7 +21,7 @@ MARKS: dict[Bought, tuple[str, str]] = {
     "forgotten too much": ("triangle-down", "transparent"),
     "damaged": ("cross", FORGET),
     "cannot tell": ("diamond", "transparent"),
-    "no verdict": ("stroke", "transparent"),
+    "no verdict": ("M-1,-0.15L1,-0.15L1,0.15L-1,0.15Z", INK),
 }
 """What each is drawn as, and what fills it."""
 TICKS = [0.1, 1, 3, 10, 30, 60, 300, 1200, 3600, 10800, 36000]
@@ -38,15 +38,15 @@ def costs(
     """picked: the key of the run that is pointed out, "" for none. affordable: seconds; what takes
     longer stands on grey. tied: points that two retrainings lie apart. retraining: its seconds."""
     rows = pd.DataFrame([_mark(cost, picked) for cost in found])
-    ends = [LEAST, *rows["seconds"], *([retraining] if retraining else [])]
-    least = max(LEAST, min(rows["seconds"]) / 2)
-    x_scale = alt.Scale(type="log", domain=[least, 1.5 * max(ends)], nice=False, clamp=True)
+    low = max(LEAST, rows["seconds"].min() / 1.5)
+    high = 1.5 * max(rows["seconds"].max(), retraining or 0.0)
+    x_scale = alt.Scale(type="log", domain=[low, high], nice=False, clamp=True)
     y_scale = alt.Scale(type="sqrt", domain=[0.0, max(1.0, rows["high"].max() * 1.05)], nice=False)
     x = alt.X(
         "seconds:Q",
         title="Seconds (each step is a multiple)",
         scale=x_scale,
-        axis=alt.Axis(values=TICKS, format="~g", grid=False),
+        axis=alt.Axis(values=[t for t in TICKS if low <= t <= high], format="~g", grid=False),
     )
     y = alt.Y(
         "points:Q",
@@ -93,16 +93,13 @@ def costs(
         interpolate="step-after", strokeWidth=2, opacity=0.7, color=INK
     )
     wide = alt.Chart(rows).mark_rule(strokeWidth=1.5, opacity=0.35, color=INK)
-    beyond = alt.Chart(pd.DataFrame({"from": [max(LEAST, affordable)], "to": [1.5 * max(ends)]}))
+    beyond = alt.Chart(pd.DataFrame({"from": [max(LEAST, affordable)], "to": [high]}))
     layers = [
         beyond.mark_rect(color=INK, opacity=0.1).encode(alt.X("from:Q", scale=x_scale), x2="to:Q"),
         wide.encode(x, alt.Y("low:Q", scale=y_scale), y2="high:Q"),
         line.encode(x, y),
         *_references(x_scale, y_scale, tied, retraining),
         points,
-        alt.Chart(rows[rows["key"] == picked])
-        .mark_text(align="right", dx=-12, dy=-10, fontSize=13, fontWeight="bold", color=INK)
-        .encode(x, y, text="name:N"),
     ]
     return alt.layer(*layers).properties(height=HEIGHT, description=description)
 

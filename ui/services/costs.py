@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -35,7 +36,8 @@ class Judged:
 def of_runs(summaries: Sequence[RunSummary]) -> tuple[list[Cost], list[LabError]]:
     """Those whose distance to the ideal is known; and why some could not be read. summaries: of
     runs that this visitor may see."""
-    found, errors = [], []
+    found: list[Cost] = []
+    errors: list[LabError] = []
     again = retraining(summaries)
     for summary, name in zip(summaries, methods.names(summaries), strict=True):
         seconds = summary.seconds.get("unlearning")
@@ -71,18 +73,16 @@ def _judged(id: str, status: str) -> Judged:
 
     run = runs.store().load(id)
     measure = run.after["average_gap"] if run.after is not None else None
-    points = None if measure is None else Gap(*(100 * x for x in _ends(measure)))
+    points = None
+    if measure is not None:
+        points = Gap(*(100 * end for end in (measure.value, measure.low, measure.high)))
     return Judged(points, bought(verdict_of(run)), headline(run))
 
 
-def _ends(measure: object) -> tuple[float, float, float]:
-    value, low, high = (float(getattr(measure, name)) for name in ("value", "low", "high"))
-    return value, low, high
-
-
 def retraining(summaries: Sequence[RunSummary]) -> float | None:
-    """Seconds that retraining takes: of such a run among these, else of training the network before
-    on the machine that trained it; None where nobody knows."""
+    """Seconds that retraining takes: of such a run among these, else as the makers measured it for
+    these photos, else of training the network before on the machine that trained it; None where
+    nobody knows."""
     done = [
         seconds
         for summary in summaries
@@ -91,8 +91,11 @@ def retraining(summaries: Sequence[RunSummary]) -> float | None:
     ]
     if done:
         return done[0]
-    plan = summaries[0].plan if summaries else None
-    return ideals.seconds_of_training(plan.model, plan.dataset) if plan else None
+    if not summaries:
+        return None
+    plan = summaries[0].plan
+    again = _row_of_retraining(plan.dataset, plan.request)
+    return again["seconds"] if again else ideals.seconds_of_training(plan.model, plan.dataset)
 
 
 def measured(dataset: str, request: ForgetRequest, but: Sequence[str]) -> list[Cost]:
@@ -116,17 +119,24 @@ def measured(dataset: str, request: ForgetRequest, but: Sequence[str]) -> list[C
 
 
 def tied(dataset: str, request: ForgetRequest) -> float | None:
-    """Up to how many points two retrainings lie apart, where that was measured. Raises LabError."""
-    return next(
-        (float(r["high"]) for r in _rows(dataset, request) if r["method"] == "retrain"), None
-    )
+    """Up to how many points two retrainings lie apart, where that was measured."""
+    again = _row_of_retraining(dataset, request)
+    return again["high"] if again else None
 
 
-def _rows(dataset: str, request: ForgetRequest) -> list[dict[str, object]]:
+def _row_of_retraining(dataset: str, request: ForgetRequest) -> dict[str, Any] | None:
+    return next((r for r in _rows(dataset, request) if r["method"] == "retrain"), None)
+
+
+def _rows(dataset: str, request: ForgetRequest) -> list[dict[str, Any]]:
     if dataset != "cifar10":
         return []
     case = next((name for name in CASES if links.forget_request(name) == request), None)
-    return [row for row in shipped.measured_methods() if row["case"] == case]
+    try:
+        return [row for row in shipped.measured_methods() if row["case"] == case]
+    except LabError as error:  # the page of the methods says so
+        log.warning("%s", error)
+        return []
 
 
 def classes(run: Run) -> list[OfClass]:

@@ -38,6 +38,8 @@ def read() -> None:
     session.draft = session.written = found
     session.run = runs[0] if runs else None
     session.photo = photo
+    if runs and runs[0] in compare:  # they were queued together
+        session.together = compare
     if "runs" in params:
         session.compare = session.compare_default = compare
     session.problems = problems + more + still_more + and_more

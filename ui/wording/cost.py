@@ -85,22 +85,22 @@ def takeaway(costs: Sequence[Cost]) -> str:
     runs = [cost for cost in costs if cost.run]
     if not runs:
         return "No run of this choice has a verdict yet, so nobody knows what the seconds bought."
+    if len(runs) == 1:
+        return f"The one run here took {price(runs[0])}. {runs[0].headline}"
     parts = []
     for kind, said in (
-        ("only silenced", "Silence"),
-        ("like the ideal inside", "Forgetting, inside too,"),
+        ("only silenced", "To be silenced only"),
+        ("like the ideal inside", "To forget inside as well"),
     ):
-        some = [cost for cost in runs if cost.bought == kind]
-        if some:
+        if some := [cost for cost in runs if cost.bought == kind]:
             first = min(some, key=lambda c: c.seconds)
-            parts.append(f"{said} cost {price(first)} ({first.name}).")
+            parts.append(f"{said} took {price(first)} ({first.name}).")
     if not any(cost.bought == "like the ideal inside" for cost in runs):
-        whole = {True: "The one run", False: f"None of the {len(runs)} runs"}[len(runs) == 1]
-        verb = "is not" if len(runs) == 1 else "is"
-        parts.append(f"{whole} with a verdict {verb} like the ideal inside and unharmed.")
-    if broken := [cost for cost in runs if cost.bought == "damaged"]:
-        few = "One run" if len(broken) == 1 else f"{len(broken)} runs"
-        parts.append(f"{few} paid with damage to the rest as well.")
+        parts.append(
+            f"None of the {len(runs)} runs here forgot inside as well and left the rest unharmed."
+        )
+    if broken := sum(cost.bought == "damaged" for cost in runs):
+        parts.append(f"{broken} of {len(runs)} damaged the rest.")
     return " ".join(parts)
 
 
@@ -130,7 +130,9 @@ def afford(costs: Sequence[Cost], seconds: float) -> str:
     if tied:
         first = min(tied, key=lambda c: c.seconds)
         count = "one faster one" if len(tied) == 1 else f"{len(tied)} faster ones"
-        text += f" The photos cannot tell it from {count}, at best {first.name} in " + (
+        which = "" if len(tied) == 1 else "the fastest of them "
+        text += (
+            f" The photos cannot tell it from {count}: {which}{first.name}, "
             f"{duration(first.seconds)}."
         )
     more = [c for c in costs if c.seconds > seconds and c.gap.value < best.gap.value]

@@ -24,8 +24,8 @@ SLIDER = "cost-seconds"
 LEGEND = (
     "Filled: like the ideal inside, too. Hollow circle: only silenced. Cross: damaged. Dash: "
     "measured by the makers of this app on two cores, with no run kept. The thin line through a "
-    "mark is its 95 % interval. The stepped line is the frontier: nothing is both faster and "
-    "nearer."
+    "mark is its 95 % interval; the large mark is the one picked out. The stepped line is the "
+    "frontier: nothing is both faster and nearer."
 )
 
 
@@ -53,13 +53,15 @@ def afford(priced: Priced) -> Cost | None:
 
 
 def _slider(priced: Priced) -> float:
-    """The seconds, from those of the fastest run to those of the slowest."""
+    """The seconds, from those of the fastest run to those of the slowest; at first those of the
+    slowest but retraining, which is what all others are to save."""
     every = [max(LEAST, cost.seconds) for cost in priced.costs]
     low, high = min(every), max(every)
+    start = max((max(LEAST, c.seconds) for c in priced.costs if not c.again), default=high)
     between = {mark for mark in log_scale(low, high, set()) if low < mark < high}
-    marks = sorted({_up(low), *between, _up(high)})
+    marks = sorted({_up(low), *between, _up(start), _up(high)})
     if values.get(SLIDER) not in marks:
-        values.put(SLIDER, marks[-1])
+        values.put(SLIDER, _up(start))
     if len(marks) < 2:
         return float(marks[0])
     return float(st.select_slider("Seconds I can afford", marks, key=SLIDER, format_func=duration))
@@ -92,7 +94,7 @@ def _way(best: Cost, plan: Plan) -> None:
 
 def as_table(priced: Priced) -> None:
     """The chart as a table."""
-    with st.expander("The same as a table"):
+    with st.expander("All costs as a table"):
         table(
             words.table(priced.costs),
             "What each run cost, and how near the ideal it came",

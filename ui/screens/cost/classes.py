@@ -68,5 +68,5 @@ def _drawn(run: Run) -> None:
     st.caption(
         "○ before · ◆ now · ┃ ideal: how often each network is right about new photos of a class."
     )
-    with st.expander("The same as a table", key="cost-classes-table"):
+    with st.expander("The classes as a table"):
         table(words.class_table(found), "Accuracy by class", percents=("before", "now", "ideal"))

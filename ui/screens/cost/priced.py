@@ -56,13 +56,7 @@ def priced_or_stop() -> Priced:
     for error in errors:
         say(error)
     plan = newest[0].plan
-    tied = None
-    try:
-        known = [cost.method for cost in found]
-        found += costs.measured(plan.dataset, plan.request, known)
-        tied = costs.tied(plan.dataset, plan.request)
-    except LabError as error:
-        say(error)
+    found += costs.measured(plan.dataset, plan.request, [cost.method for cost in found])
     _left_out(members, found, len(errors))
     if not found:
         st.info(
@@ -73,7 +67,7 @@ def priced_or_stop() -> Priced:
         )
         st.stop()
     st.markdown(f"**{takeaway(found)}**")
-    return Priced(plan, found, tied, costs.retraining(newest))
+    return Priced(plan, found, costs.tied(plan.dataset, plan.request), costs.retraining(newest))
 
 
 def _left_out(members: Sequence[RunSummary], found: Sequence[Cost], unread: int) -> None:
