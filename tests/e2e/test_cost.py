@@ -17,10 +17,8 @@ Visit = Callable[..., Page]
 
 def test_two_methods_in_one_press_race_and_are_priced(server: Server, visit: Visit) -> None:
     page = visit(f"{server.address}/Unlearn?{SHORT}")
-    further = page.get_by_role("combobox", name=re.compile("Further methods"))
-    further.click()
-    further.fill("LFSSD")
-    further.press("Enter")
+    page.get_by_role("combobox", name=re.compile("Further methods")).click()
+    page.get_by_role("option", name=re.compile("^LFSSD")).click()
     page.get_by_role("button", name="Start all 2").click()
     expect(page.get_by_role("heading", name="Compare finished runs")).to_be_visible()
     expect(page.get_by_role("heading", name="The race")).to_be_visible()
@@ -39,9 +37,6 @@ def test_two_methods_in_one_press_race_and_are_priced(server: Server, visit: Vis
     slider = page.get_by_role("slider", name="Seconds I can afford")
     slider.press("Home")
     expect(said).not_to_have_text(before)
-    expect(page.get_by_text(re.compile("The next that comes nearer|cannot tell it"))).to_have_count(
-        0 if "faster" not in before and "next" not in said.inner_text() else 1
-    )
     settle(page)
     assert not faults(page)
     assert width_on_a_phone(page) <= 400

@@ -22,6 +22,8 @@ def button(count: int) -> str:
 def estimates(names: Sequence[str], seconds: Sequence[float | None], limit: float) -> str:
     """How long each will take, and all of them; and which would be stopped. limit: seconds that a
     run may take, infinite where there is none."""
+    if not any(seconds):
+        return "One after another. How long each takes here is known once it has run."
     said = [
         f"{name}: " + ("not measured yet" if s is None else f"about {duration(s)}")
         for name, s in zip(names, seconds, strict=True)

@@ -33,7 +33,7 @@ def afford(priced: Priced) -> Cost | None:
     """Draws both; gives what the slider picks out."""
     seconds = _slider(priced)
     best = words.nearest(priced.costs, seconds)
-    text = words.afford(priced.costs, seconds)
+    text = words.afford(priced.said, seconds)
     shown = best.key if best else ""
     about = ("costs", tuple(priced.costs), shown, seconds, priced.tied, priced.retraining)
     spec = made_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import streamlit as st
 from core.errors import LabError
 from core.runs.plan import Plan
 from core.runs.summary import RunSummary
+from ui import outside
 from ui.services import costs, methods, runs
 from ui.state import address
 from ui.state.session import session
@@ -32,6 +34,11 @@ class Priced:
     costs: list[Cost]
     tied: float | None
     retraining: float | None
+
+    @property
+    def said(self) -> list[Cost]:
+        """The costs with names that stand in a sentence: a setting can be any text."""
+        return [dataclasses.replace(cost, name=outside.plain(cost.name)) for cost in self.costs]
 
 
 def priced_or_stop() -> Priced:
@@ -66,8 +73,10 @@ def priced_or_stop() -> Priced:
             icon=":material/help:",
         )
         st.stop()
-    st.markdown(f"**{takeaway(found)}**")
-    return Priced(plan, found, costs.tied(plan.dataset, plan.request), costs.retraining(newest))
+    tied = costs.tied(plan.dataset, plan.request)
+    priced = Priced(plan, found, tied, costs.retraining(newest))
+    st.markdown(f"**{takeaway(priced.said)}**")
+    return priced
 
 
 def _left_out(members: Sequence[RunSummary], found: Sequence[Cost], unread: int) -> None:
