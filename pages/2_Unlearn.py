@@ -14,7 +14,8 @@ from ui.widgets import errors, frame, recovery, runs_at_hand
 
 frame.setup_page("Unlearn")
 recovery.service_or_stop()
-runs_at_hand.keep_watch(session.run)
+together = session.together if session.run in session.together else []
+runs_at_hand.keep_watch(session.run, *together)
 st.title("Watch it forget")
 
 run_id = session.run
@@ -30,7 +31,7 @@ except LabError as error:
     st.button("Set up a run instead", key="new-run", type="primary", on_click=leave_run)
     st.stop()
 session.draft = Draft.of_plan(job.plan)
-address.write(run=run_id)
+address.write(run=run_id, runs=",".join(together))
 if job.alive:
     follow(job)
 else:

@@ -37,6 +37,24 @@ class Admission:
         self._clock = clock
         self._spent: list[_Spent] = []
 
+    def check_all(self, jobs: Sequence[Job], waiting: Sequence[Job], running: Job | None) -> None:
+        """Raises QueueFull unless all of these can be taken, one after another."""
+        line = list(waiting)
+        starts_at_once = running is None and not line
+        for taken, job in enumerate(jobs):
+            try:
+                self.check(job, line, running)
+            except QueueFull as error:
+                if not taken:
+                    raise
+                raise QueueFull(
+                    f"Of these {len(jobs)} runs only {taken} would be taken now, so none is.",
+                    "Start fewer at once, or wait until others are done.",
+                ) from error
+            if not starts_at_once:
+                line.append(job)
+            starts_at_once = False
+
     def check(self, job: Job, waiting: Sequence[Job], running: Job | None) -> None:
         """Raises QueueFull. The plan is looked at by `check_plan`, which takes longer."""
         limits, wide = self.limits, self.limits.visitors_an_address
@@ -79,9 +97,12 @@ class Admission:
         hour_ago = self._clock() - HOUR
         self._spent = [spent for spent in self._spent if spent.until > hour_ago]
 
-    def overdue(self, job: Job) -> bool:
-        """Whether the method of a running job has had its time."""
-        return self._clock() - job.started > self.limits.run_seconds
+    def overdue(self, job: Job) -> str:
+        """Why a running job is to stop whose method has had its time; "" while it has not."""
+        if self._clock() - job.started <= self.limits.run_seconds:
+            return ""
+        most = in_minutes(self.limits.run_seconds)
+        return f"Stopped after {most}, as long as a run may take here."
 
     def _check_hour(self, spent: Sequence[_Spent], most: float, who: str) -> None:
         over = sum(s.seconds for s in spent) - most

@@ -116,6 +116,14 @@ class Job:
         """The snapshots that carry a probe."""
         return tuple(s for s in self._snapshots if s.probe is not None)
 
+    def _end(self, run: Run, unsaved: str) -> None:
+        """The state last: who sees that it has ended finds all the rest set."""
+        self.run, self.unsaved = run, unsaved
+        self.error = run.error or (
+            f"This run is done but could not be saved. {unsaved}" if unsaved else ""
+        )
+        self.state = run.status  # type: ignore[assignment]
+
     def _add(self, snapshot: Snapshot) -> None:
         self.latest = snapshot
         if "load" in self._begun:

@@ -13,11 +13,11 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.errors import LabError, NotYours, RunMissing
-from core.runs.admission import Admission, check_plan, in_minutes
+from core.runs.admission import Admission, check_plan
 from core.runs.job import Job, hashed
 from core.runs.limits import LOCAL, Limits
 from core.runs.plan import Plan
@@ -29,6 +29,7 @@ from core.runs.store.access import access_to
 from core.runs.store.store import Store
 
 log = logging.getLogger(__name__)
+Folder = str | Path | None
 
 
 class JobQueue:
@@ -37,8 +38,8 @@ class JobQueue:
     store: where runs go. runner: does the work; in its own thread. grace_seconds: a job that nobody
     watches for longer is cancelled. limits: on what is taken, and on how long a job runs.
     kept: ended jobs that stay in memory; older ones are read from the store, but for those with a
-    result that could not be saved.
-    clock: seconds, for tests. recovered: the runs that a dead process had left unfinished.
+    result that could not be saved. clock: seconds, for tests. recovered: the runs that a dead
+    process had left unfinished.
     """
 
     def __init__(
@@ -65,31 +66,42 @@ class JobQueue:
         self._saving = threading.Lock()
         self._worker: threading.Thread | None = None
 
-    def submit(
-        self, plan: Plan, owner_token: str, folder: str | Path | None = None, address: str = ""
-    ) -> Job:
-        """Queues a plan and starts watching it. Raises QueueFull, or BadRequest for a plan that the
-        limits forbid.
+    def submit(self, plan: Plan, owner_token: str, folder: Folder = None, address: str = "") -> Job:
+        """Queues one plan, as `submit_all` does."""
+        return self.submit_all([plan], owner_token, folder, address)[0]
+
+    def submit_all(
+        self, plans: Sequence[Plan], owner_token: str, folder: Folder = None, address: str = ""
+    ) -> list[Job]:
+        """Queues plans, all or none, and starts watching them. Raises QueueFull, or BadRequest for
+        a plan that the limits forbid.
 
         owner_token: a secret of the one who submits, needed to cancel. folder: where the images
         are, None for the usual places. address: see `core.runs.admission.network_of`.
         """
-        job = Job(secrets.token_hex(8), plan, hashed(owner_token))
-        job.folder, job.address = folder, address
-        check_plan(plan, self.limits)
+        jobs = [Job(secrets.token_hex(8), plan, hashed(owner_token)) for plan in plans]
+        for job in jobs:
+            job.folder, job.address = folder, address
+            check_plan(job.plan, self.limits)
         with self._changed:
             self._expire()
             if self._admission.full and self._running is None:
                 self._make_room()
-            self._admission.check(job, self._waiting, self._running)
-            job.watched = self._clock()
-            self._jobs[job.id] = job
-            self._waiting.append(job)
+            self._admission.check_all(jobs, self._waiting, self._running)
+            for job in jobs:
+                job.watched = self._clock()
+                self._jobs[job.id] = job
+            self._waiting += jobs
             if self._worker is None or not self._worker.is_alive():
                 self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
                 self._worker.start()
             self._changed.notify_all()
-        return job
+        return jobs
+
+    def under_way(self) -> list[Job]:
+        """The job that runs, then those that wait, the next one first."""
+        with self._changed:
+            return [*([self._running] if self._running else []), *self._waiting]
 
     def get(self, id: str) -> Job:
         """A job of this process, or one that the store has. Raises RunMissing or StoreCorrupt."""
@@ -119,10 +131,10 @@ class JobQueue:
         """0 while the job runs, 1 for the next one, and so on; None once it has ended."""
         with self._changed:
             self._expire()
-            job = self._jobs.get(id)
-            if job is None or not job.alive:
-                return None
-            return self._waiting.index(job) + 1 if job in self._waiting else 0
+            if self._running is not None and self._running.id == id:
+                return 0
+            line = [job.id for job in self._waiting]
+            return line.index(id) + 1 if id in line else None
 
     def watch(self, id: str) -> None:
         """Somebody looks at the job: its time without a watcher starts anew."""
@@ -186,12 +198,11 @@ class JobQueue:
         return self._clock() - job.watched > self.grace_seconds
 
     def _expire(self) -> None:
-        """With the lock held: stops the jobs that nobody watches."""
-        for job in [*self._waiting, *([self._running] if self._running else [])]:
-            if self._unwatched(job):
-                self._stop(
-                    job, f"Stopped, because nobody had watched it for {self.grace_seconds:g} s."
-                )
+        """Stops the jobs that nobody watches."""
+        why = f"Stopped, because nobody had watched it for {self.grace_seconds:g} s."
+        with self._changed:
+            for job in filter(self._unwatched, self.under_way()):
+                self._stop(job, why)
 
     def _forget_old(self) -> None:
         """With the lock held: drops the oldest ended jobs from memory."""
@@ -212,12 +223,7 @@ class JobQueue:
                 self._changed.notify_all()
             run, unsaved = self._recorded(job)
             with self._changed:
-                # The state last: who sees that it has ended finds all the rest set.
-                job.run, job.unsaved = run, unsaved
-                job.error = run.error or (
-                    f"This run is done but could not be saved. {unsaved}" if unsaved else ""
-                )
-                job.state = run.status  # type: ignore[assignment]
+                job._end(run, unsaved)
                 self._running = None
                 self._admission.note(job)
                 self._forget_old()
@@ -235,15 +241,10 @@ class JobQueue:
         def stop() -> bool:
             late = self._admission.overdue(job)
             if not job._stop.is_set() and (late or self._unwatched(job)):
-                with self._changed:
-                    self._expire()
-                    if late:
-                        most = in_minutes(self.limits.run_seconds)
-                        self._stop(job, f"Stopped after {most}, as long as a run may take here.")
+                self._expire()
+                if late:
+                    with self._changed:
+                        self._stop(job, late)
             return job._stop.is_set()
 
-        def tick() -> None:
-            with self._changed:
-                self._expire()
-
-        return recorded(job, self.store, self._runner, stop, tick, self._clock)
+        return recorded(job, self.store, self._runner, stop, self._expire, self._clock)

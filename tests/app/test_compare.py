@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.metrics.measures import Measure
+from core.metrics.differences import difference
+from core.metrics.measures import Measure, share_of
+from core.metrics.seeds import mean_evaluation, mean_of
 from core.unlearners import METHODS
 from tests.app import fakes
 from tests.app.conftest import ROOT, Open
@@ -46,7 +50,7 @@ def test_a_link_stacks_the_strips_of_two_runs(open_page: Open, ship) -> None:
     ship(fakes.run("two", fakes.plan(method="neg_grad"), after={"forget": 0.95}))
     at = open_page(PAGE, runs="two,one")
     assert not at.exception
-    (chart,) = at.get("vega_lite_chart")
+    chart, _ = at.get("vega_lite_chart")  # the strips, and the race
     assert [row["label"] for row in rows(chart, "label")[:2]] == [
         f"A: {METHODS['neg_grad'].label}",
         "B: Fine-tune",
@@ -62,7 +66,7 @@ def test_a_link_stacks_the_strips_of_two_runs(open_page: Open, ship) -> None:
     assert len(at.get("download_button")) == 1
     at.session_state["compare-losses"] = True
     at.run()
-    specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")][1:]
+    specs = [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")][2:]
     colors = [spec["layer"][1]["encoding"]["color"]["scale"] for spec in specs]
     assert colors[0]["range"] == [palette.FORGET] * 2
     assert colors[1]["range"] == [palette.TEST] * 2
@@ -76,20 +80,59 @@ def test_all_runs_of_a_question_are_asked_the_same() -> None:
     )
     measures = {**kept.after.measures, "retain_accuracy": Measure(0.9, 0.89, 0.91, 45_000)}
     kept = dataclasses.replace(kept, after=dataclasses.replace(kept.after, measures=measures))
-    damage = comparison.questions([kept, new], ["x", "y"])[-1]
+    two = [comparison.Entrant("x", (kept,)), comparison.Entrant("y", (new,))]
+    damage = comparison.questions(two)[-1]
     assert damage.title.startswith("Useful on the rest (retained test accuracy)")
     assert [row.now for row in damage.rows.values()] == [0.869, 0.70]
     assert damage.nearest == "A"
 
 
 def test_three_runs_stand_beside_each_other(open_page: Open, ship) -> None:
-    for seed in range(3):
-        ship(settings_of(f"run-{seed}", seed))
-    at = open_page(PAGE, runs="run-0,run-1,run-2")
+    for rate in (1, 2, 3):
+        ship(settings_of(f"run-{rate}", learning_rate=rate / 10))
+    at = open_page(PAGE, runs="run-1,run-2,run-3")
     assert not at.exception
     assert {"show-A", "show-B", "show-C"} <= {b.key for b in at.button}
-    assert "##### C: Fine-tune (seed 2)" in texts(at)
+    assert "##### C: Fine-tune (learning rate 0.3)" in texts(at)
     assert "On none of 4 questions can the photos tell" in texts(at)  # they are alike
+
+
+def test_seeds_of_one_plan_are_one_row_with_a_dot_each(open_page: Open, ship) -> None:
+    for seed, forget in enumerate((0.87, 0.88, 0.92)):
+        ship(dataclasses.replace(settings_of(f"run-{seed}", seed), after=spied(forget)))
+    ship(fakes.run("other", fakes.plan(method="neg_grad"), after={"forget": 0.95}))
+    at = open_page(PAGE, runs="run-0,run-1,run-2,other")
+    assert not at.exception
+    strips = at.get("vega_lite_chart")[0]
+    says = rows(strips, "numbers")[2]
+    assert says["label"] == "A: Fine-tune, 3 seeds"
+    assert says["numbers"] == "89.0 % · ideal 87.0 · 3 seeds"
+    assert len(rows(strips, "seed")) == 4 * 3
+    assert "seed 2: partly forgotten" in texts(at)
+    assert {"show-A-run-0", "show-A-run-2", "show-B"} <= {b.key for b in at.button}
+    alone = open_page(PAGE, runs="run-0,run-1,run-2")
+    assert "they lie furthest apart on “right about the forgotten photos”, 5.0 points" in texts(
+        alone
+    )
+
+
+def spied(forget: float):
+    return fakes.evaluation(forget, 0.866, 0.506)
+
+
+def test_a_mean_over_seeds_is_paired_image_by_image() -> None:
+    right = [np.arange(100) < n for n in (80, 90)]
+    mean = mean_of([share_of(each) for each in right])
+    assert mean.value == pytest.approx(0.85)
+    assert mean.n == 100
+    assert mean.each[0].mean() == pytest.approx(0.85)
+    apart, paired = difference(mean, share_of(right[1]))
+    assert paired
+    assert apart.value == pytest.approx(-0.05)
+    assert mean_of([share_of(right[0]), share_of(right[0][1:])]).each == ()  # other images
+    first, second = fakes.evaluation(0.9), fakes.evaluation(0.8)
+    assert mean_evaluation([first, second])["forget_accuracy"].value == pytest.approx(0.85)
+    assert mean_evaluation([first]) is first
 
 
 def test_other_forget_sets_are_warned_about(open_page: Open, ship) -> None:

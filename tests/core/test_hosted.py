@@ -69,6 +69,19 @@ def test_limits_come_from_the_environment_each_by_its_own_name() -> None:
     assert math.isinf(LOCAL.run_seconds)
 
 
+def test_several_plans_are_queued_all_or_none(queue: JobQueue, steps: Steps) -> None:
+    jobs = queue.submit_all([PLAN, PLAN, PLAN], "me")  # one starts at once, two may wait
+    steps.let(1)
+    steps.reached(jobs[0], 1)
+    assert queue.under_way() == jobs
+    assert [queue.queue_position(job.id) for job in jobs] == [0, 1, 2]
+    with pytest.raises(QueueFull, match="You have 2 runs waiting"):
+        queue.submit_all([PLAN, PLAN], "me")
+    with pytest.raises(QueueFull, match="Of these 3 runs only 2 would be taken now, so none is"):
+        queue.submit_all([PLAN, PLAN, PLAN], "another")
+    assert queue.under_way() == jobs
+
+
 def test_a_run_is_stopped_when_its_time_is_over_and_kept_as_partial(
     queue: JobQueue, steps: Steps, clock: Clock, store: Store
 ) -> None:

@@ -41,7 +41,7 @@ def strip(rows: Sequence[Row], description: str) -> Spec:
 def stacked(groups: Sequence[tuple[str, Sequence[Row]]], description: str) -> Spec:
     """The strips of several models: of each question, its title ("" for none) and a row a model,
     all to one scale."""
-    marks, titles, top = [], [], 0.0
+    marks, titles, seeds, top = [], [], [], 0.0
     for title, rows in groups:
         if title:
             titles.append({"y": top + TITLE, "title": title})
@@ -49,22 +49,23 @@ def stacked(groups: Sequence[tuple[str, Sequence[Row]]], description: str) -> Sp
         half = max(row.half for row in rows)
         for row in rows:
             marks.append(_marks(row, top, half))
+            seeds += [{"seed": row.at(seed, half), "y": top + LINE} for seed in row.seeds]
             top += 1
-    spec: Spec = copy.deepcopy(_template(top, bool(titles)))
-    spec["datasets"] |= {"rows": marks, "titles": titles}
+    spec: Spec = copy.deepcopy(_template(top, bool(titles), bool(seeds)))
+    spec["datasets"] |= {"rows": marks, "titles": titles, "seeds": seeds}
     return {**spec, "description": description}
 
 
 @functools.lru_cache(maxsize=32)
-def _template(height: float, titled: bool) -> Spec:
+def _template(height: float, titled: bool, seeded: bool) -> Spec:
     """The strip without its rows: Altair takes a third of a second to make it, and a live view
     draws it twice a second. height: of all rows, in rows."""
-    chart = _layers(height, titled).properties(height=round(HEADER + ROW * height))
+    chart = _layers(height, titled, seeded).properties(height=round(HEADER + ROW * height))
     made: Spec = chart.to_dict()
     return made
 
 
-def _layers(height: float, titled: bool) -> alt.LayerChart:
+def _layers(height: float, titled: bool, seeded: bool) -> alt.LayerChart:
     x = alt.Scale(domain=[-1.04, 1.04], nice=False)
     y = alt.Scale(domain=[-HEADER / ROW, height], reverse=True, nice=False)
 
@@ -101,6 +102,9 @@ def _layers(height: float, titled: bool) -> alt.LayerChart:
             tooltip=_told(),
         ),
     ]
+    if seeded:
+        dots = alt.Chart(alt.NamedData("seeds")).mark_circle(size=34, color=INK, opacity=0.9)
+        marks.append(dots.encode(across("seed"), down("y")))
     if titled:
         title = alt.Chart(alt.NamedData("titles")).mark_text(
             align="left", baseline="bottom", fontSize=15, fontWeight="bold", color=INK

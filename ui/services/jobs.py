@@ -7,6 +7,7 @@ store only once its result is drawn. The queue lives once a process, in Streamli
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -50,15 +51,26 @@ def dismiss(run: RunSummary) -> None:
 
 
 def submit(plan: Plan, owner: str, address: str = "") -> Job:
-    """Puts a plan into the queue, and keeps a long choice for its links. address: where on the
-    network the visitor is, "" where nobody knows. Raises LabError."""
-    job = queue().submit(plan, owner, address=address)
-    if links.is_long(plan.request):
-        try:
-            long_choices.keep(plan.request)
-        except LabError as error:  # no reason not to run it: the run has its own request
-            log.warning("%s", error)
-    return job
+    """Queues one plan, as `submit_all` does."""
+    return submit_all([plan], owner, address)[0]
+
+
+def submit_all(plans: Sequence[Plan], owner: str, address: str = "") -> list[Job]:
+    """Puts plans into the queue, all or none, and keeps a long choice for its links. address: where
+    on the network the visitor is, "" where nobody knows. Raises LabError."""
+    queued = queue().submit_all(plans, owner, address=address)
+    for request in {id(plan.request): plan.request for plan in plans}.values():
+        if links.is_long(request):
+            try:
+                long_choices.keep(request)
+            except LabError as error:  # no reason not to run it: the run has its own request
+                log.warning("%s", error)
+    return queued
+
+
+def under_way() -> list[Job]:
+    """The jobs of all visitors, the one that runs first: for counting, never for showing."""
+    return queue().under_way()
 
 
 def check_seen(id: str, owner: str) -> None:

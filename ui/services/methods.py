@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
+from core.runs.run import RunFacts
+from ui.wording import titles
 from ui.wording.catalogue import method_name
 
 MODEL, ENSEMBLE = "compact", "sisa"
@@ -54,6 +57,15 @@ def setting_label(method: str, name: str) -> str:
             if parameter["name"] == name:
                 return str(parameter["label"])
     return name.replace("_", " ")
+
+
+def names(runs: Sequence[RunFacts]) -> list[str]:
+    """The runs' methods, with what they differ in where they have the same name."""
+    apart = titles.differences([r.plan for r in runs], [r.settings for r in runs], setting_label)
+    return [
+        label(run.plan.method) + f" ({said})" * bool(said)
+        for run, said in zip(runs, apart, strict=True)
+    ]
 
 
 def model_for(method: dict[str, Any], wanted: str = MODEL) -> str:

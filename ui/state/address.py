@@ -38,6 +38,8 @@ def read() -> None:
     session.draft = session.written = found
     session.run = runs[0] if runs else None
     session.photo = photo
+    if runs and runs[0] in compare:  # they were queued together
+        session.together = compare
     if "runs" in params:
         session.compare = session.compare_default = compare
     session.problems = problems + more + still_more + and_more
@@ -76,7 +78,7 @@ def share_link(with_draft: bool = True, **extra: str) -> str:
     Raises LabError where that cannot be.
     """
     params = links.to_params(session.draft, long_choices.keep) if with_draft else {}
-    place = "" if session.page == FRONT else session.page
+    place = "" if session.page == FRONT else session.page.replace(" ", "_")
     # The address that Streamlit knows may end with the page's own name.
     root = (st.context.url or "").rstrip("/").removesuffix(f"/{place}").rstrip("/")
     return f"{root}/{place}?{urlencode(params | extra, safe=':,')}"

@@ -29,6 +29,8 @@ class Session:
     """The test photo whose answer is explained."""
     jobs: list[str]
     """The runs that this session has started."""
+    together: list[str]
+    """The runs that were queued in one press, until all of them have been compared."""
     compare: list[str]
     """The runs ticked for comparison, in the order of ticking."""
     compare_default: list[str]

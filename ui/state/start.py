@@ -18,6 +18,7 @@ def begin(title: str) -> None:
         session.run = None
         session.photo = None
         session.jobs = []
+        session.together = []
         session.compare = session.compare_default = []
         session.page = title
         session.long = {}

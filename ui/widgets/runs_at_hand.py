@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
     from core.runs.job import Job
 
 
-def keep_watch(shown: str | None = None) -> None:
-    """Above the page: this session's runs go on, and the way to them. shown: not this one."""
-    if any(job.id != shown for job in _own_jobs()):
+def keep_watch(*shown: str | None) -> None:
+    """Above the page: this session's runs go on, and the way to them. shown: not these."""
+    if any(job.id not in shown for job in _own_jobs()):
         st.fragment(_watch_view, run_every=2.0)(shown)
 
 
 def _own_jobs() -> list[Job]:
     """The runs under way that this session has started or looked at."""
     found = []
-    for id in dict.fromkeys([*session.jobs, session.run]):
+    for id in dict.fromkeys([*session.jobs, *session.together, session.run]):
         try:
             job = jobs.job(id, session.owner) if id else None
         except LabError:
@@ -36,8 +37,8 @@ def _own_jobs() -> list[Job]:
     return found
 
 
-def _watch_view(shown: str | None) -> None:
-    others = [job for job in _own_jobs() if job.id != shown]
+def _watch_view(shown: Sequence[str | None]) -> None:
+    others = [job for job in _own_jobs() if job.id not in shown]
     if not others:
         st.success("Your other run has ended.", icon=":material/flag:")
     for job in others:

@@ -19,11 +19,12 @@ _WHAT: dict[Phase, str] = {
 }
 
 
-def waiting(position: int) -> str:
-    """That a run waits, and where."""
+def waiting(position: int, seconds: float | None = None) -> str:
+    """That a run waits, and where. seconds: until it starts, None where nobody knows."""
+    when = "" if seconds is None else f", in about {duration(seconds)}"
     return (
         f"Waiting: this run is {place(position)}. One run computes at a time, and this one starts "
-        "by itself."
+        f"by itself{when}."
     )
 
 

@@ -26,6 +26,7 @@ ASKED: tuple[Kind, ...] = ("outputs", "answers", "inside", "damage")
 """The questions, in the order of the rows: what a spy makes of it comes first."""
 BAND = "shaded: as near as two retrainings come to each other, or nearer than matters"
 LEGEND = f"○ before · ◆ now · {BAND}"
+SEEDS_LEGEND = f"○ before · ◆ now, the mean of the seeds · • one seed · {BAND}"
 LIVE_LEGEND = f"○ before · ◇ now, estimated from a sample · {BAND}"
 
 
@@ -36,7 +37,8 @@ class Row:
     place: of now, as the verdict has it, "cannot tell" where it is not known. waits: what is said
     where now is still to come. damage: whether it is
     of what was to be kept. turned: whether more is known below the ideal than above it. estimating:
-    from a sample, while a method runs."""
+    from a sample, while a method runs. seeds: where now is a mean over several, the number of each.
+    """
 
     kind: Kind
     label: str
@@ -51,11 +53,12 @@ class Row:
     turned: bool = False
     estimating: bool = False
     waits: str = "asked after the last step"
+    seeds: tuple[float, ...] = ()
 
     @property
     def half(self) -> float:
         """What half the width of the row stands for."""
-        away = [abs(x - self.ideal) for x in (self.before, self.now) if x is not None]
+        away = [abs(x - self.ideal) for x in (self.before, self.now, *self.seeds) if x is not None]
         return max([LEAST_HALF, BANDS * self.band, *away])
 
     def at(self, value: float, half: float | None = None) -> float:
@@ -73,6 +76,8 @@ class Row:
         said = f"{now} {unit} · ideal {ideal}"
         if self.estimating:
             said = f"estimating: {said}"
+        if self.seeds:
+            said += f" · {len(self.seeds)} seeds"
         return f"{said} · cannot tell" if self.place == "cannot tell" else said
 
     @property

@@ -15,9 +15,9 @@ from ui.screens.compare.foot import leave
 from ui.services import methods, runs
 from ui.state import values
 from ui.state.session import session
-from ui.widgets.data import data_title
 from ui.widgets.errors import say
 from ui.widgets.figures import table
+from ui.widgets.forget_set import of_one_set
 from ui.widgets.frame import CHOOSE
 from ui.wording import terms, titles
 
@@ -47,7 +47,7 @@ def ticked_or_leave() -> list[str]:
             outside.plain(f"There is no finished run {links.some(unknown)} on this server."),
             icon=":material/link_off:",
         )
-    shown = _of_one_set(summaries)
+    shown = of_one_set(summaries, "compare-set", session.compare_default)
     ids = [summary.id for summary in shown]
     if others := [id for id in session.compare_default if id in known and id not in ids]:
         st.warning(
@@ -67,36 +67,6 @@ def ticked_or_leave() -> list[str]:
     chosen = order + [id for id in chosen if id not in order]
     session.compare = chosen
     return chosen
-
-
-def _of_one_set(summaries: Sequence[RunSummary]) -> list[RunSummary]:
-    """The runs of the forget set that is taken; at first that of the runs ticked, else the newest
-    run's."""
-    sets: dict[str, list[RunSummary]] = {}
-    for summary in summaries:
-        sets.setdefault(_set_of(summary), []).append(summary)
-    ticked = {s.id: name for name, members in sets.items() for s in members}
-    start = next((ticked[id] for id in session.compare_default if id in ticked), next(iter(sets)))
-    names = list(sets)
-    if values.get("compare-set") not in names:
-        values.put("compare-set", start)
-    said = {
-        name: f"{members[0].plan.request.describe()}, {data_title(members[0].plan.dataset)}: "
-        f"{len(members)} run{'s' * (len(members) != 1)}"
-        for name, members in sets.items()
-    }
-    taken = st.selectbox(
-        "What was forgotten",
-        names,
-        key="compare-set",
-        format_func=lambda name: said.get(name, name),
-    )
-    return sets[taken]
-
-
-def _set_of(summary: RunSummary) -> str:
-    """What runs have in common that can be compared."""
-    return f"{summary.plan.dataset} {summary.plan.request.brief().to_json()}"
 
 
 def _table(summaries: Sequence[RunSummary], ids: list[str]) -> list[int]:

@@ -10,56 +10,53 @@ import streamlit as st
 from core.runs.run import Run
 from ui import outside, report
 from ui.charts.strip import stacked
-from ui.services import methods
 from ui.state import address
 from ui.state.session import session
 from ui.widgets.figures import draw, table
 from ui.widgets.frame import UNLEARN
 from ui.widgets.sharing import still_private
-from ui.wording import comparison, hosting, strip, titles, verdicts
-from ui.wording.comparison import LETTERS
+from ui.wording import comparison, hosting, strip
+from ui.wording.comparison import LETTERS, Entrant
 
 
-def names_of(runs: Sequence[Run]) -> list[str]:
-    """The runs' methods, with what they differ in where they have the same name."""
-    apart = titles.differences(
-        [run.plan for run in runs], [run.settings for run in runs], methods.setting_label
-    )
-    return [
-        methods.label(run.plan.method) + f" ({said})" * bool(said)
-        for run, said in zip(runs, apart, strict=True)
-    ]
-
-
-def verdicts_of(runs: Sequence[Run], names: Sequence[str]) -> None:
-    """Each run's verdict in a line, and the way to it."""
-    for place, letter, name, run in zip(st.columns(len(runs)), LETTERS, names, runs, strict=False):
+def verdicts_of(entrants: Sequence[Entrant]) -> None:
+    """Each one's verdict in a line, and the way to its runs."""
+    places = st.columns(len(entrants))
+    for place, letter, entrant in zip(places, LETTERS, entrants, strict=False):
         with place.container(border=True, height="stretch"):
-            st.markdown(f"##### {letter}: {outside.plain(name)}")
-            st.markdown(verdicts.headline(run))
-            if st.button("Show this run", key=f"show-{letter}"):
-                session.run = run.id
-                st.switch_page(UNLEARN)
+            st.markdown(f"##### {letter}: {outside.plain(entrant.name)}")
+            st.markdown(comparison.headlines(entrant))
+            for run in entrant.runs:
+                one = len(entrant.runs) == 1
+                label = "Show this run" if one else f"Show seed {run.plan.seed}"
+                if st.button(label, key=f"show-{letter}" if one else f"show-{letter}-{run.id}"):
+                    session.run = run.id
+                    st.switch_page(UNLEARN)
 
 
-def strips(runs: Sequence[Run], names: Sequence[str]) -> None:
+def strips(entrants: Sequence[Entrant]) -> None:
     """The strips stacked, question by question, what they show, and the same as one table."""
-    found = comparison.questions(runs, names)
+    found = comparison.questions(entrants)
     if not found:
         st.info("No ideal is known for these runs, so there is nothing to be near to.")
         return
     text = comparison.takeaway(found)
     groups = [(question.title, list(question.rows.values())) for question in found]
-    draw(stacked(groups, f"The forgetting strips of {len(runs)} runs. {text}"), "compare-strips")
-    st.caption(strip.LEGEND)
+    said = f"The forgetting strips of {sum(len(e.runs) for e in entrants)} runs. {text}"
+    draw(stacked(groups, said), "compare-strips")
+    seeds = any(len(entrant.runs) > 1 for entrant in entrants)
+    st.caption(strip.SEEDS_LEGEND if seeds else strip.LEGEND)
     st.markdown(f"**{text}**")
     with st.expander("The same as a table"):
-        parts = [
-            pd.DataFrame(strip.table(list(question.rows.values())))
-            .rename(columns={"question": "run"})
-            .assign(question=question.title)
-            for question in found
-        ]
+        parts = []
+        for question in found:
+            rows = list(question.rows.values())
+            part = pd.DataFrame(strip.table(rows)).rename(columns={"question": "run"})
+            if seeds:
+                part["each seed"] = [
+                    ", ".join(f"{100 * x:.1f}" for x in row.seeds) or "one" for row in rows
+                ]
+            parts.append(part.assign(question=question.title))
         whole = pd.concat(parts).drop(columns="measured as")
         table(whole[["question", *whole.columns[:-1]]], "The strips of the runs as one table")
 

@@ -9,6 +9,7 @@ from core.runs.job import Job
 from core.runs.plan import Plan
 from core.runs.run import Run
 from ui import outside
+from ui.screens.unlearn import together
 from ui.screens.unlearn.cheats import cheats
 from ui.screens.unlearn.replay import replay
 from ui.services import jobs, methods
@@ -33,8 +34,10 @@ def leave_run() -> None:
 
 def ended(job: Job) -> None:
     """Whatever there is to show of a job that has ended."""
+    together.go_on(job.id)
     if job.unsaved:
         _unsaved(job)
+    together.way_on(job.id)
     if job.run is None or job.state == "failed":
         _failed(job)
     else:

@@ -13,8 +13,10 @@ from core.runs.plan import Plan
 from core.runs.run import Run, Snapshot
 from ui import outside
 from ui.charts import over_steps
+from ui.screens.unlearn import together
 from ui.screens.unlearn.moment import Way, moment, photos, scrubber
-from ui.services import jobs, methods, runs
+from ui.services import estimates, jobs, methods, runs
+from ui.state import values
 from ui.state.session import session
 from ui.widgets import losses
 from ui.widgets.data import data_title
@@ -37,6 +39,7 @@ def _tick(id: str) -> None:
     if not job.alive:
         st.rerun()
     jobs.watch(id)
+    values.put(together.FOLLOWED, id)
     position = jobs.queue_position(id)
     left, right = st.columns([2, 5], gap="large")
     with left:
@@ -45,10 +48,12 @@ def _tick(id: str) -> None:
             st.info("This run goes on in another process; its result will show here.")
             return
         if job.state == "waiting":
-            st.info(live.waiting(position or 1), icon=":material/hourglass_top:")
+            ahead = estimates.until_start(id, session.owner)
+            st.info(live.waiting(position or 1, ahead), icon=":material/hourglass_top:")
         else:
             _phases(job)
         _stop_button(job)
+        together.progress(id)
         st.caption(live.LEAVE)
         _training_loss(job.snapshots)
     with right:

@@ -11,10 +11,12 @@ from core.errors import BadRequest, LabError
 from core.runs.plan import Plan
 from ui import outside
 from ui.links import Draft
+from ui.screens.unlearn import together
 from ui.screens.unlearn.brought import bring
-from ui.screens.unlearn.start import start
+from ui.screens.unlearn.start import start, start_all
 from ui.services import estimates, hosting, ideals, images, methods
 from ui.state import drafts, values
+from ui.state.session import session
 from ui.widgets import anchor, take_home
 from ui.widgets.data import data_or_stop, data_title, images_missing, use_digits
 from ui.widgets.errors import say
@@ -22,6 +24,7 @@ from ui.widgets.frame import CHOOSE, METHODS
 from ui.widgets.recovery import lost_runs
 from ui.widgets.setting import setting
 from ui.wording import aim, catalogue, terms
+from ui.wording import together as words
 from ui.wording.hosting import budget
 
 
@@ -166,24 +169,27 @@ def _start_button(method: dict[str, Any], now: Draft) -> None:
             icon=":material/category:",
         )
     plan = drafts.plan()
+    plans = [plan, *together.further(method, now)]
     if refused := hosting.refusal(plan):
         st.warning(outside.plain(refused), icon=":material/timer_off:")
+    elif len(plans) > 1:
+        together.say_how_long(plans)
     else:
         _budget(plan)
     if st.button(
-        "Start forgetting",
+        words.button(len(plans)),
         type="primary",
         key="start",
         icon=":material/play_arrow:",
         disabled=not fits or bool(refused),
     ):
-        start(plan)
+        start_all(plans)
 
 
 def _budget(plan: Plan) -> None:
     """How long the run may take, and about how long it will."""
     try:
-        estimate = estimates.seconds(plan)
+        estimate = estimates.seconds(plan, session.owner)
     except LabError:
         return  # said where the settings are read
     text, late = budget(hosting.limits().run_seconds, estimate)

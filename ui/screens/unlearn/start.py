@@ -1,6 +1,8 @@
-"""A plan is queued and becomes the run on screen."""
+"""Plans are queued, and the first becomes the run on screen."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -14,11 +16,18 @@ from ui.widgets.errors import say
 
 def start(plan: Plan) -> None:
     """Queues a plan and makes it this session's run; says why where that cannot be."""
+    start_all([plan])
+
+
+def start_all(plans: Sequence[Plan]) -> None:
+    """Queues plans, all or none; several stay together until the last has ended."""
     try:
-        job = jobs.submit(plan, session.owner, owner.address())
+        queued = jobs.submit_all(plans, session.owner, owner.address())
     except LabError as error:
         say(error)
         return
-    session.run = job.id
-    session.jobs = [*session.jobs, job.id]
+    ids = [job.id for job in queued]
+    session.run = ids[0]
+    session.jobs = [*session.jobs, *ids]
+    session.together = ids if len(ids) > 1 else []
     st.rerun()
