@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.errors import LabError
@@ -10,7 +12,8 @@ from core.runs.plan import Plan
 from core.runs.run import Run
 from ui import outside
 from ui.screens.unlearn.cheats import cheats
-from ui.screens.unlearn.replay import replay
+from ui.screens.unlearn.replay import can_be_replayed, replay
+from ui.screens.unlearn.spies import spies
 from ui.services import jobs, methods
 from ui.state import drafts
 from ui.state.session import session
@@ -83,9 +86,17 @@ def _finished(run: Run, saved: bool) -> None:
             st.switch_page(INSIDE)
         delete_button(run.id)
     exports(run, saved, f"export-{run.id}")
-    behind(run, key, lambda: cheats(run), lambda: replay(run))
+    behind(run, key, lambda: cheats(run), _views(run))
     source = run.data.get("source") or data_title(run.plan.dataset)
     st.caption(f"Data: {outside.plain(source)}")
+
+
+def _views(run: Run) -> dict[str, Callable[[], None]]:
+    """What this screen offers beside the plain spy."""
+    views = {"Every spy, every threshold": lambda: spies(run)} if run.after else {}
+    if can_be_replayed(run):
+        views["Replay, step by step"] = lambda: replay(run)
+    return views
 
 
 def _failed(job: Job) -> None:
