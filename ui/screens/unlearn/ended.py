@@ -11,6 +11,7 @@ from core.runs.job import Job
 from core.runs.plan import Plan
 from core.runs.run import Run
 from ui import outside
+from ui.screens.unlearn.be_the_spy import be_the_spy
 from ui.screens.unlearn.cheats import cheats
 from ui.screens.unlearn.replay import can_be_replayed, replay
 from ui.screens.unlearn.spies import spies
@@ -93,7 +94,10 @@ def _finished(run: Run, saved: bool) -> None:
 
 def _views(run: Run) -> dict[str, Callable[[], None]]:
     """What this screen offers beside the plain spy."""
-    views = {"Every spy, every threshold": lambda: spies(run)} if run.after else {}
+    views: dict[str, Callable[[], None]] = {}
+    if run.after is not None:
+        views["Every spy, every threshold"] = lambda: spies(run)
+        views["Be the spy"] = lambda: be_the_spy(run)
     if can_be_replayed(run):
         views["Replay, step by step"] = lambda: replay(run)
     return views
