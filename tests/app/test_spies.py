@@ -63,7 +63,7 @@ def test_the_sentence_the_curve_and_the_photos_are_of_the_threshold(spied: AppTe
     assert "accuses **30.0 %** of the forgotten" in text
     assert "**5.0 %** of the new" in text
     assert "right about **62.5 %**" in text  # (30 + 95) / 2
-    assert "Of the ideal it would accuse 10.0 %" in text
+    assert "With the ideal it would accuse 10.0 %" in text
     assert "**20.0 points** more, so they are still told" in text
     assert "Rightly accused: 27, some of the surest" in text
     assert "Wrongly accused: 45, some of the surest" in text
@@ -78,8 +78,8 @@ def test_another_network_and_the_table(spied: AppTest) -> None:
     spied.session_state["spies-watched-whose"] = "before"
     spied.session_state["spies-watched-twin"] = True
     spied.run()
-    assert "Of the network before this threshold accuses **80.0 %**" in texts(spied)
-    assert "Of the ideal it would" not in texts(spied)
+    assert "With the network before this threshold accuses **80.0 %**" in texts(spied)
+    assert "With the ideal it would" not in texts(spied)
     (twin,) = (t.value for t in spied.dataframe if "network" in t.value)
     at_95 = twin[twin["accused above (%)"] == 95]
     assert list(at_95["forgotten photos accused (TPR)"].round(3)) == [80, 30, 10]
@@ -110,7 +110,7 @@ def test_chance_is_not_called_a_difference() -> None:
     from core.runs.lineups import lineups_of
 
     lines = lineups_of(same, "margin")
-    assert "no difference from now" in words.beside_ideal(lines["after"], lines["after"], 0.95)
+    assert "chance alone" in words.beside_ideal(lines["after"], lines["after"], 0.95)
     pushed = words.beside_ideal(lines["retrained"], lines["before"], 0.95)
     assert "fewer, so they were pushed too far away" in pushed
     assert words.beside_ideal(lines["after"], None, 0.5) == words.NO_IDEAL

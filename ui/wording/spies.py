@@ -38,7 +38,7 @@ def looks_at(spy: str) -> str:
 def accuses(model: str, accused: Accused) -> str:
     """What a threshold does to one network's photos."""
     return (
-        f"Of {_THE[model]} this threshold accuses **{percent(accused.found)}** of the forgotten "
+        f"With {_THE[model]} this threshold accuses **{percent(accused.found)}** of the forgotten "
         f"photos (true positive rate, TPR) and, wrongly, **{percent(accused.wrongly)}** of the new "
         f"ones (false positive rate, FPR). Where both sides weigh the same, it is right about "
         f"**{percent(accused.right)}** of them (accuracy); a coin flip is right about half."
@@ -53,9 +53,9 @@ def beside_ideal(now: Lineup, ideal: Lineup | None, above: float) -> str:
         return ""
     mine, its = (share_of(line.members > above) for line in (now, ideal))
     apart = difference_of_shares(mine, its)
-    text = f"Of the ideal it would accuse {percent(its.value)} of the forgotten photos"
+    text = f"With the ideal it would accuse {percent(its.value)} of the forgotten photos"
     if apart.low <= 0 <= apart.high:
-        return f"{text}: no difference from now that chance could not make."
+        return f"{text}: chance alone can make that difference."
     more = "more" if apart.value > 0 else "fewer"
     why = "they are still told" if apart.value > 0 else "they were pushed too far away"
     return f"{text}: now it is **{100 * abs(apart.value):.1f} points** {more}, so {why}."

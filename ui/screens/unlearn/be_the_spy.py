@@ -91,9 +91,10 @@ def _card(place: int, photo: Suspect, picture: NDArray[np.uint8], label: str) ->
     name = html.escape(label)
     sees = html.escape(words.sees(photo.losses["after"], label))
     st.html(
-        f'<img src="{address(picture)}" alt="Photo {place + 1}: {name}" style="width: 96px; '
-        "height: 96px; image-rendering: pixelated; border-radius: 4px; display: block; "
-        f'margin: 0 auto 6px"><div style="font-size: 13px; line-height: 1.35">{sees}</div>'
+        '<div style="display: flex; gap: 10px; align-items: center; font-size: 13px; '
+        f'line-height: 1.35"><img src="{address(picture)}" alt="Photo {place + 1}: {name}" '
+        'style="width: 64px; height: 64px; image-rendering: pixelated; border-radius: 4px">'
+        f"<span>{sees}</span></div>"
     )
 
 
