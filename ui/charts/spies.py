@@ -10,13 +10,12 @@ import pandas as pd
 
 from core.attacks.lineup import Accused, Lineup
 from ui.charts.histograms import DASHES, OPACITY
+from ui.charts.networks import NAMES, strokes
 from ui.charts.palette import FORGET, HEIGHT, INK, NEUTRAL, TEST
 
 BINS = 20
 CORNERS = 200
 """Points of a curve that are drawn at most."""
-STROKES: dict[str, list[int]] = {"before": [2, 3], "after": [1, 0], "retrained": [7, 4]}
-NAMES = {"before": "before", "after": "now", "retrained": "ideal"}
 SETS = ("Forgotten photos", "New photos")
 
 
@@ -101,13 +100,6 @@ def roc(
         alt.Tooltip("wrongly:Q", title="FPR", format=".1%"),
         alt.Tooltip("found:Q", title="TPR", format=".1%"),
     ]
-    strokes = alt.StrokeDash(
-        "network:N",
-        scale=alt.Scale(
-            domain=[NAMES[name] for name in lines], range=[STROKES[name] for name in lines]
-        ),
-        legend=alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=300),
-    )
     chance = alt.Chart(pd.DataFrame({"wrongly": [0.0, 1.0], "found": [0.0, 1.0]}))
     point = pd.DataFrame(
         {"wrongly": [accused.wrongly], "found": [accused.found], "network": [NAMES[model]]}
@@ -116,7 +108,7 @@ def roc(
         chance.mark_line(color=NEUTRAL, strokeWidth=1, strokeDash=[3, 3]).encode(x=x, y=y),
         alt.Chart(pd.concat(frames, ignore_index=True))
         .mark_line(color=INK, strokeWidth=2)
-        .encode(x=x, y=y, strokeDash=strokes, tooltip=told, order="wrongly:Q"),
+        .encode(x=x, y=y, strokeDash=strokes(list(lines)), tooltip=told, order="wrongly:Q"),
         alt.Chart(point)
         .mark_point(shape="diamond", size=190, filled=True, opacity=1, color=FORGET)
         .encode(x=x, y=y, tooltip=told),

@@ -14,12 +14,13 @@ TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 INSIDE, INFLUENCE, HOW = "pages/7_Inside.py", "pages/8_Influence.py", "pages/9_How_it_works.py"
 METHODS, GRAPHS = "pages/4_Methods.py", "pages/5_Graphs.py"
-PROBABILITIES = "pages/6_Probabilities.py"
+PROBABILITIES, ROBUSTNESS = "pages/6_Probabilities.py", "pages/10_Robustness.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
     UNLEARN: "Watch it forget",
     INSIDE: "Look inside",
+    ROBUSTNESS: "Robustness",
     COMPARE: "Compare",
     METHODS: "Methods",
     INFLUENCE: "Influence",
