@@ -38,6 +38,8 @@ button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="tr
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] p {
   color: inherit !important;
 }
+.st-key-story { gap: .1rem !important; }
+.st-key-story a { padding: .1rem .35rem !important; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-top: 3.6rem; }
   h1 { font-size: 1.8rem !important; padding: .4rem 0 !important; }

@@ -51,16 +51,17 @@ def behind(
     key: str,
     below_inside: View = lambda: None,
     views: Mapping[str, View] | None = None,
+    first: str = PLAIN,
 ) -> None:
     """What stands behind the verdict: the photos, the look inside, the spies, all numbers.
     below_inside: draws what a screen has to add there. views: what it offers beside the plain spy,
-    by the words of the switch."""
+    by the words of the switch. first: the one that is shown first."""
     one_by_one, inside = st.container(), st.container()
     if text := traps.of_folds(
         run, ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
     ):
         st.caption(text)
-    st.fragment(_spies)(run, key, views or {})
+    st.fragment(_spies)(run, key, views or {}, first)
     _tables(run, key)
     st.caption(terms.LIMITS)
     # Last, for they may wait until the images are read.
@@ -72,7 +73,7 @@ def behind(
             forgotten.one_by_one(run)
 
 
-def _spies(run: Run, key: str, others: Mapping[str, View]) -> None:
+def _spies(run: Run, key: str, others: Mapping[str, View], first: str) -> None:
     """One view at a time, and only that is drawn; of a handful of photos there is no plain spy."""
     plain = run.after is not None and not asked_one_by_one(run)
     views: dict[str, View] = {PLAIN: lambda: _losses(run, key)} if plain else {}
@@ -84,7 +85,7 @@ def _spies(run: Run, key: str, others: Mapping[str, View]) -> None:
         taken = st.segmented_control(
             "What to look at",
             list(views),
-            default=PLAIN if plain else None,
+            default=first if first in views else None,
             key=f"{key}-view",
             label_visibility="collapsed",
         )

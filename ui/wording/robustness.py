@@ -86,12 +86,19 @@ def corruptions(found: Mapping[str, Any], names: Mapping[str, str]) -> str:
     )
 
 
+def furthest(found: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, int]:
+    """The corruption, and its strength less one, at which it is furthest from the ideal; the first
+    where nothing is to compare with."""
+
+    def away(at: tuple[str, int]) -> float:
+        apart = value(found[at[0]][at[1]], "difference")
+        return abs(apart) if math.isfinite(apart) else 0.0
+
+    return max(((name, k) for name in names for k in range(len(found[name]))), key=away)
+
+
 def _hardest(found: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """The corruption and strength at which it is furthest from the ideal."""
-    name, strength = max(
-        ((name, k) for name in names for k in range(len(found[name]))),
-        key=lambda at: abs(value(found[at[0]][at[1]], "difference")),
-    )
+    name, strength = furthest(found, names)
     row = found[name][strength]
     return (
         f"It is furthest from the ideal under {names[name]} at strength {strength + 1}: "

@@ -38,6 +38,7 @@ def corruptions(found: Found, data: ImageDataset, parts: Split) -> None:
         name = st.selectbox(
             "One of them, by strength",
             list(names),
+            list(names).index(words.furthest(found, names)[0]),
             format_func=names.get,
             key="robustness-which-corruption",
         )

@@ -13,6 +13,7 @@ from core.runs.run import Run
 from ui import outside
 from ui.screens.unlearn.be_the_spy import be_the_spy
 from ui.screens.unlearn.cheats import cheats
+from ui.screens.unlearn.kept import kept_of
 from ui.screens.unlearn.replay import can_be_replayed, replay
 from ui.screens.unlearn.spies import spies
 from ui.services import jobs, methods
@@ -26,6 +27,8 @@ from ui.widgets.sharing import delete_button
 from ui.widgets.take_home import exports
 from ui.wording import numbers
 from ui.wording.cheats import CHEATS, note
+
+REPLAY = "Replay, step by step"
 
 
 def leave_run() -> None:
@@ -87,7 +90,8 @@ def _finished(run: Run, saved: bool) -> None:
             st.switch_page(INSIDE)
         delete_button(run.id)
     exports(run, saved, f"export-{run.id}")
-    behind(run, key, lambda: cheats(run), _views(run))
+    kept = {"first": REPLAY} if kept_of(run.id) else {}
+    behind(run, key, lambda: cheats(run), _views(run), **kept)
     source = run.data.get("source") or data_title(run.plan.dataset)
     st.caption(f"Data: {outside.plain(source)}")
 
@@ -99,7 +103,7 @@ def _views(run: Run) -> dict[str, Callable[[], None]]:
         views["Every spy, every threshold"] = lambda: spies(run)
         views["Be the spy"] = lambda: be_the_spy(run)
     if can_be_replayed(run):
-        views["Replay, step by step"] = lambda: replay(run)
+        views[REPLAY] = lambda: replay(run)
     return views
 
 

@@ -14,5 +14,5 @@ def can_be_replayed(run: Run) -> bool:
 def replay(run: Run) -> None:
     """A scrubber over the probes of a run."""
     key = f"replay-{run.id}"
-    way = Way(run.plan, run.replay, run.total_steps, run.before, run.retrained)
+    way = Way(run.id, run.plan, run.replay, run.total_steps, run.before, run.retrained)
     moment(way, scrubber(way, key, under_way=False), key)
