@@ -27,7 +27,7 @@ size = st.segmented_control(
     key="robustness-images",
 )
 
-for name, (title, explained) in QUESTIONS.items():
+for name, (title, explained, _) in QUESTIONS.items():
     st.subheader(title)
     st.markdown(explained)
     if name == "corruptions":

@@ -77,8 +77,8 @@ def test_a_whole_game_survives_another_page_and_ends_with_both_scores(
     assert not at.exception
     text = texts(at)
     assert f"You: 9 of 10. Margin attack: {found.score('after')} of 10." in text
-    assert f"before unlearning it would have had {found.score('before')}" in text
-    assert f"it would have had {found.score('retrained')}, by chance alone" in text
+    assert f"Before unlearning it would have had {found.score('before')} right" in text
+    assert f"never saw the five, {found.score('retrained')}, by chance alone" in text
     assert "in 1.1 % of games" in text  # 11 of 1,024
     at.button(key="spy-watched-0-next").click().run()
     assert "0 of 10 answered" in texts(at)

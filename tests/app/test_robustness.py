@@ -154,7 +154,7 @@ def test_a_link_starts_nothing_and_a_measurement_is_followed_to_its_end(
     text = texts(at)
     assert work.asked == [asked]
     assert "right about **60.0 %** of the photos (80.0 % as they are)" in text
-    assert "It withstands less than the ideal, by -12.0 points to -8.0 points." in text
+    assert "It withstands less than the ideal, by -12.0 to -8.0 points." in text
     assert "Worse photos cost it 20.0 points, and the ideal 15.0." in text
     assert "under less contrast at strength 5: 20.0 %, and the ideal 70.0 %" in text
     assert text.count("strength 5</b>") == 1  # the photo at each strength
@@ -194,7 +194,26 @@ def test_it_can_be_stopped_and_a_failure_is_said(open_page: Open, keep, work: Wo
     wait_for(asked, "failed")
     at.run()
     assert "Too few photos. Forget more." in texts(at)
-    assert at.button(key="measure-relearning").label == "Try again"
+    assert at.button(key="measure-relearning").label == "Train it on again"
+
+
+def test_a_second_one_waits_and_can_be_taken_out_of_the_line(
+    open_page: Open, keep, work: Work
+) -> None:
+    keep(fakes.run("one"))
+    at = open_page(PAGE, run="one")
+    first, second = Asked("one", "corruptions", 200), Asked("one", "relearning")
+    start(at, "corruptions")
+    start(at, "relearning")
+    wait_for(first, "running")
+    at.run()
+    assert at.get("progress")[1].proto.text == "Waiting for another measurement to end"
+    at.button(key="stop-relearning").click().run()
+    assert robustness.trial(second).state == "stopped"
+    start(at, "relearning")
+    work.release.set()
+    wait_for(second, "done")
+    assert [asked.question for asked in work.asked] == ["corruptions", "relearning"]
 
 
 def test_strangers_have_a_budget(
@@ -223,7 +242,10 @@ def test_what_is_said_without_an_ideal_and_where_chance_could_do_it() -> None:
     assert "Chance alone can make" in words.adversarial(attacked())
     assert "Chance alone" in words.relearning(relearned(0.9), "retained")
     found = relearned()
-    assert "They come back: +58.0 points to +62.0 points" in words.relearning(found, "retained")
+    assert (
+        "sooner than in a network that never saw them, by +58.0 to +62.0 points"
+        in words.relearning(found, "retained")
+    )
     found["curves"]["few"]["ideal"] = None
     assert words.UNCOMPARED in words.relearning(found, "few")
 

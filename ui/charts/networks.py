@@ -12,7 +12,7 @@ from ui.charts.palette import HEIGHT, INK
 
 NAMES = {"before": "before", "after": "now", "retrained": "ideal"}
 STROKES: dict[str, list[int]] = {"before": [2, 3], "after": [1, 0], "retrained": [7, 4]}
-ROW = 40
+ROW, LEAST = 40, 260
 
 
 def strokes(models: Sequence[str]) -> alt.StrokeDash:
@@ -57,7 +57,7 @@ def shares(rows: Mapping[str, Mapping[str, float]], title: str, description: str
         for model, mark in marks.items()
         if model in table
     ]
-    height = max(120, ROW * len(what))
+    height = max(LEAST, ROW * len(what))
     return alt.layer(*layers).properties(height=height, description=description)
 
 

@@ -1,15 +1,17 @@
-"""What a finished run's network withstands, measured in threads of their own, one at a time.
+"""What a finished run's network withstands, measured in a thread beside the pages, one at a time.
 
 Whatever imports torch is imported inside the function that needs it. Where strangers share the
-server, a visitor has as many seconds of this in an hour as of unlearning, and each measurement as
-many as a run; what was found is there for everybody.
+server, a visitor has as many seconds of this in an hour as of unlearning, each measurement has as
+many as a run, and as many may wait; what was found is there for everybody.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +34,7 @@ log = logging.getLogger(__name__)
 
 Question = Literal["corruptions", "adversarial", "relearning"]
 State = Literal["new", "waiting", "running", "done", "stopped", "failed"]
-_one_at_a_time = threading.Lock()
+_waiting: list[Job] = []
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Trial:
     owner: str = ""
     _began: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
+    _job: Job | None = None
 
     @property
     def alive(self) -> bool:
@@ -75,34 +78,31 @@ class Trial:
         return passed * (self.total - self.done) / self.done
 
     def start(self, run: Run, dataset: ImageDataset, owner: str, address: str) -> None:
-        """Starts it unless it runs or is done. address: where on the network the visitor is.
-        Raises QueueFull for a visitor who has used up their hour."""
+        """Puts it in line unless it is there, runs or is done. address: where on the network the
+        visitor is. Raises QueueFull."""
         if self.alive or self.state == "done":
             return
         job = _admitted(run, owner, address)
         self.state, self.owner, self.error, self.done = "waiting", owner, None, 0
-        self._stop.clear()
-        threading.Thread(
-            target=self._work, args=(run, dataset, job), name="robustness", daemon=True
-        ).start()
+        self._stop, self._job = threading.Event(), job
+        _line().put(lambda: self._work(run, dataset, job))
 
     def cancel(self) -> None:
         """Stops within one batch."""
         self._stop.set()
+        if self.state == "waiting":
+            self.state = "stopped"
+            _leave_line(self._job)
 
     def _work(self, run: Run, dataset: ImageDataset, job: Job) -> None:
+        _leave_line(job)
+        if self.state != "waiting" or job is not self._job:  # stopped meanwhile
+            return
+        self._began = job.started = time.monotonic()
+        self.state = "running"
         try:
-            while not _one_at_a_time.acquire(timeout=0.2):
-                if self._stop.is_set():
-                    raise Cancelled("Stopped.")
-            try:
-                self._began = job.started = time.monotonic()
-                self.state = "running"
-                self.found = _measured(self.asked, run, dataset, self._show)
-                self.state = "done"
-            finally:
-                _one_at_a_time.release()
-                _admission().note(job)
+            self.found = _measured(self.asked, run, dataset, self._show)
+            self.state = "done"
         except Cancelled:
             self.state = "stopped"
         except LabError as error:
@@ -111,6 +111,8 @@ class Trial:
             log.exception("a measurement of robustness failed")
             self.error = LabError(f"Something went wrong here ({type(error).__name__}).")
             self.state = "failed"
+        finally:
+            _admission().note(job)
 
     def _show(self, what: str, done: int, total: int) -> None:
         if self._stop.is_set():
@@ -147,8 +149,27 @@ def _admitted(run: Run, owner: str, address: str) -> Job:
 
     job = Job(run.id, run.plan, hashed(owner))
     job.address, job.started = address, time.monotonic()
-    _admission().check(job, [], None)
+    _admission().check(job, list(_waiting), None)
+    _waiting.append(job)
     return job
+
+
+def _leave_line(job: Job | None) -> None:
+    """It waits no more."""
+    _waiting[:] = [other for other in _waiting if other is not job]
+
+
+@st.cache_resource(show_spinner=False)
+def _line() -> queue.Queue[Callable[[], None]]:
+    """First come, first served."""
+    line: queue.Queue[Callable[[], None]] = queue.Queue()
+
+    def work() -> None:
+        while True:
+            line.get()()
+
+    threading.Thread(target=work, name="robustness", daemon=True).start()
+    return line
 
 
 def _measured(asked: Asked, run: Run, dataset: ImageDataset, show: Any) -> dict[str, Any]:

@@ -34,19 +34,18 @@ def result(found: Suspects, right: int) -> str:
     total = len(found.photos)
     theirs = found.score("after")
     text = (
-        f"**You: {right} of {total}. {name(found.spy)}: {theirs} of {total}.** It was told, as you "
-        "were, that it is five, and accuses those that look most familiar to it."
+        f"**You: {right} of {total}. {name(found.spy)}: {theirs} of {total}.** Like you, the "
+        "attack knows that five were trained on, and accuses the five that look most familiar to "
+        "it."
     )
-    others = []
     if "before" in found.models:
-        others.append(f"before unlearning it would have had {found.score('before')}")
-    if "retrained" in found.models:
-        others.append(
-            f"on a network that never saw the five it would have had {found.score('retrained')}, "
-            "by chance alone"
-        )
-    if others:
-        text += f" Of these ten, {numbers.listed(others)}."
+        text += f" Before unlearning it would have had {found.score('before')} right"
+        if "retrained" in found.models:
+            text += (
+                f"; with a network that never saw the five, {found.score('retrained')}, by chance "
+                "alone"
+            )
+        text += "."
     return f"{text} {luck(right, total)}"
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.wording.numbers import duration, percent, points
+from ui.wording.numbers import duration, percent
 
 Row = Mapping[str, Any]
 MODELS = {"before": "Before", "after": "Now", "retrained": "Ideal"}
@@ -22,17 +22,20 @@ QUESTIONS = {
         "Worse photos",
         "New photos of the classes that stay, as a worse camera, lens or connection would give "
         "them: six corruptions at five strengths. Does it still know what is on them?",
+        "Try worse photos",
     ),
     "adversarial": (
         "Photos changed on purpose",
         "Somebody who knows the weights changes every pixel a little, in the direction that "
         "misleads the network most: once (the field's FGSM), or in twenty small steps (PGD).",
+        "Try changed photos",
     ),
     "relearning": (
         "Does it come back?",
         "The network is trained on for twenty steps, with photos to keep alone, or with ten of the "
         "forgotten ones in each step as well. Does it know the *other* forgotten photos again "
         "sooner than a network that never saw them?",
+        "Train it on",
     ),
 }
 LESSONS = {"retained": "With photos to keep alone", "few": "With ten forgotten ones as well"}
@@ -128,11 +131,16 @@ def _apart(row: Row) -> str:
     apart = row["difference"]
     if not apart or apart["value"] is None:
         return ""
-    between = f"{points(apart['low'])} to {points(apart['high'])}"
+    between = _between(apart)
     if apart["low"] is not None and apart["low"] <= 0 <= apart["high"]:
         return f"Chance alone can make the difference to the ideal ({between})."
     more = "more" if apart["value"] > 0 else "less"
     return f"It withstands {more} than the ideal, by {between}."
+
+
+def _between(apart: Mapping[str, Any]) -> str:
+    """The 95 % interval of a difference."""
+    return f"{100 * apart['low']:+.1f} to {100 * apart['high']:+.1f} points"
 
 
 def relearning(found: Mapping[str, Any], lesson: str) -> str:
@@ -148,16 +156,15 @@ def relearning(found: Mapping[str, Any], lesson: str) -> str:
         return f"{text}. {UNCOMPARED}"
     theirs = curves["ideal"]["accuracies"][-1]["value"]
     apart = row["difference"]
-    between = f"{points(apart['low'])} to {points(apart['high'])} on average along the way"
+    between = f"{_between(apart)} on average along the way"
     text = f"{text}; the ideal is right about {percent(theirs)} in the end."
     if apart["low"] <= 0 <= apart["high"]:
         return (
             f"{text} Chance alone can make the difference ({between}): here they come back no "
             "faster than in a network that never saw them."
         )
-    if apart["value"] > 0:
-        return f"{text} They come back: {between} above the ideal, so the weights still hold them."
-    return f"{text} It lies {between} beside the ideal: pushed further than forgetting asks for."
+    when = "sooner" if apart["value"] > 0 else "later"
+    return f"{text} They come back {when} than in a network that never saw them, by {between}."
 
 
 def table(rows: Sequence[tuple[str, Row]]) -> dict[str, list[Any]]:

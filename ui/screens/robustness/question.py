@@ -45,7 +45,9 @@ def _offer(made: Trial, run: Run, data: ImageDataset) -> None:
         st.info("Stopped before it was done: nothing was kept.", icon=":material/front_hand:")
     if made.error is not None:
         say(made.error)
-    label = "Measure it" if made.state == "new" else "Try again"
+    label = words.QUESTIONS[made.asked.question][2]
+    if made.state != "new":
+        label += " again"
     if st.button(label, key=f"measure-{made.asked.question}", icon=":material/play_arrow:"):
         try:
             made.start(run, data, session.owner, owner.address())
@@ -61,5 +63,6 @@ def _progress(made: Trial) -> None:
     st.progress(share, words.progress(made.done, made.total, made.seconds_left, waiting))
     if made.owner != session.owner:
         st.caption("Another visitor started this; what it finds is for all who see this run.")
-    elif st.button("Stop", key=f"stop-{made.asked.question}", icon=":material/stop_circle:"):
-        made.cancel()
+    else:
+        name = f"stop-{made.asked.question}"
+        st.button("Stop", key=name, on_click=made.cancel, icon=":material/stop_circle:")

@@ -21,7 +21,7 @@ from ui.state import drafts
 from ui.state.session import session
 from ui.widgets.data import data_title
 from ui.widgets.errors import say
-from ui.widgets.frame import CHOOSE, COMPARE, INSIDE
+from ui.widgets.frame import CHOOSE, COMPARE, INSIDE, ROBUSTNESS
 from ui.widgets.result import behind, verdict
 from ui.widgets.sharing import delete_button
 from ui.widgets.take_home import exports
@@ -88,6 +88,8 @@ def _finished(run: Run, saved: bool) -> None:
             st.switch_page(COMPARE)
         if st.button("Look inside", key="to-inside", icon=":material/neurology:"):
             st.switch_page(INSIDE)
+        if st.button("What it withstands", key="to-robustness", icon=":material/shield:"):
+            st.switch_page(ROBUSTNESS)
         delete_button(run.id)
     exports(run, saved, f"export-{run.id}")
     kept = {"first": REPLAY} if kept_of(run.id) else {}
