@@ -27,8 +27,8 @@ def auc(members: Floats, others: Floats) -> Measure | None:
     if min(len(members), len(others)) < SMALLEST:
         return None
     members, others = _ordered(members), _ordered(others)
-    of_members = _share_below(members, np.sort(others))
-    of_others = 1 - _share_below(others, np.sort(members))
+    of_members = share_below(members, np.sort(others))
+    of_others = 1 - share_below(others, np.sort(members))
     # Both have the AUC as their mean, and each image strays by its own part of them.
     half = float(of_members.mean()) / 2
     each = tuple((part - half).astype(np.float32) for part in (of_members, of_others))
@@ -86,8 +86,8 @@ def _ordered(scores: Floats) -> Floats:
     return np.nan_to_num(np.asarray(scores, np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
 
 
-def _share_below(values: Floats, ordered: Floats) -> Floats:
-    """Of `ordered`, the share below each value; what equals it counts half."""
+def share_below(values: Floats, ordered: Floats) -> Floats:
+    """Of `ordered`, which is sorted, the share below each value; what equals it counts half."""
     below = np.searchsorted(ordered, values, side="left")
     up_to = np.searchsorted(ordered, values, side="right")
     return (below + up_to) / (2.0 * len(ordered))

@@ -14,20 +14,25 @@ from core.attacks.attack import Attack, ThresholdAttack
 from core.metrics.metric import Metric
 
 
-def _declared(package: ModuleType) -> Iterator[Metric]:
+def _declared(package: ModuleType) -> Iterator[Metric | Attack | ThresholdAttack]:
     """What the modules of a package declare, by file name, then in the order written."""
     for module_info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{module_info.name}")
         if module.__name__ == __name__:
             continue
         for item in vars(module).values():
-            if isinstance(item, Metric):
+            if isinstance(item, Metric | Attack | ThresholdAttack):
                 yield item
-            elif isinstance(item, Attack | ThresholdAttack):
-                yield from item.metrics()
 
 
+_FOUND = [item for package in (core.metrics, core.attacks) for item in _declared(package)]
 METRICS: dict[str, Metric] = {
-    metric.name: metric for package in (core.metrics, core.attacks) for metric in _declared(package)
+    metric.name: metric
+    for item in _FOUND
+    for metric in ([item] if isinstance(item, Metric) else item.metrics())
 }
 """Every metric by name, in the order of tables."""
+SPIES: dict[str, ThresholdAttack] = {
+    item.name: item for item in _FOUND if isinstance(item, ThresholdAttack)
+}
+"""Every attack that looks at the outputs and accuses above a threshold, by name."""

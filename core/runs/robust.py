@@ -1,5 +1,5 @@
 """What the three models of a plan withstand. Nothing is kept in the store: the unlearned model is
-made again from the plan, which gives the same weights.
+made again from the plan, which gives the same weights, or is what a finished run left.
 
 A measure is a row: of each model its number with the interval, and the difference between the
 unlearned and the retrained one, image by image. All is JSON-ready, as fractions.
@@ -17,11 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.checkpoints.unlearned import unlearned
 from core.curvature.products import finish
 from core.data.images import Images
 from core.data.names import BACKDOOR
 from core.data.poisoned import TARGET
 from core.data.splits import drawn
+from core.errors import BadRequest, CheckpointMissing
 from core.evaluation import per_image
 from core.metrics.differences import difference_of_shares
 from core.metrics.measures import Measure, share_of
@@ -31,6 +33,7 @@ from core.robustness.adversarial import ATTACKS, adversarial_accuracy
 from core.robustness.corruptions import corruption_accuracies, mean_corruption_accuracy
 from core.robustness.poison import backdoor_success, regained
 from core.robustness.relearning import Lesson, relearning
+from core.runs.run import Run
 from core.runs.task import Task
 
 BATCH = 64
@@ -66,6 +69,20 @@ def models_of(task: Task, show: Show) -> Models:
         show(step.phase, step.done, step.total)
     seconds = round(time.perf_counter() - clock, 3)
     return Models(task.base.load(task.device), after.eval(), _retrained(task), seconds)
+
+
+def models_left(task: Task, run: Run) -> Models:
+    """Those of a finished run: nothing is unlearned again. task: of the run's plan. Raises
+    BadRequest where the images are others than the run's, CheckpointMissing where the network that
+    it left is not kept."""
+    if run.data.get("fingerprint") not in (None, task.dataset.fingerprint):
+        raise BadRequest("The images on this machine are not those that this run was made with.")
+    left = unlearned(run.id)
+    if left is None:
+        raise CheckpointMissing("Of this run the numbers are kept, and not the network it left.")
+    seconds = float(run.seconds.get("unlearning", 0.0))
+    after = left.load(task.device).eval()
+    return Models(task.base.load(task.device), after, _retrained(task), seconds)
 
 
 def _retrained(task: Task) -> Classifier | None:

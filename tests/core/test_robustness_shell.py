@@ -20,6 +20,7 @@ from core.data.names import BACKDOOR
 from core.data.request_text import parse_request
 from core.data.requests import FOLDS, ForgetRequest
 from core.data.splits import split
+from core.errors import BadRequest, CheckpointMissing
 from core.evaluation import per_image
 from core.files import cache_folder
 from core.ideal import find_reference, keep_memorisation
@@ -27,6 +28,7 @@ from core.robustness.corruptions import CORRUPTIONS
 from core.runs import task
 from core.runs.hard_sets import HARD, left_of_each
 from core.runs.plan import Plan
+from core.runs.robust import models_left, models_of
 from core.runs.store.store import Store
 from tests import tiny
 from tests.core.test_store import a_run
@@ -66,6 +68,21 @@ def measured(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str
 def values(row: dict[str, Any]) -> list[float]:
     assert list(row) == ["before", "after", "retrained", "difference"]
     return [measure["value"] for measure in row.values()]
+
+
+def test_the_networks_of_a_finished_run_are_those_that_it_left(base: Checkpoint) -> None:
+    method = Plan("compact", "tiny", REQUEST, "fine_tune", {"epochs": 1, "batch_size": 8})
+    made = task.prepare(method, dataset=DATA)
+    *_, run = made.run(run_id="left", keep=True)
+    again, left = models_of(made, lambda *_: None), models_left(made, run)
+    for mine, its in zip(left.after.parameters(), again.after.parameters(), strict=True):
+        assert torch.equal(mine, its)
+    assert list(left.each) == ["before", "after", "retrained"]
+    other = dataclasses.replace(run, data={**run.data, "fingerprint": "another"})
+    with pytest.raises(BadRequest, match="not those that this run was made with"):
+        models_left(made, other)
+    with pytest.raises(CheckpointMissing):
+        models_left(made, dataclasses.replace(run, id="never"))
 
 
 def test_corruptions(base: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:

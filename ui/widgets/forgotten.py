@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,15 +10,13 @@ from numpy.typing import NDArray
 
 from core.attacks.curve import SMALLEST
 from core.data.splits import drawn
-from core.errors import LabError
 from core.runs.photos import Photo, photos
 from core.runs.run import Run
-from ui.services import images
+from ui.services import run_images
 from ui.widgets.figures import table
 from ui.widgets.wall import Cell, wall
 from ui.wording import of_photos
 
-log = logging.getLogger(__name__)
 SHOWN = 12
 """Photos of a larger forget set that are shown, always the same."""
 
@@ -81,17 +78,10 @@ def of_forget_set(
 ) -> list[tuple[NDArray[np.uint8], str]] | None:
     """Photos of a run's forget set, of `count` in all, with their labels' names; None where the
     images are not here, or are others than the run was made with."""
-    plan = run.plan
-    if not images.available(plan.dataset):
+    found = run_images.of_run(run)
+    if found is None or len(found[1].forget) != count:
         return None
-    try:
-        data, parts = images.dataset(plan.dataset), images.split(plan.dataset, plan.request)
-    except LabError as error:
-        log.warning("no photos for run %s: %s", run.id, error)
-        return None
-    same = run.data.get("forget_digest", parts.digest) == parts.digest
-    if not same or len(parts.forget) != count:
-        return None
+    data, parts = found
     chosen = parts.forget[list(positions)]
     labels = data.train_labels.numpy()[chosen]
     pixels = data.train_images.numpy()[chosen]

@@ -14,13 +14,15 @@ TITLE = address.FRONT
 CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
 INSIDE, INFLUENCE, HOW = "pages/7_Inside.py", "pages/8_Influence.py", "pages/9_How_it_works.py"
 METHODS, GRAPHS = "pages/4_Methods.py", "pages/5_Graphs.py"
-PROBABILITIES, COST = "pages/6_Probabilities.py", "pages/11_What_did_it_cost.py"
+PROBABILITIES, ROBUSTNESS = "pages/6_Probabilities.py", "pages/10_Robustness.py"
+COST = "pages/11_What_did_it_cost.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
     UNLEARN: "Watch it forget",
     INSIDE: "Look inside",
     COST: "What did it cost?",
+    ROBUSTNESS: "Robustness",
     COMPARE: "Compare",
     METHODS: "Methods",
     INFLUENCE: "Influence",
@@ -38,6 +40,8 @@ button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="tr
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] p {
   color: inherit !important;
 }
+.st-key-story { gap: .1rem !important; }
+.st-key-story a { padding: .1rem .35rem !important; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-top: 3.6rem; }
   h1 { font-size: 1.8rem !important; padding: .4rem 0 !important; }

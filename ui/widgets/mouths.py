@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,18 +9,16 @@ import numpy as np
 import streamlit as st
 
 from core.data.splits import drawn
-from core.errors import LabError
 from core.runs.run import Run
 from core.runs.verdicts import verdict_of
 from ui import outside
 from ui.charts.mouths import mouths as chart
-from ui.services import images
+from ui.services import run_images
 from ui.widgets.figures import draw, table
 from ui.widgets.wall import Cell, wall
 from ui.wording import silenced
 from ui.wording.silenced import Mouths
 
-log = logging.getLogger(__name__)
 SHOWN = 12
 
 
@@ -77,17 +74,13 @@ def _photos(run: Run, found: Mapping[str, Mouths], new: bool) -> None:
 
 
 def _cells(run: Run, now: Mouths, ideal: Mouths, new: bool) -> list[Cell]:
-    plan = run.plan
-    if not images.available(plan.dataset):
+    here = run_images.of_run(run)
+    if here is None:
         return []
-    try:
-        data, parts = images.dataset(plan.dataset), images.split(plan.dataset, plan.request)
-    except LabError as error:
-        log.warning("no photos for run %s: %s", run.id, error)
-        return []
-    on_test = silenced.whole(plan.request)
+    data, parts = here
+    on_test = silenced.whole(run.plan.request)
     asked = parts.test_class_matched if on_test else parts.forget
-    if run.data.get("forget_digest", parts.digest) != parts.digest or len(asked) != len(now.own):
+    if len(asked) != len(now.own):
         return []
     pixels, labels = (
         (data.test_images, data.test_labels) if on_test else (data.train_images, data.train_labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -15,6 +15,7 @@ from ui.widgets.figures import table
 from ui.widgets.stamp import stamp, the_strip, twin
 from ui.wording import attack, numbers, strip, terms, traps, verdicts
 
+PLAIN = "The plain spy"
 QUESTIONS = {True: "new photos of the same classes", False: "new photos of every class"}
 
 
@@ -42,17 +43,25 @@ def asked_one_by_one(run: Run) -> bool:
     return verdicts.few(run) and bool(photos(run))
 
 
+View = Callable[[], None]
+
+
 def behind(
     run: Run,
     key: str,
-    below_inside: Callable[[], None] = lambda: None,
-    below_losses: Callable[[], None] = lambda: None,
+    below_inside: View = lambda: None,
+    views: Mapping[str, View] | None = None,
+    first: str = PLAIN,
 ) -> None:
-    """What stands behind the verdict: the photos, the look inside, the losses, all numbers.
-    below_inside, below_losses: draw what a screen has to add there."""
+    """What stands behind the verdict: the photos, the look inside, the spies, all numbers.
+    below_inside: draws what a screen has to add there. views: what it offers beside the plain spy,
+    by the words of the switch. first: the one that is shown first."""
     one_by_one, inside = st.container(), st.container()
-    _losses(run, key)
-    below_losses()
+    if text := traps.of_folds(
+        run, ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
+    ):
+        st.caption(text)
+    st.fragment(_spies)(run, key, views or {}, first)
     _tables(run, key)
     st.caption(terms.LIMITS)
     # Last, for they may wait until the images are read.
@@ -64,14 +73,30 @@ def behind(
             forgotten.one_by_one(run)
 
 
+def _spies(run: Run, key: str, others: Mapping[str, View], first: str) -> None:
+    """One view at a time, and only that is drawn; of a handful of photos there is no plain spy."""
+    plain = run.after is not None and not asked_one_by_one(run)
+    views: dict[str, View] = {PLAIN: lambda: _losses(run, key)} if plain else {}
+    views |= others
+    if not views:
+        return
+    st.subheader("What the spies see")
+    if len(views) > 1:
+        taken = st.segmented_control(
+            "What to look at",
+            list(views),
+            default=first if first in views else None,
+            key=f"{key}-view",
+            label_visibility="collapsed",
+        )
+    else:
+        taken = next(iter(views))
+    if taken in views:
+        views[taken]()
+
+
 def _losses(run: Run, key: str) -> None:
     """What the plain spy sees, with the fair question and the trap where there is one."""
-    error = ideals.off(run.plan.model, run.plan.dataset, run.plan.request.kind)
-    if text := traps.of_folds(run, error):
-        st.caption(text)
-    if run.after is None or asked_one_by_one(run):
-        return
-    st.subheader("What the plain spy sees")
     fair = True
     left, right = st.columns([3, 2], gap="large")
     with right:

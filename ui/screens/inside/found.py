@@ -9,12 +9,11 @@ import streamlit as st
 from core.errors import BadRequest, CheckpointMissing, LabError
 from core.runs.run import Run
 from ui import outside
+from ui.screens.inside.which import SCREEN
 from ui.services import images, inside
-from ui.state import drafts
 from ui.widgets.data import data_or_stop, images_missing, use_digits
 from ui.widgets.errors import say
-from ui.widgets.frame import UNLEARN
-from ui.wording import numbers
+from ui.widgets.finished_run import not_kept
 from ui.wording.inside import DOING
 
 if TYPE_CHECKING:
@@ -60,16 +59,7 @@ def _tick(look: inside.Look) -> None:
 def _cannot(run: Run, error: LabError) -> None:
     """Why there is nothing to see, and the way on."""
     if isinstance(error, CheckpointMissing):
-        again = numbers.duration(run.seconds.get("unlearning"))
-        st.info(
-            f"{outside.plain(error.message)} Only the newest networks stay on a machine, and none "
-            f"comes with the runs that are shipped. Run it again (it took {again}, measuring not "
-            "counted), and one can look inside.",
-            icon=":material/visibility_off:",
-        )
-        if st.button("Set it up again", key="set-up-again", type="primary"):
-            drafts.take_up(run.plan)
-            st.switch_page(UNLEARN)
+        not_kept(run, error, SCREEN)
     elif isinstance(error, BadRequest):
         st.info(outside.plain(error), icon=":material/visibility_off:")
     else:

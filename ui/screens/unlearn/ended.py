@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.errors import LabError
@@ -10,19 +12,24 @@ from core.runs.plan import Plan
 from core.runs.run import Run
 from ui import outside
 from ui.screens.unlearn import together
+from ui.screens.unlearn.be_the_spy import be_the_spy
 from ui.screens.unlearn.cheats import cheats
-from ui.screens.unlearn.replay import replay
+from ui.screens.unlearn.kept import kept_of
+from ui.screens.unlearn.replay import can_be_replayed, replay
+from ui.screens.unlearn.spies import spies
 from ui.services import jobs, methods
 from ui.state import drafts
 from ui.state.session import session
 from ui.widgets.data import data_title
 from ui.widgets.errors import say
-from ui.widgets.frame import CHOOSE, COMPARE, INSIDE
+from ui.widgets.frame import CHOOSE, COMPARE, INSIDE, ROBUSTNESS
 from ui.widgets.result import behind, verdict
 from ui.widgets.sharing import delete_button
 from ui.widgets.take_home import exports
 from ui.wording import numbers
 from ui.wording.cheats import CHEATS, note
+
+REPLAY = "Replay, step by step"
 
 
 def leave_run() -> None:
@@ -84,11 +91,25 @@ def _finished(run: Run, saved: bool) -> None:
             st.switch_page(COMPARE)
         if st.button("Look inside", key="to-inside", icon=":material/neurology:"):
             st.switch_page(INSIDE)
+        if st.button("What it withstands", key="to-robustness", icon=":material/shield:"):
+            st.switch_page(ROBUSTNESS)
         delete_button(run.id)
     exports(run, saved, f"export-{run.id}")
-    behind(run, key, lambda: cheats(run), lambda: replay(run))
+    kept = {"first": REPLAY} if kept_of(run.id) else {}
+    behind(run, key, lambda: cheats(run), _views(run), **kept)
     source = run.data.get("source") or data_title(run.plan.dataset)
     st.caption(f"Data: {outside.plain(source)}")
+
+
+def _views(run: Run) -> dict[str, Callable[[], None]]:
+    """What this screen offers beside the plain spy."""
+    views: dict[str, Callable[[], None]] = {}
+    if run.after is not None:
+        views["Every spy, every threshold"] = lambda: spies(run)
+        views["Be the spy"] = lambda: be_the_spy(run)
+    if can_be_replayed(run):
+        views[REPLAY] = lambda: replay(run)
+    return views
 
 
 def _failed(job: Job) -> None:

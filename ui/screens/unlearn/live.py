@@ -110,7 +110,7 @@ def _so_far(job: Job) -> None:
     run, snapshots = job.run, job.snapshots
     before, ideal = _known_models(job.plan, run)
     total = snapshots[-1].total_steps if snapshots else 0
-    way = Way(job.plan, snapshots, total, before, ideal)
+    way = Way(job.id, job.plan, snapshots, total, before, ideal)
     step = scrubber(way, f"live-{job.id}", under_way=True)
     if run is not None and run.after is not None and step == total:
         _first_verdict(run, way)

@@ -13,11 +13,12 @@ from core.metrics.measures import Evaluation
 from core.runs import estimates
 from core.runs.plan import Plan
 from core.runs.run import Probe, Snapshot
+from ui.screens.unlearn.kept import Moment, keep_buttons, kept_of
 from ui.services import images
 from ui.widgets import losses
 from ui.widgets.stamp import the_strip, twin
 from ui.widgets.wall import Cell, wall
-from ui.wording import numbers, strip, terms
+from ui.wording import moments, numbers, strip, terms
 
 SHAPED = 150
 """Photos below which a histogram is a shape of chance: then the last probe's is shown."""
@@ -25,9 +26,10 @@ SHAPED = 150
 
 @dataclass(frozen=True)
 class Way:
-    """The way of a run so far. snapshots: from the first on. total: steps in all, 0 while nobody
-    knows. before, ideal: as they were measured, None where they are not (yet)."""
+    """The way of a run so far. run: its id. snapshots: from the first on. total: steps in all, 0
+    while nobody knows. before, ideal: as they were measured, None where they are not (yet)."""
 
+    run: str
     plan: Plan
     snapshots: Sequence[Snapshot]
     total: int
@@ -54,31 +56,58 @@ def scrubber(way: Way, key: str, under_way: bool) -> int:
 
 
 def moment(way: Way, step: int, key: str) -> None:
-    """What was known at a step: the strip, the photos, the losses."""
+    """What was known at a step: the strip, the photos, the losses; beside a moment that was kept,
+    if any."""
     seen = way.up_to(step)
     look = estimates.look(seen)
     if look is None:
         photos(way.plan, None, None, way.ideal)
         return
     first = next((s.probe for s in way.snapshots if s.step == 0 and s.probe), None)
-    _strip(way, look, key)
-    st.caption(_of_what(seen[-1], look))
-    photos(way.plan, first, look, way.ideal)
     probe = next((s.probe for s in reversed(seen) if s.probe is not None), look)
-    the_losses(way, first, look if len(look.forget_losses) >= SHAPED else probe, key)
+    shapes = look if len(look.forget_losses) >= SHAPED else probe
+    here = Moment(seen[-1].step, look, shapes)
+    kept = kept_of(way.run)
+    if kept is None or kept.step == here.step:
+        _strip(way, look, key)
+        keep_buttons(way.run, here)
+        st.caption(_of_what(seen[-1], look))
+        photos(way.plan, first, look, way.ideal)
+        the_losses(way, first, shapes, key)
+        return
+    for place, (title, it, own) in zip(
+        st.columns(2, gap="medium"),
+        ((f"Kept: step {kept.step:,}", kept, f"{key}-kept"), (f"Step {here.step:,}", here, key)),
+        strict=True,
+    ):
+        with place:
+            st.markdown(f"##### {title}")
+            _strip(way, it.look, own)
+            the_losses(way, first, it.shapes, own)
+    st.markdown(moments.since(kept.step, here.step, _rows(way, kept.look), _rows(way, look)))
+    keep_buttons(way.run, here)
+    photos(way.plan, first, look, way.ideal)
+
+
+def _rows(way: Way, look: Probe) -> list[strip.Row]:
+    """The strip's rows; none where before or the ideal is not known."""
+    verdict = estimates.so_far(way.plan, way.before, way.ideal, look)
+    if verdict is None:
+        return []
+    rows = strip.rows(verdict, way.plan.request, estimating=True)
+    if "inside" in verdict.missing:
+        rows.insert(len([r for r in rows if not r.damage]), strip.not_asked())
+    return rows
 
 
 def _strip(way: Way, look: Probe, key: str) -> None:
-    verdict = estimates.so_far(way.plan, way.before, way.ideal, look)
-    if verdict is None:
+    rows = _rows(way, look)
+    if not rows:
         text = f"Right about the forgotten photos: about {numbers.percent(look.forget_accuracy)}"
         if way.before is not None and numbers.known(start := way.before["forget_accuracy"]):
             text += f", {numbers.percent(start.value)} before"
         st.markdown(f"{text}. {terms.NO_AIM}" if way.before is not None else f"{text}.")
         return
-    rows = strip.rows(verdict, way.plan.request, estimating=True)
-    if "inside" in verdict.missing:
-        rows.insert(len([r for r in rows if not r.damage]), strip.not_asked())
     the_strip(rows, key, strip.LIVE_LEGEND)
     box = st.expander("The strip as a table", key=f"{key}-twin", on_change="rerun")
     if box.open:
