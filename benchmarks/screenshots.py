@@ -75,6 +75,8 @@ def screens(run: str) -> Iterator[tuple[str, str]]:
     yield "graphs", "Graphs"
     yield "probabilities", "Probabilities?data=digits&forget=random:50"
     yield "inside", f"Inside?run={run}"
+    yield "cost", f"What_did_it_cost?run={shipped['class']}"
+    yield "robustness", f"Robustness?run={run}"
     yield "influence", "Influence?data=digits"
     yield "how-it-works", "How_it_works"
 
