@@ -103,7 +103,7 @@ def forget(
     again: tuple[Model, ...] = ()
     if issubclass(task.model, HiddenModel):
         again = clock.timed("retraining again", lambda: retrained_again(task))
-    spread = between(again, task) if again else {}
+    spread = between(measured["retrained"], again, task) if again else {}
     return Forgotten(task, models, measured, again, spread, clock.seconds)
 
 
