@@ -86,8 +86,8 @@ class Chain:
         return found
 
     def responsibilities(self, x: Floats) -> tuple[Floats, Floats, Floats]:
-        """p(state at t | x), (n, T, S); the sum over sequences of p(state at t, state at t + 1 | x),
-        (T - 1, S, S); and log p(x), (n,). x: (n, T, D)."""
+        """p(state at t | x), (n, T, S); the sum over sequences of p(state at t, state at t + 1 |
+        x), (T - 1, S, S); and log p(x), (n,). x: (n, T, D)."""
         emitted = self.emitted(x)
         _, found, densities = self.filtered(emitted)
         seen = np.exp(emitted - densities)

@@ -162,6 +162,18 @@ def test_newton_is_nearer_than_influence_and_that_than_nothing(some: Rows, parts
     assert distance(newton) < 0.5 * distance(influence) < 0.1 * distance(before)
 
 
+def test_descents_noise_has_the_size_that_is_promised(
+    some: Rows, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, found = Logistic.fit(some, 4), []
+    for size in (0.0, 0.5):
+        monkeypatch.setattr(core.graphical.logistic, "noise_scale", lambda *_, size=size: size)
+        found.append(Descend(iterations=50).forget(before, *parts, 0).weights)
+    noise = found[1] - found[0]
+    assert float(noise.std()) == pytest.approx(0.5, rel=0.15)
+    assert float(noise.mean()) == pytest.approx(0, abs=0.1)
+
+
 def test_descent_ends_within_the_distance_that_its_noise_is_made_for(
     some: Rows, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
