@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.data.requests import ForgetRequest
@@ -48,9 +49,12 @@ def take_home(done: Forgotten, request: ForgetRequest) -> None:
     plan = Plan(task.model.name, task.dataset.name, request, task.method.name, settings, task.seed)
 
     def record() -> bytes:
+        from core.graphical.measuring import evaluations
+        from core.metrics.registry import METRICS
         from core.runs.shell.graphical import report
 
-        return f"{to_json(report(plan, done))}\n".encode()
+        every = evaluations(task, done.models, tuple(METRICS.values()))  # the screen needs fewer
+        return f"{to_json(report(plan, replace(done, measured=every)))}\n".encode()
 
     def table() -> bytes:
         return numbers_table({**done.measured}).to_csv(index=False).encode()
