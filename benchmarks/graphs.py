@@ -3,9 +3,11 @@
 For GCN and GraphSAGE, with a node among its own neighbours and without, and five seeds (of the test
 nodes, the shards and the weights): one network on the whole graph, and GraphEraser by four
 partitions and three aggregations. Of each the accuracy and macro-F1 on test nodes, and what it
-takes to forget one node (the median of three) and a hundred at once. Seconds are of one CPU core's
-own time, so that other work beside it does not count. What has its line in results/graphs.jsonl is
-not run again; with several processes at once (--share 0/2, --share 1/2) each does a part.
+takes to forget one node (the median of three) and a hundred at once, apart from it what LBAggr
+takes of that. One network is trained for twice as many steps, too, to see whether it had converged.
+Seconds are of one CPU core's own time, so that other work beside it does not count. What has its
+line in results/graphs.jsonl is not run again; with several processes at once (--share 0/2, --share
+1/2) each does a part.
 
     python -m benchmarks.graphs --data ../shared/data/planetoid
     python -m benchmarks.graphs --table       # writes the table from the log, runs nothing
@@ -35,7 +37,7 @@ from core.files import SHIPPED
 from core.graphs.aggregation import AGGREGATIONS
 from core.graphs.data.load import load_graph
 from core.graphs.deletion import deletion_of
-from core.graphs.ensemble import Ensemble
+from core.graphs.ensemble import WEIGHING, Ensemble
 from core.graphs.evaluation import Questions
 from core.graphs.methods import make
 from core.graphs.methods.base import Task
@@ -86,13 +88,14 @@ Key = tuple[int, str, str, bool, str]
 def measured(
     seed: int, name: str, kind: str, loops: bool, method: str, folder: Path | None
 ) -> dict[str, Any]:
-    """One network, or GraphEraser by a partition: seconds with LBAggr, the numbers of the same
-    shards by every aggregation."""
+    """One network, or GraphEraser by a partition: seconds with LBAggr and LBAggr's own, the numbers
+    of the same shards by every aggregation."""
     dataset = load_graph(name, folder, seed=seed)
     recipe = GraphRecipe(kind_named(kind), self_loops=loops)
     single = method == "retrain"
     how = make("retrain") if single else make("graph_eraser", {"partition": method})
-    line: dict[str, Any] = {"one": [], "many": [], "shards": []}
+    line: dict[str, Any] = {"shards": []}
+    spent: dict[str, list[tuple[float, float]]] = {"one": [], "many": []}
     before: Any = None
     for many, request in _requests(dataset.train, seed, 1 if single else SINGLES):
         deletion = deletion_of(dataset, request)
@@ -101,15 +104,21 @@ def measured(
             Questions(dataset, request, deletion),
         )
         if before is None:
-            before, line["training"] = _timed(how.train(task))
+            before, (line["training"], _) = _timed(how.train(task))
             line["before"] = _numbers(before, questions)
-        after, spent = _timed(how.forget(before, task))
-        line["many" if many else "one"].append(spent)
+            if single:
+                twice = replace(task, recipe=replace(recipe, epochs=2 * recipe.epochs))
+                line["twice"] = _numbers(finish(how.train(twice)), questions)
+        after, seconds = _timed(how.forget(before, task))
+        spent["many" if many else "one"].append(seconds)
         if isinstance(after, Ensemble):
             line["shards"].append(len(after.trained))
         if many:
             line["after"] = _numbers(after, questions)
-    return line | {"one": statistics.median(line["one"]), "many": line["many"][0]}
+    for name, each in spent.items():
+        whole, weighing = zip(*each, strict=True)
+        line[name], line[f"{name}_weighing"] = statistics.median(whole), statistics.median(weighing)
+    return line
 
 
 def _requests(
@@ -122,10 +131,18 @@ def _requests(
     yield True, GraphRequest("indices", indices=tuple(map(int, drawn[:MANY])))
 
 
-def _timed(work: Training[Any]) -> tuple[Any, float]:
-    clock = time.process_time()
-    model = finish(work)
-    return model, round(time.process_time() - clock, 3)
+def _timed(work: Training[Any]) -> tuple[Any, tuple[float, float]]:
+    """A model, the seconds of all, and those of learning how to weigh shards."""
+    clock, weighing = time.process_time(), 0.0
+    began = clock
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as ended:
+            return ended.value, (round(time.process_time() - began, 3), round(weighing, 3))
+        if step.phase == WEIGHING:
+            weighing += time.process_time() - clock
+        clock = time.process_time()
 
 
 def _numbers(model: Any, questions: Questions) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -133,6 +133,11 @@ class Verdict:
     def missing(self) -> tuple[Kind, ...]:
         """The kinds of signals of a forget set of which none could be measured."""
         return missing(self.signals)
+
+    def of_the_ideal(self) -> Verdict:
+        """Of a model that is, bit for bit, one that never saw the forget set: it has forgotten it,
+        and nothing is too few to say so."""
+        return replace(self, word="forgotten", share=1.0, betrayed_by="", damaged=())
 
     def signal(self, name: str) -> Signal | None:
         """The signal of that name, None where it could not be measured."""

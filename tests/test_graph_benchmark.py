@@ -56,6 +56,9 @@ def test_a_setting_has_one_line(bench: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (first, len(lines)) == (4, 8)  # two seeds, self-loops on and off, two methods
     for line in lines:
         assert 0 < line["one"] < 60
+        assert (line["one_weighing"] > 0) == (line["method"] == "random")
+        assert line["many_weighing"] < line["many"]
+        assert ("twice" in line) == (line["method"] == "retrain")
         assert set(line["before"]) == (
             {""} if line["method"] == "retrain" else set(graphs_table.HOW)
         )
@@ -72,6 +75,7 @@ def line(method: str, right: float, loops: bool, one: float, seed: int = 0) -> d
     return {
         "dataset": "cora", "kind": "gcn", "self_loops": loops, "seed": seed, "method": method,
         "one": one, "many": 2 * one, "before": dict.fromkeys(how, numbers),
+        "one_weighing": one / 4, "many_weighing": one / 4, "twice": {"": numbers},
     }  # fmt: skip
 
 
@@ -88,8 +92,34 @@ def test_the_table_by_hand(bench: Path) -> None:
     assert (found["blpa_better_on"], found["blpa_better_off"]) == (0, 1)
     assert found["median_share_of_one"] == pytest.approx(0.15)
     said = graphs_table.table(lines)
-    assert "| Cora | GCN | on | one network | 85.0 ± 7.1 | 75.0 ± 7.1 | 2.00 | 100 % |" in said
-    assert "| Cora | GCN | on | BLPA | 70.0, 70.0, 70.0 | 60.0, 60.0, 60.0 | 0.40 | 20 % |" in said
+    first = "| Cora | GCN | on |"
+    one = "2.00 ± 0.00 | 100 % | 4.00 ± 0.00 | 200 % |"
+    assert f"{first} one network | 85.0 ± 7.1 | 75.0 ± 7.1 | {one}" in said
+    times = "0.30, 0.30, 0.40 | 20 % | 0.70, 0.70, 0.80 | 40 % |"
+    assert f"{first} BLPA | 70.0, 70.0, 70.0 | 60.0, 60.0, 60.0 | {times}" in said
+    assert "Cora: GCN 85.0 ± 7.1 % (85.0 ± 7.1 % after twice as many steps); acceptance" in said
+    assert found["probe"] is None  # of one seed nothing is said
     assert "Self-loops on: BLPA with LBAggr is -10.0 points" in said
     assert json.dumps(found)
     assert graphs_table.summary([])["median_share_of_one"] is None
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "word"),
+    [(0.6, 0.6, "never better"), (0.6, 0.9, "confirmed"), (0.9, 0.9, "refuted")],
+)
+def test_the_probe_is_confirmed_or_refuted_from_five_seeds(
+    on: float, off: float, word: str
+) -> None:
+    lines = [
+        line(method, right + 0.01 * (seed if method == "blpa" else 2), loops, 1.0, seed)
+        for seed in range(5)
+        for loops, blpa in ((True, on), (False, off))
+        for method, right in (("blpa", blpa), ("random", 0.6))
+    ]
+    found = graphs_table.summary(lines)
+    assert found["probe"] == word
+    low, high = found["interval_on"]
+    assert (low + high) / 2 == pytest.approx(found["blpa_less_random_on"])
+    assert high - low == pytest.approx(2 * 2.776 * 0.01581 / 5**0.5, rel=1e-3)  # t of 4, sd of 0..4
+    assert f"gone once self-loops are on: {word}." in graphs_table.table(lines)

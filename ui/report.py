@@ -6,7 +6,7 @@ import html
 import io
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
@@ -23,16 +23,21 @@ from ui.wording import numbers, terms, titles, traps, verdicts
 
 def metrics_table(run: Run) -> pd.DataFrame:
     """One row a model and metric: value, interval, number of images."""
-    rows: list[dict[str, Any]] = []
-    for model in MODELS:
-        evaluation: Evaluation | None = getattr(run, model)
-        if evaluation is None:
-            continue
-        for name, entry in evaluation.metrics().items():
-            rows.append({"run": run.id, "model": model, "metric": name, **(entry or {})})
-    return pd.DataFrame(
-        rows, columns=["run", "model", "metric", "value", "low", "high", "n", "direction"]
-    )
+    found = numbers_table({model: getattr(run, model) for model in MODELS})
+    found.insert(0, "run", run.id)
+    return found
+
+
+def numbers_table(measured: Mapping[str, Evaluation | None]) -> pd.DataFrame:
+    """The same of models that are no run's, by their names."""
+    rows: list[dict[str, Any]] = [
+        {"model": model, "metric": name, **(entry or {})}
+        for model, evaluation in measured.items()
+        if evaluation is not None
+        for name, entry in evaluation.metrics().items()
+    ]
+    columns = ["model", "metric", "value", "low", "high", "n", "direction"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def glossary(metrics: Iterable[str]) -> str:

@@ -1,7 +1,9 @@
 """A chain of hidden states with Gaussian emissions, and what EM needs of it.
 
 All sequences have one length T, so the recursions run over time steps and take all of them at once,
-in logarithms (Rabiner, Proc. IEEE 1989, equations 19 to 37). With T = 1 the chain is a mixture.
+in logarithms (Rabiner, Proc. IEEE 1989, equations 19 to 37). Every step has states, moves and
+emissions of its own, so a state is one way in which that step can look. With T = 1 the chain is a
+mixture.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ TOLERANCE = 1e-2
 @dataclass(frozen=True, eq=False)
 class Expected:
     """Expected sufficient statistics of sequences, by the responsibilities that a chain gives its
-    states: how often each starts, (S,); each move between two, (S, S); how many steps each has,
-    (S,); and the sum and the sum of squares of the numbers there, (S, D). Sums over sequences, but
-    not of what was seen alone: every responsibility depends on the chain."""
+    states: how often each starts, (S,); each move from one step to the next, (T - 1, S, S); how
+    many sequences each has at each step, (T, S); and the sum and the sum of squares of the numbers
+    there, (T, S, D). Sums over sequences, but not of what was seen alone: every responsibility
+    depends on the chain."""
 
     starts: Floats
     moves: Floats
@@ -38,7 +41,8 @@ class Expected:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """start (S,), moves (S, S) from row to column, both chances; means and variances (S, D)."""
+    """start (S,) and moves (T - 1, S, S) from row to column, both chances; means and variances
+    (T, S, D)."""
 
     start: Floats
     moves: Floats
@@ -49,52 +53,59 @@ class Chain:
         """log p(x_t | state), (n, T, S), as -(x^2 / v - 2 x m / v + m^2 / v + log 2 pi v) / 2."""
         precisions = 1 / self.variances
         constant = self.means**2 * precisions + np.log(2 * np.pi * self.variances)
-        products = x**2 @ precisions.T - 2 * x @ (self.means * precisions).T
-        found: Floats = -0.5 * (products + constant.sum(1))
+        steps = x.swapaxes(0, 1)
+        products = steps**2 @ precisions.swapaxes(1, 2)
+        products -= 2 * steps @ (self.means * precisions).swapaxes(1, 2)
+        found: Floats = -0.5 * (products.swapaxes(0, 1) + constant.sum(2))
         return found
 
-    def forward(self, emitted: Floats) -> Floats:
-        """log p(x_1 .. x_t, state at t), (n, T, S)."""
-        found = np.empty_like(emitted)
-        found[:, 0] = np.log(self.start) + emitted[:, 0]
-        for t in range(1, emitted.shape[1]):
-            found[:, t] = log_product(found[:, t - 1], self.moves) + emitted[:, t]
-        return found
+    def filtered(self, emitted: Floats) -> tuple[Floats, Floats, Floats]:
+        """p(state at t | x_1 .. x_(t - 1)) and p(state at t | x_1 .. x_t), both (n, T, S), and
+        log p(x_t | x_1 .. x_(t - 1)), (n, T, 1). Every state is reached from every other, so
+        none of the sums below is 0."""
+        most = emitted.max(axis=2, keepdims=True)
+        seen = np.exp(emitted - most)
+        predicted, found, scale = np.empty_like(seen), np.empty_like(seen), np.empty_like(most)
+        for t in range(seen.shape[1]):
+            predicted[:, t] = found[:, t - 1] @ self.moves[t - 1] if t else self.start
+            joint = predicted[:, t] * seen[:, t]
+            scale[:, t] = joint.sum(axis=1, keepdims=True)
+            found[:, t] = joint / scale[:, t]
+        return predicted, found, np.log(scale) + most
 
-    def backward(self, emitted: Floats) -> Floats:
-        """log p(x_(t + 1) .. x_T | state at t), (n, T, S)."""
-        found = np.zeros_like(emitted)
-        for t in range(emitted.shape[1] - 2, -1, -1):
-            found[:, t] = log_product(found[:, t + 1] + emitted[:, t + 1], self.moves.T)
+    def last(self, x: Floats) -> Floats:
+        """log p(x, state at T), (n, S). x: (n, T, D)."""
+        emitted = self.emitted(x)
+        predicted, _, densities = self.filtered(emitted)
+        found: Floats = np.log(predicted[:, -1]) + emitted[:, -1] + densities[:, :-1].sum(1)
         return found
 
     def log_density(self, x: Floats) -> Floats:
         """log p(x), float64 (n,). x: (n, T, D)."""
-        return log_sum(self.forward(self.emitted(x))[:, -1])[:, 0]
+        found: Floats = self.filtered(self.emitted(x))[2].sum((1, 2))
+        return found
 
-    def responsibilities(self, x: Floats) -> tuple[Floats, Floats]:
-        """p(state at t | x), (n, T, S), and the sum over sequences and steps of p(state at t - 1,
-        state at t | x), (S, S). x: (n, T, D)."""
+    def responsibilities(self, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """p(state at t | x), (n, T, S); the sum over sequences of p(state at t, state at t + 1 |
+        x), (T - 1, S, S); and log p(x), (n,). x: (n, T, D)."""
         emitted = self.emitted(x)
-        forward, backward = self.forward(emitted), self.backward(emitted)
-        density = log_sum(forward[:, -1])
-        before = forward[:, :-1]
-        most = before.max(axis=2, keepdims=True, initial=-np.inf)
-        after = np.exp(backward[:, 1:] + emitted[:, 1:] + most - density[:, None])
-        moves = np.einsum("nts,ntu->su", np.exp(before - most), after) * self.moves
-        return np.exp(forward + backward - density[:, None]), moves
+        _, found, densities = self.filtered(emitted)
+        seen = np.exp(emitted - densities)
+        later = np.ones_like(seen)  # p(x_(t + 1) .. x_T | state at t, x_1 .. x_t) / p(the same)
+        for t in range(seen.shape[1] - 2, -1, -1):
+            later[:, t] = (later[:, t + 1] * seen[:, t + 1]) @ self.moves[t].T
+        after = (later * seen)[:, 1:].swapaxes(0, 1)
+        moves = found[:, :-1].transpose(1, 2, 0) @ after * self.moves
+        return found * later, moves, densities.sum((1, 2))
 
-    def expected(self, x: Floats) -> Expected:
-        """Of these sequences: EM's E-step."""
-        return weighted(x, *self.responsibilities(x))
-
-    def objective(self, x: Floats) -> float:
-        """What EM never lowers: the log-likelihood of these sequences and of the imagined images,
-        starts and moves that `likeliest` adds."""
-        seen = IMAGINED[:, None, None] * np.ones_like(self.means)
+    def expected(self, x: Floats) -> tuple[Expected, float]:
+        """Of these sequences, EM's E-step; and what EM never lowers, their log-likelihood with that
+        of the imagined images, starts and moves that `likeliest` adds."""
+        states, moves, density = self.responsibilities(x)
+        seen = IMAGINED[:, None, None, None] * np.ones_like(self.means)
         imagined = log_normal(seen, self.means, self.variances).sum()
         imagined += np.log(self.start).sum() + np.log(self.moves).sum()
-        return float(self.log_density(x).sum() + imagined)
+        return weighted(x, states, moves), float(density.sum() + imagined)
 
 
 def log_sum(logs: Floats) -> Floats:
@@ -104,44 +115,32 @@ def log_sum(logs: Floats) -> Floats:
     return found
 
 
-def log_product(logs: Floats, chances: Floats) -> Floats:
-    """log (exp(logs) @ chances): (n, S) by (S, S), without leaving the range of numbers."""
-    most = logs.max(axis=1, keepdims=True)
-    found: Floats = most + np.log(np.exp(logs - most) @ chances)
-    return found
-
-
 def weighted(x: Floats, states: Floats, moves: Floats) -> Expected:
     """states: (n, T, S), how much of each step belongs to each state. moves: see `Expected`."""
-    return Expected(
-        states[:, 0].sum(0),
-        moves,
-        states.sum((0, 1)),
-        np.einsum("nts,ntd->sd", states, x),
-        np.einsum("nts,ntd->sd", states, x * x),
-    )
+    shares, steps = states.transpose(1, 2, 0), x.swapaxes(0, 1)
+    return Expected(states[:, 0].sum(0), moves, states.sum(0), shares @ steps, shares @ steps**2)
 
 
 def likeliest(expected: Expected) -> Chain:
     """EM's M-step: the chain that is likeliest together with one imagined start in and move to
     each state, and in each an image of paper and one of ink."""
     moves = expected.moves + 1
-    means, variances = gaussian(expected.steps[:, None], expected.sums, expected.squares)
+    means, variances = gaussian(expected.steps[..., None], expected.sums, expected.squares)
     return Chain(
         (expected.starts + 1) / (expected.starts + 1).sum(),
-        moves / moves.sum(1, keepdims=True),
+        moves / moves.sum(2, keepdims=True),
         means,
         variances,
     )
 
 
 def converged(chain: Chain, x: Floats, most: int) -> tuple[Chain, Expected, int]:
-    """Steps of EM on these sequences, `most` of them or until `objective` grows by less than
-    `TOLERANCE`: the chain, what it expects of them, and how many steps it took."""
-    expected, before, steps = chain.expected(x), chain.objective(x), 0
+    """Steps of EM on these sequences, `most` of them or until what it never lowers grows by less
+    than `TOLERANCE`: the chain, what it expects of them, and how many steps it took."""
+    (expected, before), steps = chain.expected(x), 0
     for _ in range(most):
         chain, steps = likeliest(expected), steps + 1
-        expected, after = chain.expected(x), chain.objective(x)
+        expected, after = chain.expected(x)
         if after - before < TOLERANCE:
             break
         before = after

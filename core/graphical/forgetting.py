@@ -76,9 +76,7 @@ class Forgotten:
         the forget set has forgotten it, and no number of images is too few to say so."""
         before, after, ideal = (self.measured[which] for which in ORDER)
         found = judge(before, after, ideal, self.spread)
-        if found is None or not self.exact:
-            return found
-        return Verdict("forgotten", 1.0, "", (), found.signals)
+        return found.of_the_ideal() if found and self.exact else found
 
 
 def forget(
@@ -103,7 +101,7 @@ def forget(
     again: tuple[Model, ...] = ()
     if issubclass(task.model, HiddenModel):
         again = clock.timed("retraining again", lambda: retrained_again(task))
-    spread = between(again, task) if again else {}
+    spread = between(measured["retrained"], again, task) if again else {}
     return Forgotten(task, models, measured, again, spread, clock.seconds)
 
 

@@ -29,8 +29,8 @@ MOST = 300
 
 @dataclass(frozen=True, eq=False)
 class HiddenModel(Model):
-    """p(x, c) = p(c) p(x | chain of c). STEPS: of the sequence that an image is. STATES: of each
-    chain.
+    """p(x, c) = p(c) p(x | chain of c). STEPS: of the sequence that an image is. STATES: at
+    each step.
 
     images: int64 (C,). chains: of each class. expected: of all images of a class by its own chain.
     rounds: steps of EM, of the class that took most.
@@ -62,16 +62,13 @@ class HiddenModel(Model):
 
     @classmethod
     def _start(cls, x: Floats, seed: int) -> Expected:
-        """The statistics where each step belongs to its cluster of k-means entirely."""
-        from sklearn.cluster import KMeans
-
-        steps = x.reshape(-1, x.shape[2])
-        distinct = min(cls.STATES, len(np.unique(steps, axis=0)))
-        found = np.zeros(len(steps), np.int64)
-        if distinct > 1:
-            found = KMeans(distinct, n_init=1, random_state=seed).fit_predict(steps)
-        one_hot = np.eye(cls.STATES)[found].reshape(*x.shape[:2], cls.STATES)
-        return weighted(x, one_hot, np.einsum("nts,ntu->su", one_hot[:, :-1], one_hot[:, 1:]))
+        """The statistics where each sequence belongs, at each step, to its cluster of k-means
+        entirely."""
+        one_hot = np.zeros((*x.shape[:2], cls.STATES))
+        for t in range(cls.STEPS):
+            one_hot[np.arange(len(x)), t, _clusters(x[:, t], cls.STATES, seed)] = 1
+        before, after = one_hot[:, :-1].transpose(1, 2, 0), one_hot[:, 1:].swapaxes(0, 1)
+        return weighted(x, one_hot, before @ after)
 
     def continued(self, rows: Rows, most: int, classes: Collection[int]) -> Self:
         """EM on these rows, for each of these classes `most` steps or until it has converged."""
@@ -91,7 +88,7 @@ class HiddenModel(Model):
         images = self.images - np.bincount(rows.labels, minlength=self.classes)
         chains, left = list(self.chains), list(self.expected)
         for c in np.unique(rows.labels):
-            own = chains[c].expected(self.sequences(rows.x[rows.labels == c]))
+            own, _ = chains[c].expected(self.sequences(rows.x[rows.labels == c]))
             left[c] = left[c].less(own if images[c] else left[c])
             chains[c] = likeliest(left[c])
         return dataclasses.replace(self, images=images, chains=tuple(chains), expected=tuple(left))
@@ -107,18 +104,16 @@ class HiddenModel(Model):
             found |= {f"{f.name}.{c}": getattr(chain, f.name) for f in dataclasses.fields(chain)}
         return found
 
-    def forward(self, x: NDArray[Any]) -> Floats:
+    def last(self, x: NDArray[Any]) -> Floats:
         """log p(x, last state | class), float64 (n, C, STATES)."""
-        sequences = self.sequences(x)
-        made = (chain.forward(chain.emitted(sequences))[:, -1] for chain in self.chains)
-        return np.stack(list(made), axis=1)
+        return np.stack([chain.last(self.sequences(x)) for chain in self.chains], axis=1)
 
     def scores(self, x: NDArray[Any]) -> Floats:
-        return log_sum(self.forward(x))[:, :, 0] + class_prior(self.images)
+        return log_sum(self.last(x))[:, :, 0] + class_prior(self.images)
 
     def inside(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """The logarithm of each hidden state's part of the density, (n, C STATES)."""
-        return self.forward(x).reshape(len(x), -1).astype(np.float32)
+        return self.last(x).reshape(len(x), -1).astype(np.float32)
 
     def states(self, rows: Rows) -> NDArray[np.int64]:
         """int64 (n, STEPS): the likeliest hidden state at each step of every row, by the chain of
@@ -130,6 +125,17 @@ class HiddenModel(Model):
         return found
 
 
+def _clusters(x: Floats, most: int, seed: int) -> NDArray[np.int64]:
+    """int64 (n,): at most `most` clusters of k-means, fewer where fewer rows differ."""
+    from sklearn.cluster import KMeans
+
+    distinct = min(most, len(np.unique(x, axis=0)))
+    if distinct < 2:
+        return np.zeros(len(x), np.int64)
+    found: NDArray[np.int64] = KMeans(distinct, n_init=1, random_state=seed).fit_predict(x)
+    return found
+
+
 class Mixture(HiddenModel):
     """p(x | c) = sum_k w_ck N(x; m_ck, diag v_ck) (Hastie & Tibshirani, JRSS B 1996)."""
 
@@ -139,8 +145,12 @@ class Mixture(HiddenModel):
 
 
 class Hmm(HiddenModel):
-    """An image is read row by row: eight steps of eight pixels."""
+    """An image is read row by row, eight steps of eight pixels; each row is written in one of a few
+    ways, which hangs on the way of the row above."""
 
     name, label = "hmm", "Hidden Markov model"
-    sentence = "Reads a digit row by row, and guesses which part of the digit each row belongs to."
-    STEPS, STATES = 8, 6
+    sentence = (
+        "Reads a digit row by row, and guesses in which of three ways each row is written, by its "
+        "pixels and by the row above."
+    )
+    STEPS, STATES = 8, 3

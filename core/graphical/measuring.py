@@ -18,7 +18,7 @@ from core.metrics.measures import Evaluation
 from core.metrics.metric import Metric
 from core.metrics.registry import METRICS
 
-RESTARTS = 5
+RESTARTS = 3
 """Retrainings from other seeds by which is known how far two of them lie apart, where the seed
 decides in which maximum EM ends."""
 
@@ -75,10 +75,10 @@ def retrained_again(task: Task) -> tuple[Model, ...]:
     return tuple(task.fit(task.retain, seed) for seed in seeds)
 
 
-def between(models: Sequence[Model], task: Task) -> dict[str, float]:
-    """By signal of the verdict, the standard deviation between these models."""
+def between(retrained: Evaluation, again: Sequence[Model], task: Task) -> dict[str, float]:
+    """By signal of the verdict, the standard deviation between the retrained model and these."""
     signals = [metric for metric in METRICS.values() if metric.signal]
-    found = [measure(evidence_of(model, task), signals) for model in models]
+    found = [retrained, *(measure(evidence_of(model, task), signals) for model in again)]
     spread = {
         metric.name: float(np.std([one.value(metric.name) for one in found], ddof=1))
         for metric in signals

@@ -126,8 +126,18 @@ def _edges(dataset: GraphDataset, request: GraphRequest) -> Ids:
     known = set(map(tuple, edges.T.tolist()))
     for first, second in request.pairs:
         if (first, second) not in known:
-            raise IndexOutOfRange(f"No edge joins the training nodes {first} and {second}.")
+            raise IndexOutOfRange(
+                f"No edge joins the training nodes {first} and {second}.",
+                _joined_to(first, edges),
+            )
     return np.array(request.pairs, np.int64).T
+
+
+def _joined_to(node: int, edges: Ids) -> str:
+    near = np.concatenate([edges[1, edges[0] == node], edges[0, edges[1] == node]])
+    if not len(near):
+        return f"No training node is joined to {node}."
+    return f"{node} is joined to {', '.join(map(str, np.sort(near)[:20].tolist()))}."
 
 
 def _count(request: GraphRequest, most: int, what: str) -> int:

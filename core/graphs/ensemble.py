@@ -31,6 +31,8 @@ from core.graphs.recipe import GraphRecipe
 from core.graphs.training import Training, seed_for, train
 from core.unlearners.base import Step
 
+WEIGHING = "learning how to weigh the shards"
+"""The phase of LBAggr's own step."""
 AGGREGATED_ON = 1_000
 """The weights of an aggregation are learned on at most so many nodes of those to keep."""
 
@@ -64,6 +66,12 @@ class Ensemble:
     def sizes(self) -> list[int]:
         """How many nodes each shard has, by its number."""
         return [int(size) for size in np.bincount(self.shard)]
+
+    def shards_since(self, before: Ensemble) -> dict[str, list[int]]:
+        """JSON-ready: how many nodes each shard had "before" and has "after", and the numbers of
+        those that were "retrained"."""
+        sizes = {"before": before.sizes(), "after": self.sizes()}
+        return {**sizes, "retrained": list(self.trained)}
 
     def known(self) -> dict[str, GraphNetwork]:
         """Its networks by name."""
@@ -107,7 +115,7 @@ def train_ensemble(
         labels = torch.from_numpy(graph.labels[sample])
         ensemble = replace(ensemble, weights=learned_weights(logits, labels))
         total = max(1, recipe.epochs * len(new))
-        yield Step(total, total, None, "learning how to weigh the shards")
+        yield Step(total, total, None, WEIGHING)
     return ensemble
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from core.curvature.products import finish
 from core.graphs.data.graph import GraphDataset
@@ -18,7 +19,7 @@ from core.graphs.methods.base import GraphMethod, Model, Task
 from core.graphs.methods.graph_eraser import GraphEraser
 from core.graphs.recipe import GraphRecipe
 from core.graphs.requests import GraphRequest
-from core.graphs.run import trained_before
+from core.graphs.run import GraphPlan, trained_before
 from core.metrics.measures import Measure
 
 ASKED = ("forget_accuracy", "test_accuracy")
@@ -26,11 +27,14 @@ ASKED = ("forget_accuracy", "test_accuracy")
 
 @dataclass(frozen=True, eq=False)
 class LiveDeletion:
-    """before, after: the ensembles. accuracy: on test nodes, of "before", "after" and "one network"
-    retrained on what is left; known: on the nodes to forget, of the same. seconds: "deletion" and
-    "retraining" that one network. exact: whether the deletion leaves nothing behind.
+    """plan: what was done. before, after: the ensembles. accuracy: on test nodes, of "before",
+    "after" and "one network" retrained on what is left; known: on the nodes to forget, of the
+    same. seconds: "deletion" and "retraining" that one network. exact: whether the deletion leaves
+    nothing behind.
     """
 
+    plan: GraphPlan
+    dataset: GraphDataset
     deletion: Deletion
     before: Ensemble
     after: Ensemble
@@ -43,6 +47,23 @@ class LiveDeletion:
     def share(self) -> float:
         """What the deletion took, of retraining one network."""
         return self.seconds["deletion"] / self.seconds["retraining"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: all that it found, and the plan that makes it again."""
+        measured = {"test_accuracy": self.accuracy, "forget_accuracy": self.known}
+        return {
+            "plan": self.plan.to_dict(),
+            "settings": dict(self.plan.settings),
+            **{
+                name: {metric: found[name].to_dict() for metric, found in measured.items()}
+                for name in self.accuracy
+            },
+            "seconds": self.seconds,
+            "share_of_retraining": self.share,
+            "shards": self.after.shards_since(self.before),
+            "exact": self.exact,
+            "data": {"source": self.dataset.source, "fingerprint": self.dataset.fingerprint},
+        }
 
 
 def prepare(
@@ -80,4 +101,9 @@ def delete(
         assert forget is not None
         assert test is not None
         known[name], accuracy[name] = forget, test
-    return LiveDeletion(deletion, before, after, accuracy, known, seconds, method.exact(deletion))
+    plan = GraphPlan(
+        recipe.kind, dataset.name, request, method.name, method.settings(), seed, recipe.self_loops
+    )
+    return LiveDeletion(
+        plan, dataset, deletion, before, after, accuracy, known, seconds, method.exact(deletion)
+    )

@@ -15,7 +15,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class GraphRecipe:
     """kind: "gcn" (Kipf & Welling, ICLR 2017), "sage" (GraphSAGE with the mean, Hamilton et al.,
     NeurIPS 2017) or "sgc" (simplified, linear, without dropout; Wu et al., ICML 2019). Two layers
-    of `hidden` units between them. XX
+    with `hidden` units between them. self_loops: whether a node is among its own neighbours.
     """
 
     kind: Kind = "gcn"

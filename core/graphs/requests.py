@@ -1,14 +1,14 @@
 """What a graph should forget: nodes, edges, or the features of nodes, as a link or a file has it.
 
 It stands beside `core.data.requests.ForgetRequest`: a graph forgets what images do not have.
-`core.graphs.deletion` turns it into the nodes and edges of one data set.
+`core.graphs.request_text` reads and writes it, `core.graphs.deletion` turns it into the nodes and
+edges of one data set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from core.data.names import is_class_name
@@ -27,11 +27,6 @@ USED: dict[Kind, tuple[str, ...]] = {
     "edges": ("count", "fraction", "pairs"),
     "features": ("count", "fraction", "indices"),
 }
-
-FORMS = (
-    "Use nodes:20, nodes:0.05, class:NAME, indices:FILE (one node a line), best-connected:20, "
-    "edges:100, edges:FILE (two nodes a line) or features:20."
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class GraphRequest:
             if name not in USED[self.kind]:
                 raise BadRequest(f"A graph's request of kind {self.kind!r} has no {name}.")
         if not given:
-            raise EmptyForgetSet("Nothing is chosen to be forgotten.", FORMS)
+            raise EmptyForgetSet("Nothing is chosen to be forgotten.", "Choose nodes or edges.")
         if len(given) > 1:
             raise BadRequest(f"A graph's request has either {given[0]} or {given[1]}, not both.")
         self._check_numbers()
@@ -111,61 +106,16 @@ class GraphRequest:
     def describe(self) -> str:
         """In plain words: "20 random training nodes", say."""
         count = self.count if self.count is not None else len(self.indices) or len(self.pairs)
-        amount = f"{count:,}" if self.fraction is None else f"{100 * self.fraction:g} % of the"
-        random = "random " if not (self.indices or self.pairs) else "chosen "
-        plural = "" if amount == "1" else "s"
+        amount = f"{count:,} {'chosen' if self.indices or self.pairs else 'random'} "
+        if self.fraction is not None:
+            amount = f"a random {100 * self.fraction:g} % of the "
+        plural = "" if count == 1 else "s"
         if self.kind == "class":
             return f"every training node of the class {self.name}"
         if self.kind == "best-connected":
-            return f"the {amount + ' ' if plural else ''}training node{plural} with most neighbours"
+            many = f"{count:,} " if plural else ""
+            return f"the {many}training node{plural} with most neighbours"
         if self.kind == "edges":
-            return f"{amount} {random}edge{plural} between training nodes"
-        nodes = f"{amount} {random}training node{plural}"
+            return f"{amount}edge{plural} between training nodes"
+        nodes = f"{amount}training node{plural}"
         return f"the features of {nodes}" if self.kind == "features" else nodes
-
-
-def parse_graph_request(text: str, seed: int = 0) -> GraphRequest:
-    """nodes:20 | nodes:0.05 | class:NAME | indices:FILE | best-connected:20 | edges:100 |
-    edges:FILE | features:20
-
-    seed: of the kinds that draw at random. Raises BadRequest.
-    """
-    kind, _, rest = text.partition(":")
-    wrong = BadRequest(f"The forget request {short(text)} cannot be read.", FORMS)
-    if kind not in KINDS or not rest.strip():
-        raise wrong
-    named: Kind = kind
-    try:
-        if named == "class":
-            return GraphRequest(named, name=rest.strip(), seed=seed)
-        amount = _amount(rest) if named != "indices" else None
-        if isinstance(amount, int):
-            return GraphRequest(named, count=amount, seed=seed)
-        if amount is not None:
-            return GraphRequest(named, fraction=amount, seed=seed)
-        if named == "indices":
-            return GraphRequest(named, indices=tuple(_numbers(rest)), seed=seed)
-        if named == "edges":
-            found = _numbers(rest)
-            pairs = tuple(zip(found[::2], found[1::2], strict=True))
-            return GraphRequest(named, pairs=pairs, seed=seed)
-    except (ValueError, UnicodeDecodeError, OverflowError) as error:
-        raise wrong from error
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~NAME of no known user
-        raise BadRequest(f"The file {short(rest)} cannot be read.", FORMS) from error
-    raise wrong
-
-
-def _amount(text: str) -> int | float | None:
-    """A count, a fraction, or None for what is no number."""
-    try:
-        return int(text)
-    except ValueError:
-        try:
-            return float(text)
-        except ValueError:
-            return None
-
-
-def _numbers(file: str) -> list[int]:
-    return [int(number) for number in Path(file).expanduser().read_text().split()]

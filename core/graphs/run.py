@@ -52,6 +52,17 @@ class GraphPlan:
     seed: int = 0
     self_loops: bool = True
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without the settings."""
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "request": self.request.to_dict(),
+            "method": self.method,
+            "self_loops": self.self_loops,
+            "seed": self.seed,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class GraphRun:
@@ -120,6 +131,7 @@ def unlearn(
     spread = spread_of([goal, *(questions.evaluate(other, signals=True) for other in others)])
     verdict = judge(known, found, goal, spread)
     assert verdict is not None
+    same = identical(after, ideal, questions)
     alone_measured = questions.evaluate(single) if single is not ideal else None
     seconds["measuring"] = time.perf_counter() - clock
     yield GraphRun(
@@ -129,9 +141,9 @@ def unlearn(
         known,
         found,
         goal,
-        verdict=verdict,
+        verdict=verdict.of_the_ideal() if same else verdict,
         exact=method.exact(deletion),
-        identical=identical(after, ideal, questions),
+        identical=same,
         models=(before, after, ideal),
         seconds={name: round(spent, 4) for name, spent in seconds.items()},
         single=alone_measured,

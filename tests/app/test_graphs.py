@@ -11,12 +11,15 @@ from core.errors import LabError
 from core.graphs import run as runs
 from core.graphs.methods.graph_eraser import GraphEraser
 from core.graphs.recipe import GraphRecipe
+from core.graphs.requests import GraphRequest
 from core.metrics.measures import share_of
 from tests.app.conftest import Open
 from tests.app.test_front import texts
+from ui import graph_links
 from ui.charts import graph as charts
 from ui.charts.palette import FORGET, NEUTRAL
 from ui.services import graphs, shipped
+from ui.widgets import take_home
 from ui.wording import graphs as words
 
 PAGE = "pages/5_Graphs.py"
@@ -71,10 +74,18 @@ def test_a_node_leaves_and_its_shard_learns_again(open_page: Open) -> None:
     said = texts(at)
     assert "the 60 training nodes" in said
     assert "Exact: what is left was dealt into shards anew" in said
+    at.segmented_control(key="graphs-colours-3").set_value("shard afterwards").run()
+    drawn = json.loads(at.get("vega_lite_chart")[0].proto.spec)
+    domain = drawn["layer"][1]["encoding"]["color"]["scale"]["domain"]
+    assert domain == [*(f"shard {i}" for i in range(1, 11)), "forgotten"]
 
 
 @pytest.mark.parametrize(
-    ("way", "said"), [("class", "every training node of the class 3"), ("edges", "drawn strongly")]
+    ("way", "said"),
+    [
+        ("class", "every training node of the class 3"),
+        ("edges", "drawn strongly"),
+    ],
 )
 def test_other_ways(open_page: Open, way: str, said: str) -> None:
     at = open_page(PAGE)
@@ -84,6 +95,124 @@ def test_other_ways(open_page: Open, way: str, said: str) -> None:
     assert said in texts(at)
 
 
+def first_edge() -> str:
+    return "-".join(map(str, graphs.dataset().training_graph.ends()[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("way", "typed", "said"),
+    [
+        ("indices", lambda: str(graphs.dataset().train[7]), "1 chosen training node"),
+        ("features", lambda: str(graphs.dataset().train[7]), "the features of 1 chosen"),
+        ("edges", first_edge, "1 chosen edge between training nodes"),
+    ],
+)
+def test_what_a_visitor_picks(open_page: Open, way: str, typed, said: str) -> None:
+    at = open_page(PAGE)
+    at.segmented_control(key="graphs-way").set_value(way).run()
+    if way == "indices":
+        assert "Nothing is chosen yet" in at.error[0].value
+        assert at.button(key="graphs-forget").disabled
+    at.text_input(key=f"graphs-picked-{way}").set_value("12 and 40").run()
+    assert "cannot be read" in at.error[0].value
+    at.text_input(key=f"graphs-picked-{way}").set_value(typed()).run()
+    at.button(key="graphs-forget").click().run()
+    assert not at.exception
+    assert said in texts(at)
+
+
+def test_an_edge_that_is_not_there_has_a_hint(open_page: Open) -> None:
+    node = int(first_edge().partition("-")[0])
+    at = open_page(PAGE, graph=f"edge:{node}-{node + 1700}")
+    assert f"{node} is joined to " in at.error[0].value
+
+
+def test_a_link_opens_the_same_view(open_page: Open) -> None:
+    at = open_page(PAGE, graph="class:4", network="sage", shards="random", anew="1")
+    assert "every training node of the class 4 (GraphSAGE, shards dealt at random)" in texts(at)
+    assert at.toggle(key="graphs-anew").value
+    assert at.selectbox(key="graphs-class").value == "4"
+    assert at.query_params["shards"] in ("random", ["random"])
+    # Afterwards the session is the truth.
+    at.segmented_control(key="graphs-way").set_value("best-connected").run()
+    at.button(key="graphs-forget").click().run()
+    assert "training node with most neighbours" in texts(at)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"graph": "nodes:/etc/passwd"}, "cannot be read"),
+        ({"graph": "features:/etc/passwd"}, "cannot be read"),
+        ({"graph": "indices:x"}, "cannot be read"),
+        ({"graph": "edge:3"}, "two nodes of each edge"),
+        ({"graph": "nodes:5000"}, "up to 200"),
+        ({"graph": "nodes:5", "network": "gat"}, "no graph network 'gat'"),
+        ({"graph": "nodes:5", "shards": "louvain"}, "no partition 'louvain'"),
+    ],
+)
+def test_a_link_that_cannot_be_read(params: dict[str, str], said: str) -> None:
+    with pytest.raises(LabError, match=said):
+        graph_links.from_params(params)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GraphRequest("best-connected", count=7),
+        GraphRequest("class", name="3"),
+        GraphRequest("indices", indices=(4, 9)),
+        GraphRequest("edges", pairs=((4, 9), (2, 30))),
+        GraphRequest("features", indices=(4,)),
+        GraphRequest("features", count=4),
+    ],
+)
+def test_a_link_says_what_is_forgotten(request_: GraphRequest) -> None:
+    choice = graph_links.Choice("sage", "metis", True, request_)
+    assert graph_links.from_params(graph_links.to_params(choice)) == choice
+
+
+def test_a_bad_link_leaves_a_page_that_works(open_page: Open) -> None:
+    at = open_page(PAGE, graph="class:x")
+    assert "There is no class 'x'" in at.error[0].value
+    assert not at.button(key="graphs-forget").disabled
+
+
+def test_a_view_is_taken_home(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, bytes] = {}
+
+    def kept(files, *_: object) -> None:
+        made.update({kind: make() for kind, _, _, make, _ in files})
+
+    monkeypatch.setattr(take_home, "downloads", kept)
+    node = graphs.dataset().train[7]
+    at = open_page(PAGE, graph=f"indices:{node}", shards="random")
+    at.session_state["graphs-home"] = True
+    at.run()
+    assert not at.exception
+    link, command = (code.value for code in at.code)
+    assert f"graph=indices:{node}" in link
+    assert "shards=random" in link
+    assert command == (
+        "python -m core unlearn --model gcn --dataset digits-graph --forget indices:FILE "
+        "--method graph_eraser --set partition=random --set epochs=10 --seed 0"
+    )
+    assert made["file"] == f"{node}\n".encode()
+    found = json.loads(made["json"])
+    assert found["live"]["plan"]["request"]["indices"] == [node]
+    assert found["live"]["exact"]
+    assert found["run"] is None
+    assert made["csv"].decode().count("\n") == 7  # two numbers of three models
+    at.button(key="graphs-judge").click().run()
+    assert not at.exception
+    assert "Forgotten exactly" in texts(at)  # what is dealt by lot is exact
+    assert "Macro-F1 on new digits" in list(at.dataframe[1].value["measured"])
+    at.run()
+    found = json.loads(made["json"])["run"]
+    assert found["after"] == found["retrained"]
+    assert found["verdict"]["word"] == "forgotten"
+
+
 def test_what_was_measured_is_said(open_page: Open) -> None:
     assert graphs.measured() is None
     shipped.SHIPPED.mkdir(parents=True)
@@ -91,13 +220,16 @@ def test_what_was_measured_is_said(open_page: Open) -> None:
     found = {
         "blpa_less_random_on": -0.051, "blpa_better_on": 2, "settings_on": 20,
         "blpa_less_random_off": 0.02, "blpa_better_off": 15, "settings_off": 20,
-        "median_share_of_one": 0.131,
+        "median_share_of_one": 0.131, "probe": "confirmed",
     }  # fmt: skip
     file.write_text(json.dumps(found))
     said = words.on_citations(graphs.measured())
     assert "5.1 points worse where a node listens to itself (better in 2 of 20 comparisons)" in said
     assert "2.0 points better where it does not" in said
     assert "costs 13 % of retraining" in said
+    assert "gone once a node listens to itself: confirmed." in said
+    assert "refuted" in words.on_citations(found | {"probe": "refuted"})
+    assert "probe" not in words.on_citations(found | {"probe": None})
     file.write_text("{")
     with pytest.raises(LabError, match="cannot be read"):
         graphs.measured()
@@ -129,7 +261,10 @@ def test_the_drawing() -> None:
     edges, gone = np.array([[0, 1], [1, 2]]), np.array([True, False, False])
     near, cut = np.array([False, True, False]), np.array([[0], [1]])
     groups = ["shard 1", "shard 1", "shard 2"]
-    chart = charts.drawn(places, groups, edges, gone, near, cut, "shard", "words").to_dict()
+    numbers = np.array([4, 7, 9])
+    chart = charts.drawn(
+        numbers, places, groups, edges, gone, near, cut, "shard", "words"
+    ).to_dict()
     assert chart["description"] == "words"
     faint, points, strong, rings = chart["layer"]
     assert points["encoding"]["color"]["scale"]["domain"] == ["shard 1", "shard 2"]

@@ -10,6 +10,7 @@ import pytest
 from core.data.requests import ForgetRequest
 from tests.app.conftest import Open
 from tests.app.test_front import texts
+from ui.widgets import take_home
 
 PAGE = "pages/6_Probabilities.py"
 
@@ -78,6 +79,41 @@ def test_the_logistic_model_is_near(open_page: Open) -> None:
     at.segmented_control(key="probabilities-hidden").set_value("logistic").run()
     assert not at.exception
     assert "no image has a part of its own" in texts(at)
+    assert "Influence function took" in texts(at)
+    at.segmented_control(key="probabilities-method").set_value("descent_to_delete").run()
+    assert not at.exception
+    assert "Descent-to-Delete took" in texts(at)
+
+
+def test_a_view_is_taken_home_and_found_again(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, bytes] = {}
+
+    def kept(files, stem: str, _: str) -> None:
+        made.update({f"{stem}.{kind}": make() for kind, _, _, make, _ in files})
+
+    monkeypatch.setattr(take_home, "downloads", kept)
+    said = {"counted": "naive_bayes", "hidden": "logistic", "way": "newton"}
+    at = open_page(PAGE, data="digits", forget="random:50", **said)
+    assert "Newton removal took" in texts(at)
+    assert at.segmented_control(key="probabilities-model").value == "naive_bayes"
+    at.session_state["naive_bayes-home"] = at.session_state["logistic-home"] = True
+    at.run()
+    assert not at.exception
+    codes = [code.value for code in at.code]
+    assert all(f"{name}={value}" in codes[0] for name, value in said.items())
+    assert codes[1] == (
+        "python -m core unlearn --dataset digits --forget random:50 --model naive_bayes "
+        "--method exact --seed 0"
+    )
+    assert "--model logistic --method newton" in codes[3]
+    found = json.loads(made["naive_bayes.json"])
+    assert found["exact"]
+    assert found["plan"]["model"] == "naive_bayes"
+    assert "margin_auc" in made["logistic.csv"].decode()
+    at = open_page(PAGE, data="digits", forget="random:50", counted="gcn", way="x")
+    assert at.segmented_control(key="probabilities-model").value == "tan"
 
 
 @pytest.mark.parametrize(

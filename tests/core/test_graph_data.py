@@ -22,7 +22,8 @@ from core.graphs.data.load import load_graph
 from core.graphs.data.pickles import read_pickle
 from core.graphs.data.planetoid import read_planetoid
 from core.graphs.deletion import deletion_of, split_of
-from core.graphs.requests import GraphRequest, parse_graph_request
+from core.graphs.request_text import chosen_text, graph_request_text, parse_graph_request
+from core.graphs.requests import GraphRequest
 from tests import tiny_graph
 from tests.core.test_download import Server, server  # noqa: F401, a fixture
 
@@ -253,6 +254,8 @@ def test_what_is_typed(text: str, request_: GraphRequest) -> None:
     assert parse_graph_request(text, 4) == request_
     assert GraphRequest.from_dict(request_.to_dict()) == request_
     assert request_.describe()
+    assert parse_graph_request(graph_request_text(request_), 4) == request_
+    assert chosen_text(request_) == ""
 
 
 def test_what_is_typed_with_a_file(tmp_path: Path) -> None:
@@ -260,6 +263,13 @@ def test_what_is_typed_with_a_file(tmp_path: Path) -> None:
     file.write_text("9 3\n7 1\n")
     assert parse_graph_request(f"indices:{file}").indices == (1, 3, 7, 9)
     assert parse_graph_request(f"edges:{file}").pairs == ((1, 7), (3, 9))
+    assert parse_graph_request(f"features:{file}").indices == (1, 3, 7, 9)
+    for kind in ("indices", "edges", "features"):
+        request = parse_graph_request(f"{kind}:{file}")
+        assert graph_request_text(request) == f"{kind}:FILE"
+        file.write_text(chosen_text(request))
+        assert parse_graph_request(f"{kind}:{file}") == request
+        file.write_text("9 3\n7 1\n")
     file.write_text("9 3\n7\n")
     with pytest.raises(BadRequest):
         parse_graph_request(f"edges:{file}")
@@ -300,6 +310,20 @@ def test_requests_become_deletions() -> None:
         DATA, GraphRequest("edges", pairs=tuple(map(tuple, edges.edges.T.tolist())))
     )
     assert np.array_equal(again.edges, edges.edges)
+
+
+def test_in_plain_words() -> None:
+    assert GraphRequest("nodes", count=1).describe() == "1 random training node"
+    assert GraphRequest("nodes", fraction=0.05).describe() == "a random 5 % of the training nodes"
+    assert GraphRequest("edges", count=3).describe() == "3 random edges between training nodes"
+    chosen = GraphRequest("features", indices=(1, 2)).describe()
+    assert chosen == "the features of 2 chosen training nodes"
+
+
+def test_an_edge_that_is_not_there_has_a_hint() -> None:
+    first, second = DATA.training_graph.ends()[:, 0].tolist()
+    with pytest.raises(LabError, match=rf"{first} is joined to .*\b{second}\b"):
+        deletion_of(DATA, GraphRequest("edges", pairs=((first, 999),)))
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from core.graphs import run as runs
 from core.graphs.data.graph import GraphDataset
 from core.graphs.deletion import deletion_of
 from core.graphs.evaluation import Questions
+from core.graphs.methods import make
 from core.graphs.metrics import MACRO_F1, MEASURED
 from core.graphs.recipe import GraphRecipe
-from core.graphs.requests import parse_graph_request
+from core.graphs.request_text import parse_graph_request
 from core.graphs.run import GraphPlan, GraphRun, spread_of, unlearn
 from core.metrics.evidence import Evidence, Outcome
 from core.runs.shell import beyond_images, graphs
@@ -86,6 +87,10 @@ def test_doing_nothing_never_forgets_and_exact_methods_say_so() -> None:
     assert exact.exact
     assert exact.identical
     assert exact.after.metrics() == exact.retrained.metrics()
+    assert (exact.verdict.word, exact.verdict.share) == ("forgotten", 1)
+    few = run("graph_eraser", "nodes:4", partition="random", **eraser)
+    assert few.identical
+    assert few.verdict.word == "forgotten"  # not too few to tell: nothing differs
     nearly = run("graph_eraser", "nodes:60", **eraser)
     assert not nearly.exact
     assert not nearly.identical
@@ -160,11 +165,22 @@ def test_the_shell_writes_what_scripts_rely_on(
     assert sum(found["shards"]["before"]) == 360
     assert sum(found["shards"]["after"]) == 340
     assert set(found["shards"]["retrained"]) <= set(range(4))
+    assert found["plan"]["request"] == {"kind": "nodes", "seed": 0, "count": 20}
     assert found["settings"]["partition"] == "blpa"
     assert (found["data"]["forget"], found["data"]["retain"]) == (20, 340)
     said = capsys.readouterr()
     assert "shards trained again" in said.out
     assert "step 1 of" in said.err
+
+
+def test_the_command_of_a_plan_is_what_was_typed() -> None:
+    request = parse_graph_request("edges:10", 3)
+    settings = make("graph_eraser", {"shards": 4}).settings()
+    plan = GraphPlan("sage", "cora", request, "graph_eraser", settings, 2, self_loops=False)
+    assert graphs.command_of(plan) == (
+        "python -m core unlearn --model sage --dataset cora --forget edges:10 --forget-seed 3 "
+        "--method graph_eraser --set self_loops=False --set shards=4 --seed 2"
+    )
 
 
 @pytest.mark.parametrize("forget", ["nodes:0.1", "class:blue", "edges:10", "best-connected:10"])

@@ -136,8 +136,8 @@ def test_images_that_stay_change_their_hidden_state() -> None:
     renamed = Mixture(
         before.images,
         tuple(
-            type(chain)(*(part[::-1] for part in (chain.start, chain.moves, chain.means)),
-                        chain.variances[::-1])
+            type(chain)(chain.start[::-1], chain.moves, chain.means[:, ::-1],
+                        chain.variances[:, ::-1])
             for chain in before.chains
         ),
         before.expected,

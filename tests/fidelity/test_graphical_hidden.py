@@ -36,14 +36,13 @@ def parts(some: Rows) -> Parts:
     return some.at(FORGET), some.at(np.setdiff1d(np.arange(len(some)), FORGET))
 
 
-def chain(states: int = 3, pixels: int = 2) -> Chain:
+def chain(steps: int = 4, states: int = 3, pixels: int = 2) -> Chain:
     draw = np.random.default_rng(0)
-    moves = draw.dirichlet(np.ones(states), states)
     return Chain(
         draw.dirichlet(np.ones(states)),
-        moves,
-        draw.normal(size=(states, pixels)),
-        draw.uniform(0.5, 2, (states, pixels)),
+        draw.dirichlet(np.ones(states), (steps - 1, states)),
+        draw.normal(size=(steps, states, pixels)),
+        draw.uniform(0.5, 2, (steps, states, pixels)),
     )
 
 
@@ -51,27 +50,42 @@ def test_a_chain_by_all_its_paths() -> None:
     model, x = chain(), np.random.default_rng(1).normal(size=(2, 4, 2))
     distances = (x[:, :, None] - model.means) ** 2 / model.variances
     emitted = -0.5 * (distances + np.log(2 * np.pi * model.variances)).sum(3)
-    total, states, moves = np.zeros(2), np.zeros((2, 4, 3)), np.zeros((2, 3, 3))
+    total, states, moves = np.zeros(2), np.zeros((2, 4, 3)), np.zeros((2, 3, 3, 3))
+    last = np.zeros((2, 3))
     for path in itertools.product(range(3), repeat=4):
         chance = model.start[path[0]] * np.exp(emitted[:, range(4), path].sum(1))
-        for before, after in itertools.pairwise(path):
-            chance = chance * model.moves[before, after]
+        for t, (before, after) in enumerate(itertools.pairwise(path)):
+            chance = chance * model.moves[t, before, after]
         total += chance
+        last[:, path[-1]] += chance
         for t, state in enumerate(path):
             states[:, t, state] += chance
-        for before, after in itertools.pairwise(path):
-            moves[:, before, after] += chance
-    found, found_moves = model.responsibilities(x)
+        for t, (before, after) in enumerate(itertools.pairwise(path)):
+            moves[:, t, before, after] += chance
+    found, found_moves, density = model.responsibilities(x)
+    np.testing.assert_allclose(density, np.log(total), rtol=1e-10)
+    np.testing.assert_allclose(model.last(x), np.log(last), rtol=1e-10)
     np.testing.assert_allclose(model.log_density(x), np.log(total), rtol=1e-10)
     np.testing.assert_allclose(found, states / total[:, None, None], rtol=1e-10)
-    np.testing.assert_allclose(found_moves, (moves / total[:, None, None]).sum(0), rtol=1e-10)
+    expected_moves = (moves / total[:, None, None, None]).sum(0)
+    np.testing.assert_allclose(found_moves, expected_moves, rtol=1e-10)
+
+
+def test_a_chain_of_numbers_far_from_every_state_stays_finite() -> None:
+    model, x = chain(), np.full((2, 4, 2), 1e3)
+    for found in (*model.responsibilities(x), model.last(x), model.log_density(x)):
+        assert np.isfinite(found).all()
 
 
 def test_a_mixture_is_scikit_learns(some: Rows) -> None:
     ours = Mixture.fit(some, 4).chains[2]
     theirs = GaussianMixture(len(ours.start), covariance_type="diag")
-    theirs.weights_, theirs.means_, theirs.covariances_ = ours.start, ours.means, ours.variances
-    theirs.precisions_cholesky_ = 1 / np.sqrt(ours.variances)
+    theirs.weights_, theirs.means_, theirs.covariances_ = (
+        ours.start,
+        ours.means[0],
+        ours.variances[0],
+    )
+    theirs.precisions_cholesky_ = 1 / np.sqrt(ours.variances[0])
     x = some.x[:40]
     sequences = Mixture.sequences(x)
     np.testing.assert_allclose(ours.log_density(sequences), theirs.score_samples(x), rtol=1e-9)
@@ -84,10 +98,11 @@ def test_em_never_goes_down(kind: type[HiddenModel], some: Rows) -> None:
     draw = np.random.default_rng(0)
     noise = Rows(draw.integers(0, 17, some.x.shape), some.labels)
     chain, x = kind.fit(noise, 4).chains[1], kind.sequences(some.x[some.labels == 1])
-    values = [chain.objective(x)]
+    expected, value = chain.expected(x)
+    values = [value]
     for _ in range(8):
-        chain = likeliest(chain.expected(x))
-        values.append(chain.objective(x))
+        expected, value = likeliest(expected).expected(x)
+        values.append(value)
     assert (np.diff(values) > -1e-6).all()
     assert values[-1] > values[0] + 100
 
@@ -117,7 +132,7 @@ def test_more_em_does_not_end_where_retraining_does(
     scores = [model.scores(retain.x) for model in (before, after, retrained)]
     assert np.abs(scores[1] - scores[2]).max() > 0.1
     x = kind.sequences(retain.x[retain.labels == 1])
-    assert after.chains[1].objective(x) > before.chains[1].objective(x)
+    assert after.chains[1].expected(x)[1] > before.chains[1].expected(x)[1]
 
 
 @pytest.mark.parametrize("kind", [Mixture, Hmm])
@@ -145,6 +160,18 @@ def test_newton_is_nearer_than_influence_and_that_than_nothing(some: Rows, parts
 
     influence, newton = (method.forget(before, *parts, 0) for method in (Influence(), Newton()))
     assert distance(newton) < 0.5 * distance(influence) < 0.1 * distance(before)
+
+
+def test_descents_noise_has_the_size_that_is_promised(
+    some: Rows, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, found = Logistic.fit(some, 4), []
+    for size in (0.0, 0.5):
+        monkeypatch.setattr(core.graphical.logistic, "noise_scale", lambda *_, size=size: size)
+        found.append(Descend(iterations=50).forget(before, *parts, 0).weights)
+    noise = found[1] - found[0]
+    assert float(noise.std()) == pytest.approx(0.5, rel=0.15)
+    assert float(noise.mean()) == pytest.approx(0, abs=0.1)
 
 
 def test_descent_ends_within_the_distance_that_its_noise_is_made_for(

@@ -27,7 +27,8 @@ from core.graphs.partitions import PARTITIONS
 from core.graphs.partitions.bekm import embedding
 from core.graphs.partitions.partition import cap_of
 from core.graphs.recipe import GraphRecipe
-from core.graphs.requests import GraphRequest, parse_graph_request
+from core.graphs.request_text import parse_graph_request
+from core.graphs.requests import GraphRequest
 from core.graphs.run import identical
 from core.graphs.sparse import Sparse, kept
 from core.graphs.training import train

@@ -20,7 +20,12 @@ GROUPS = (
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 
 
+NONE = "forgotten"
+"""The group of what is in none any more."""
+
+
 def drawn(
+    numbers: NDArray[np.int64],
     places: NDArray[np.float64],
     groups: Sequence[str],
     edges: NDArray[np.int64],
@@ -30,13 +35,15 @@ def drawn(
     title: str,
     description: str,
 ) -> alt.LayerChart:
-    """places: (n, 2), 0 to 1. groups: of each node. edges: (2, e), positions, drawn faintly. gone,
-    near: which nodes are forgotten, and which are their neighbours. cut: (2, k), edges that go.
+    """numbers: of the nodes in their data set. places: (n, 2), 0 to 1. groups: of each node. edges:
+    (2, e), positions, drawn faintly. gone, near: which nodes are forgotten, and which are their
+    neighbours. cut: (2, k), edges that go.
     """
     nodes = pd.DataFrame(
         {
             "x": places[:, 0].round(3),
             "y": places[:, 1].round(3),
+            "node": numbers,
             "group": list(groups),
             "state": np.where(gone, "forgotten", np.where(near, "its neighbours", "others")),
         }
@@ -45,7 +52,7 @@ def drawn(
     scale = alt.Scale(domain=[-0.03, 1.03], nice=False)
     x = alt.X("x:Q", axis=None, scale=scale)
     y = alt.Y("y:Q", axis=None, scale=scale)
-    colours = [GROUPS[i % len(GROUPS)] for i in range(len(names))]
+    colours = [NEUTRAL if name == NONE else GROUPS[i % len(GROUPS)] for i, name in enumerate(names)]
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
     legend = alt.Legend(title=title, orient="right", symbolOpacity=1)
     base = alt.Chart(nodes)
@@ -54,7 +61,11 @@ def drawn(
         y=y,
         color=alt.Color("group:N", scale=alt.Scale(domain=names, range=colours), legend=legend),
         shape=alt.Shape("group:N", scale=alt.Scale(domain=names, range=shapes), legend=legend),
-        tooltip=[alt.Tooltip("group:N", title=title), alt.Tooltip("state:N", title="this node")],
+        tooltip=[
+            alt.Tooltip("node:Q", format="d"),
+            alt.Tooltip("group:N", title=title),
+            alt.Tooltip("state:N", title="this node"),
+        ],
     )
     marked = base.transform_filter("datum.state != 'others'").mark_point(
         filled=False, strokeWidth=2, color=FORGET, clip=True

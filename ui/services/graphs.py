@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,13 @@ from core.graphs.methods.graph_eraser import GraphEraser
 from core.graphs.partitions import partition_named
 from core.graphs.recipe import GraphRecipe, kind_named
 from core.graphs.requests import GraphRequest
+from core.graphs.run import GraphPlan, GraphRun, unlearn
+from core.unlearners.base import Step
 from ui.services import shipped
 
 SHARDS = 10
-
-
-@dataclass(frozen=True)
-class Choice:
-    """kind: of network. partition: how the shards are dealt. repartition: whether anew."""
-
-    kind: str
-    partition: str
-    repartition: bool
-    request: GraphRequest
+MOST_KEPT = 20
+"""Deletions, and verdicts on them, that are kept in memory."""
 
 
 def dataset() -> GraphDataset:
@@ -58,18 +52,46 @@ def ready(kind: str, partition: str) -> None:
         prepare(dataset(), GraphRecipe(kind_named(kind)), _eraser(partition, False))
 
 
-def deleted(choice: Choice) -> LiveDeletion:
+def deleted(kind: str, partition: str, repartition: bool, request: GraphRequest) -> LiveDeletion:
     """From memory where it was asked before. Raises LabError."""
-    request = json.dumps(choice.request.to_dict(), sort_keys=True)
-    return _deleted(choice.kind, choice.partition, choice.repartition, request)
+    text = json.dumps(request.to_dict(), sort_keys=True)
+    return _deleted(kind, partition, repartition, text)
 
 
-@st.cache_resource(show_spinner=False, max_entries=20)
+@st.cache_resource(show_spinner=False, max_entries=MOST_KEPT)
 def _deleted(kind: str, partition: str, repartition: bool, request: str) -> LiveDeletion:
     asked = GraphRequest.from_dict(json.loads(request))
     recipe, eraser = GraphRecipe(kind_named(kind)), _eraser(partition, repartition)
     with _one_at_a_time():
         return delete(dataset(), recipe, eraser, asked)
+
+
+def judged(plan: GraphPlan) -> GraphRun | None:
+    """The verdict on a deletion, where it was asked for before."""
+    return _judged().get(_key(plan))
+
+
+def judge(plan: GraphPlan, tick: Callable[[str, Step], None]) -> None:
+    """The same deletion with its attacks, the retrained ideal and the spread of retrainings. tick:
+    told of each step. Raises LabError."""
+    with _one_at_a_time():
+        for item in unlearn(plan, dataset()):
+            if not isinstance(item, GraphRun):
+                tick(*item)
+                continue
+            kept = _judged()
+            kept[_key(plan)] = item
+            while len(kept) > MOST_KEPT:
+                kept.pop(next(iter(kept)), None)
+
+
+@st.cache_resource(show_spinner=False)
+def _judged() -> dict[str, GraphRun]:
+    return {}
+
+
+def _key(plan: GraphPlan) -> str:
+    return json.dumps([plan.to_dict(), dict(plan.settings)], sort_keys=True)
 
 
 def measured() -> dict[str, Any] | None:

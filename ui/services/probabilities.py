@@ -35,22 +35,33 @@ def labels(names: tuple[str, ...]) -> dict[str, str]:
     return {name: MODELS[name].label for name in names}
 
 
-def forgotten(model: str, request: ForgetRequest) -> Forgotten:
-    """A model of the digits before, after and retrained, by its own method. Raises LabError."""
-    return _forgotten(model, request.to_json())
+def methods(model: str) -> dict[str, str]:
+    """By name, what the methods that a model forgets by are called, its own first; retraining and
+    doing nothing are not among them."""
+    from core.graphical.methods import METHODS, methods_of
+    from core.graphical.registry import MODELS
+
+    names = methods_of(MODELS[model])
+    return {name: METHODS[name].label for name in names if name not in ("retrain", "do_nothing")}
+
+
+def forgotten(model: str, request: ForgetRequest, method: str = "") -> Forgotten:
+    """A model of the digits before, after and retrained, by this method or its own. Raises
+    LabError."""
+    return _forgotten(model, request.to_json(), method)
 
 
 @st.cache_resource(show_spinner="Forgetting…", max_entries=48)
-def _forgotten(model: str, request: str) -> Forgotten:
+def _forgotten(model: str, request: str, method: str = "") -> Forgotten:
     from core.graphical.forgetting import forget
     from core.graphical.methods import make, methods_of
     from core.graphical.registry import model_of
     from core.graphical.task import Task
 
     kind = model_of(model, DIGITS)
-    method = make(methods_of(kind)[0], kind)
+    by = make(method or methods_of(kind)[0], kind)
     parts = images.split(DIGITS, ForgetRequest.from_json(request))
-    task = Task(kind, method, images.dataset(DIGITS), _sides(model), parts)
+    task = Task(kind, by, images.dataset(DIGITS), _sides(model), parts)
     return forget(task, _trained(model), _shown(request))
 
 

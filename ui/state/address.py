@@ -14,6 +14,7 @@ import streamlit as st
 from core.data.requests import ForgetRequest
 from ui import links
 from ui.services import long_choices
+from ui.state import values
 from ui.state.session import session
 
 FRONT = "Forgetting Lab"
@@ -57,6 +58,15 @@ def _name(request: ForgetRequest) -> str:
     id = long_choices.id_of(request)
     session.long[id] = request
     return id
+
+
+def own(*names: str) -> dict[str, str]:
+    """What the link that opened this page says under these names of the page's own; once in a
+    session, for afterwards the session is the truth."""
+    if not values.first(f"own-{session.page}", True):
+        return {}
+    values.put(f"own-{session.page}", False)
+    return {name: value for name, value in st.query_params.to_dict().items() if name in names}
 
 
 def link(page: str, label: str, **params: str) -> None:

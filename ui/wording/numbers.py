@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
-from core.metrics.measures import Measure
-from ui.wording.terms import TOO_FEW
+from core.metrics.measures import Evaluation, Measure
+from ui.wording.terms import SHORT, TOO_FEW
 
 
 def known(measure: Measure | None) -> TypeGuard[Measure]:
@@ -35,6 +35,23 @@ def value(measure: Measure | None, missing: str = "none") -> str:
 def points(difference: float) -> str:
     """A difference of fractions in percentage points: "+1.2 points"."""
     return f"{100 * difference:+.1f} points"
+
+
+def measured_rows(
+    measured: Mapping[Any, Evaluation], names: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """A table of models: a row a number, with its 95 % interval. names: of the numbers, and what
+    they are called."""
+    found = {"measured": list(names.values())}
+    for which, evaluation in measured.items():
+        found[SHORT[which]] = [_with_interval(evaluation[name]) for name in names]
+    return found
+
+
+def _with_interval(measure: Measure | None) -> str:
+    if not known(measure):
+        return TOO_FEW
+    return f"{percent(measure.value)} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
 
 
 def duration(seconds: float | None) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.measures import Evaluation, Measure
+from core.metrics.measures import Evaluation
+from ui.wording import numbers
 from ui.wording.numbers import known, percent, points
-from ui.wording.terms import SHORT
 
 FORGET, USEFUL = "Right on images to forget", "Right on new images"
 SPY = "Spy's score"
@@ -27,6 +27,12 @@ CHOICES = {
     "memorised:50": "The 50 most memorised",
 }
 """What is offered to be forgotten, by the short form of its request."""
+LEFT = {
+    "influence": "what is left is what a straight line misses of a curve",
+    "newton": "what is left is what a straight line misses of a curve",
+    "descent_to_delete": "what is left is the noise that hides how far its descent still was",
+}
+"""Why a method for the logistic model does not end at the retrained one."""
 MARGIN = "Margin spy (AUC)"
 RE_HEAD = "Known inside (re-head excess)"
 
@@ -62,12 +68,13 @@ def takeaway(done: Forgotten) -> str:
     if done.spread:
         return f"**Why not here?** {_hidden(done)}"
     distances = [done.measured[which].value("activation_distance") for which in ("before", "after")]
+    nearer, method = 1 - distances[1] / distances[0], done.task.method
+    way = f"covers {percent(nearer)} of" if nearer > 0 else f"adds {percent(-nearer)} to"
     return (
         "**Why not here?** The best weights are one point that all images decide together; no "
-        f"image has a part of its own in them. One step of the influence function took "
-        f"{seconds(spent['unlearning'])} and covers "
-        f"{percent(1 - distances[1] / distances[0])} of the distance between the answers before "
-        "and the retrained model's; what is left is what a straight line misses of a curve."
+        f"image has a part of its own in them. {method.label} took {seconds(spent['unlearning'])} "
+        f"and {way} the distance between the answers before and the retrained model's; "
+        f"{LEFT[method.name]}."
     )
 
 
@@ -135,16 +142,7 @@ def measured_rows(measured: Mapping[Any, Evaluation], inside: bool = False) -> d
     }
     if inside:
         names["re_head"] = RE_HEAD
-    found = {"measured": list(names.values())}
-    for which, evaluation in measured.items():
-        found[SHORT[which]] = [_number(evaluation[name]) for name in names]
-    return found
-
-
-def _number(measure: Measure | None) -> str:
-    if not known(measure):
-        return "too few images"
-    return f"{percent(measure.value)} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
+    return numbers.measured_rows(measured, names)
 
 
 def picture(title: str, digit: str, shown: NDArray[Any], unit: str) -> str:

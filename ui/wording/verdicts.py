@@ -31,6 +31,11 @@ def headline(run: Run) -> str:
             "No verdict: no model was retrained without exactly these images, so the aim is not "
             "known."
         )
+    return said_of(found)
+
+
+def said_of(found: Verdict, images: str = "images") -> str:
+    """A verdict in one or two short sentences. images: what was to be forgotten."""
     way = f"{100 * min(found.share, 0.99):.0f} % of the way from before to the retrained network"
     text = {
         "forgotten": "Forgotten, as far as these spies can see.",
@@ -40,7 +45,7 @@ def headline(run: Run) -> str:
         "not forgotten": "Not forgotten: it is nearer to the network before than to the retrained "
         f"one ({way}).",
         "forgotten too much": "Forgotten too much: it has gone past the retrained network.",
-        "cannot tell": _cannot_tell(found, way),
+        "cannot tell": _cannot_tell(found, way, images),
     }[found.word]
     return f"{text} And damaged." if found.damaged else text
 
@@ -66,7 +71,7 @@ def few(run: Run) -> bool:
     return run.after is not None and 0 < len(run.after.forget_losses) < SMALLEST
 
 
-def _cannot_tell(found: Verdict, way: str) -> str:
+def _cannot_tell(found: Verdict, way: str, images: str) -> str:
     fewest = min((s.difference.n for s in found.signals if s.kind != "damage"), default=0)
     if not found.betrayed_by and found.missing:
         unknown = " and ".join(_UNKNOWN[kind] for kind in found.missing)
@@ -76,7 +81,7 @@ def _cannot_tell(found: Verdict, way: str) -> str:
             "Cannot tell: these numbers were those of the retrained network before unlearning "
             "already, so they cannot show forgetting here."
         )
-    return f"Cannot tell: {fewest:,} images measure this too coarsely. It looks like {way}."
+    return f"Cannot tell: {fewest:,} {images} measure this too coarsely. It looks like {way}."
 
 
 _UNKNOWN = {

@@ -18,12 +18,13 @@ def command_of(plan: Plan) -> str:
     if plan.request.seed:
         parts += ["--forget-seed", str(plan.request.seed)]
     if plan.method == "brought":
-        return _line("judge", "--weights", "FILE", *parts)
+        return line("judge", "--weights", "FILE", *parts)
     parts += ["--method", plan.method]
     for name, value in plan.settings.items():
         parts += ["--set", f"{name}={value}"]
-    return _line("unlearn", *parts, "--seed", str(plan.seed))
+    return line("unlearn", *parts, "--seed", str(plan.seed))
 
 
-def _line(*parts: str) -> str:
+def line(*parts: str) -> str:
+    """Of these arguments."""
     return f"python -m core {shlex.join(parts)}"

@@ -9,12 +9,14 @@ from core.checkpoints.provenance import versions
 from core.errors import Cancelled
 from core.graphs.data.load import load_graph
 from core.graphs.ensemble import Ensemble
+from core.graphs.methods import make
 from core.graphs.methods.base import setting
-from core.graphs.requests import parse_graph_request
+from core.graphs.request_text import graph_request_text, parse_graph_request
 from core.graphs.run import GraphPlan, GraphRun
 from core.graphs.run import unlearn as run_of
 from core.runs.shell import progress
 from core.runs.shell.beyond_images import Asked
+from core.runs.shell.command import line
 from core.runs.shell.exit_codes import CANCELLED
 from core.runs.shell.interrupts import stopped_by_ctrl_c
 from core.runs.shell.output import put, say
@@ -65,6 +67,21 @@ def unlearn(asked: Asked) -> int:
     return 0
 
 
+def command_of(plan: GraphPlan) -> str:
+    """The shell command of a plan; FILE stands for the list of chosen nodes or edges."""
+    parts = ["--model", plan.model, "--dataset", plan.dataset]
+    parts += ["--forget", graph_request_text(plan.request)]
+    if plan.request.seed:
+        parts += ["--forget-seed", str(plan.request.seed)]
+    usual = {"self_loops": True} | make(plan.method).settings()
+    asked = {"self_loops": plan.self_loops} | dict(plan.settings)
+    parts += ["--method", plan.method]
+    for name, value in asked.items():
+        if value != usual[name]:
+            parts += ["--set", f"{name}={value}"]
+    return line("unlearn", *parts, "--seed", str(plan.seed))
+
+
 def report(run: GraphRun) -> dict[str, Any]:
     """What `unlearn --json` writes: the three models' numbers as fractions, and the record."""
 
@@ -86,14 +103,7 @@ def report(run: GraphRun) -> dict[str, Any]:
         "seconds": dict(run.seconds),
         "share_of_retraining": run.share,
         "shards": shards(run),
-        "plan": {
-            "model": run.plan.model,
-            "dataset": run.plan.dataset,
-            "request": run.plan.request.to_dict(),
-            "method": run.plan.method,
-            "self_loops": run.plan.self_loops,
-            "seed": run.plan.seed,
-        },
+        "plan": run.plan.to_dict(),
         "settings": dict(run.settings),
         "versions": versions(),
         "data": {
@@ -115,7 +125,7 @@ def shards(run: GraphRun) -> dict[str, Any] | None:
     before, after, _ = run.models
     if not (isinstance(before, Ensemble) and isinstance(after, Ensemble)):
         return None
-    return {"before": before.sizes(), "after": after.sizes(), "retrained": list(after.trained)}
+    return after.shards_since(before)
 
 
 def table(run: GraphRun) -> list[str]:

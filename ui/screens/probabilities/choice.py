@@ -10,6 +10,7 @@ import streamlit as st
 from core.data.requests import ForgetRequest
 from core.errors import LabError
 from ui import links, outside
+from ui.screens.probabilities import home
 from ui.services import images, probabilities
 from ui.state import drafts, values
 from ui.widgets.errors import say
@@ -87,7 +88,7 @@ def model() -> str:
     name: str = st.segmented_control(
         "The model that counts",
         list(labels),
-        default="tan",
+        default=home.first("counted", labels, "tan"),
         required=True,
         format_func=labels.get,
         key="probabilities-model",
