@@ -18,6 +18,7 @@ Visit = Callable[..., Page]
 def test_two_methods_in_one_press_race_and_are_priced(server: Server, visit: Visit) -> None:
     page = visit(f"{server.address}/Unlearn?{SHORT}")
     further = page.get_by_role("combobox", name=re.compile("Further methods"))
+    further.click()
     further.fill("LFSSD")
     page.get_by_role("option", name=re.compile("LFSSD")).click()
     further.press("Escape")  # what lies under an open list is hidden from readers
