@@ -187,9 +187,9 @@ def test_the_budget_is_said_before_the_start(
 ) -> None:
     at = open_page(PAGE, **LINK)
     assert "A run here is stopped after 5 min" in texts(at)
-    monkeypatch.setattr("ui.services.estimates.seconds", lambda plan: 720.0)
+    monkeypatch.setattr("ui.services.estimates.seconds", lambda plan, owner: 720.0)
     at.run()
-    assert "This takes about 12 min on two cores" in at.warning[0].value
+    assert "This takes about 12 min." in at.warning[0].value
     assert not at.button(key="start").disabled
     monkeypatch.setenv("FORGETTING_LAB_HOSTED", "0")
     assert "stopped after" not in texts(open_page(PAGE, **LINK))
@@ -330,7 +330,7 @@ def test_estimates_scale_with_the_passes(monkeypatch: pytest.MonkeyPatch) -> Non
     plan = fakes.plan(dataset="cifar10")
     for share in (1, 2.5):
         of = fakes.replace(plan, settings={"epochs": share * tuned})
-        assert estimates.seconds(of) == pytest.approx(share * 40.0)
-    assert estimates.seconds(fakes.plan()) is None
+        assert estimates.seconds(of, ME) == pytest.approx(share * 40.0)
+    assert estimates.seconds(fakes.plan(), ME) is None
     retrain = fakes.plan(method="retrain")
-    assert re.match(r"\d+", str(estimates.seconds(retrain)))
+    assert re.match(r"\d+", str(estimates.seconds(retrain, ME)))

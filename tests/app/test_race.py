@@ -81,13 +81,27 @@ def test_a_hand_on_the_slider_holds_it(open_page: Open, ship) -> None:
     assert at.slider(key="race-second").value == 20.0
 
 
+def raced(at) -> bool:
+    return any(button.key == "race-play" for button in at.button)
+
+
+def test_of_three_it_is_opened_by_hand(open_page: Open, ship) -> None:
+    two(ship)
+    ship(fakes.run("three", fakes.plan(method="ssd")))
+    at = open_page(PAGE, runs="one,two,three")
+    assert not raced(at)
+    assert not at.exception
+    at.session_state["race"] = True
+    assert raced(at.run())
+
+
 def test_without_looks_or_an_ideal_there_is_no_race(open_page: Open, ship) -> None:
     two(ship, retrained=None)
-    assert "The race" not in [s.value for s in open_page(PAGE, **LINK).subheader]
+    assert not raced(open_page(PAGE, **LINK))
     two(ship)
     bare: Run = dataclasses.replace(fakes.run("two", fakes.plan(method="neg_grad")), replay=())
     ship(bare)
-    assert "The race" not in [s.value for s in open_page(PAGE, **LINK).subheader]
+    assert not raced(open_page(PAGE, **LINK))
 
 
 def test_who_is_ahead_and_who_arrives() -> None:

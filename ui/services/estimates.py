@@ -34,6 +34,8 @@ def seconds(plan: Plan, owner: str) -> float | None:
     tuned = methods.defaults(described, case).get("epochs") if described else None
     passes = float(plan.settings.get("epochs", tuned)) if tuned else 1.0
     for run in _earlier(owner):
+        if run.shipped:  # made on another machine
+            continue
         known, whole = run.seconds.get("unlearning"), run.plan.request.kind == "classes"
         if known and _alike(run.plan, plan) and whole == (plan.request.kind == "classes"):
             return known * passes / float(run.settings.get("epochs", tuned) or 1.0)

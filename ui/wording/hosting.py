@@ -9,11 +9,11 @@ from ui.wording.numbers import duration
 
 def budget(limit: float, estimate: float | None) -> tuple[str, bool]:
     """How long a run may take and how long this one will, and whether that is too long. limit:
-    seconds, infinite where there is none; estimate: seconds on two cores, None where unknown."""
+    seconds, infinite where there is none; estimate: seconds, None where unknown."""
     if math.isinf(limit):
         return "", False
     late = estimate is not None and estimate > limit
-    takes = f"This takes about {duration(estimate)} on two cores. " if estimate else ""
+    takes = f"This takes about {duration(estimate)}. " if estimate else ""
     rest = f"A run here is stopped after {duration(limit)}"
     if late:
         return (

@@ -22,13 +22,21 @@ STEPS = 100
 
 
 def race(entrants: Sequence[Entrant]) -> None:
-    """The section with its replay; nothing where no two have anything to replay."""
+    """The box with the replay; nothing where no two have anything to replay."""
     found = words.races(entrants)
     if not found:
         return
-    st.subheader("The race")
+    # Of many runs the strips are tall enough: their race is opened by whoever wants it.
+    box = st.expander(
+        "The race: watch them side by side", expanded=len(entrants) == 2, key="race",
+        on_change="rerun",
+    )  # fmt: skip
+    if not box.open:
+        values.put(PLAYING, False)
+        return
     playing = bool(values.get(PLAYING))
-    st.fragment(_race, run_every=TICK if playing else None)(found, playing)
+    with box:
+        st.fragment(_race, run_every=TICK if playing else None)(found, playing)
 
 
 def _race(found: Sequence[Race], ticking: bool) -> None:

@@ -48,6 +48,7 @@ def further(method: dict[str, Any], now: Draft) -> list[Plan]:
         format_func=methods.label,
         help=words.HELP,
         placeholder="To compare them with each other",
+        select_all=False,
     )
     return [options[name] for name in taken]
 
