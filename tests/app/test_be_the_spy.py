@@ -66,7 +66,7 @@ def test_a_whole_game_survives_another_page_and_ends_with_both_scores(
         at.session_state["spy-watched-0"] = {
             **at.session_state["spy-watched-0"], place: right,
         }  # fmt: skip
-    at.switch_page("pages/4_Methods.py").run()
+    at.switch_page("pages/7_Methods.py").run()
     at.switch_page(PAGE)
     at.query_params["run"] = "watched"
     at.run()

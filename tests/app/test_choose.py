@@ -72,7 +72,7 @@ def test_cifar_without_its_data_offers_the_download_or_digits(open_page: Open) -
 def test_a_choice_survives_a_page_switch(open_page: Open, ship) -> None:
     ship(fakes.run())
     at = open_page(PAGE, data="digits", forget="class:4")
-    at.switch_page("pages/3_Compare.py").run()
+    at.switch_page("pages/6_Compare.py").run()
     at.switch_page(PAGE).run()
     assert not at.exception
     assert at.session_state["draft"].request == ForgetRequest.of_classes("4")

@@ -20,7 +20,7 @@ from tests.app.test_front import texts
 from ui.charts import palette
 from ui.wording import comparison, titles
 
-PAGE = "pages/3_Compare.py"
+PAGE = "pages/6_Compare.py"
 
 
 def test_empty_says_what_to_do(open_page: Open) -> None:
@@ -191,7 +191,7 @@ def test_older_runs_come_when_asked_for_and_linked_ones_at_once(open_page: Open,
         keep(fakes.run(f"run-{i}", created=f"2026-11-2{i}T06:00:00+00:00"))
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
     at.session_state["compare-rows"] = 1
-    at.switch_page("pages/3_Compare.py")
+    at.switch_page("pages/6_Compare.py")
     at.query_params["runs"] = "run-0"
     at.run()
     assert not at.exception

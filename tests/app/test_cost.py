@@ -25,7 +25,7 @@ from ui.services import shipped
 from ui.wording import cost as words
 from ui.wording.cost import Cost
 
-PAGE = "pages/11_What_did_it_cost.py"
+PAGE = "pages/4_What_did_it_cost.py"
 
 
 def priced(id: str, method: str, seconds: float, gap: float, **after: object) -> Run:

@@ -18,10 +18,10 @@ PAGES = (
     "app.py",
     "pages/1_Choose.py",
     "pages/2_Unlearn.py",
-    "pages/3_Compare.py",
-    "pages/4_Methods.py",
-    "pages/7_Inside.py",
-    "pages/5_Graphs.py",
+    "pages/6_Compare.py",
+    "pages/7_Methods.py",
+    "pages/3_Inside.py",
+    "pages/10_Graphs.py",
 )
 
 
@@ -59,7 +59,7 @@ def test_a_database_that_is_gone_is_said_and_made_again(open_page: Open, keep) -
     keep(fakes.run("kept"))
     for part in cache_folder().glob("runs.sqlite*"):
         part.unlink()
-    at = open_page("pages/3_Compare.py")
+    at = open_page("pages/6_Compare.py")
     assert "its file is gone" in at.error[0].value
     at.button(key="set-aside").click().run()
     assert not at.exception
@@ -123,7 +123,7 @@ def test_lost_losses_of_a_run_are_said(open_page: Open, keep) -> None:
     assert "per-image losses of run kept are lost" in at.error[0].value
     at.button(key="new-run").click().run()
     assert not at.exception
-    table = open_page("pages/3_Compare.py", runs="kept")
+    table = open_page("pages/6_Compare.py", runs="kept")
     assert "kept" not in [e.value for e in table.error]
     assert list(table.dataframe[0].value["method"]) == ["Fine-tune"]
 

@@ -22,7 +22,7 @@ from ui.services import graphs, shipped
 from ui.widgets import take_home
 from ui.wording import graphs as words
 
-PAGE = "pages/5_Graphs.py"
+PAGE = "pages/10_Graphs.py"
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from ui import connection, outside
 from ui.services import images, jobs, runs
 from ui.state.owner import COOKIE
 
-COMPARE = "pages/3_Compare.py"
+COMPARE = "pages/6_Compare.py"
 PRIVATE = "here, or it is private"
 ME, YOU = "a" * 24, "b" * 24
 

@@ -24,7 +24,7 @@ from ui.services import jobs
 from ui.wording import inside as words
 from ui.wording import inside_photos
 
-PAGE = "pages/7_Inside.py"
+PAGE = "pages/3_Inside.py"
 DEPTHS = ("stem", "block 1a", "features", "answer")
 NAMES = tuple("0123456789")
 

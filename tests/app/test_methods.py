@@ -13,7 +13,7 @@ from tests.app.drawn import rows
 from tests.app.test_front import texts
 from ui.services import shipped
 
-PAGE = "pages/4_Methods.py"
+PAGE = "pages/7_Methods.py"
 
 
 def test_every_method_is_there_and_can_be_taken(open_page: Open) -> None:

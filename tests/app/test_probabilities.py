@@ -12,7 +12,7 @@ from tests.app.conftest import Open
 from tests.app.test_front import texts
 from ui.widgets import take_home
 
-PAGE = "pages/6_Probabilities.py"
+PAGE = "pages/11_Probabilities.py"
 
 
 def charts(at) -> list[dict]:

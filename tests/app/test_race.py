@@ -15,7 +15,7 @@ from ui.charts.race import course
 from ui.wording import race as words
 from ui.wording.race import Look, Race, Track
 
-PAGE = "pages/3_Compare.py"
+PAGE = "pages/6_Compare.py"
 LINK = {"runs": "one,two"}
 
 

@@ -21,7 +21,7 @@ from ui.services import jobs, robustness
 from ui.services.robustness import Asked
 from ui.wording import robustness as words
 
-PAGE = "pages/10_Robustness.py"
+PAGE = "pages/5_Robustness.py"
 KINDS = ("gaussian_noise", "gaussian_blur", "contrast", "brightness", "pixelation", "jpeg")
 
 

@@ -105,9 +105,9 @@ def test_a_damaged_file_is_one_sentence(text: str) -> None:
 
 
 def test_it_is_on_screen_where_it_was_measured(open_page: Open) -> None:
-    assert anchor.QUESTION not in texts(open_page("pages/3_Compare.py"))
+    assert anchor.QUESTION not in texts(open_page("pages/6_Compare.py"))
     shipped.SHIPPED.mkdir(parents=True)
     (shipped.SHIPPED / "story.json").write_text(json.dumps(rows(0.82, 0.84, 0.8401)))
-    assert "does as well" in texts(open_page("pages/3_Compare.py"))
+    assert "does as well" in texts(open_page("pages/6_Compare.py"))
     link = {"data": "digits", "forget": "class:1", "method": "anchored_fine_tune"}
     assert "does as well" in texts(open_page("pages/2_Unlearn.py", **link))

@@ -253,7 +253,7 @@ def test_a_cookie_that_is_no_token_is_not_taken(
     assert token.TOKEN.fullmatch(at.session_state["owner"])
 
 
-@pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", PAGE, "pages/4_Methods.py"])
+@pytest.mark.parametrize("page", ["app.py", "pages/1_Choose.py", PAGE, "pages/7_Methods.py"])
 def test_an_address_neither_sets_nor_keeps_a_token(open_page: Open, page: str) -> None:
     at = open_page(page, owner="0" * 24)
     assert at.session_state["owner"] != "0" * 24

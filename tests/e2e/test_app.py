@@ -204,6 +204,7 @@ def places(run: str) -> tuple[str, ...]:
         f"Unlearn?{LONG}",
         f"Unlearn?run={run}",
         f"Inside?run={run}",
+        f"What_did_it_cost?run={run}",
         f"Robustness?run={run}",
         f"Compare?runs={run}",
         "Methods",

@@ -19,7 +19,7 @@ FRONT, CHOOSE, UNLEARN, COMPARE = (
     "app.py",
     "pages/1_Choose.py",
     "pages/2_Unlearn.py",
-    "pages/3_Compare.py",
+    "pages/6_Compare.py",
 )
 INFLUENCE = "pages/8_Influence.py"
 HUGE = "9" * 400

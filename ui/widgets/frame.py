@@ -11,11 +11,11 @@ from ui.state import address, owner, start
 from ui.state.session import session
 
 TITLE = address.FRONT
-CHOOSE, UNLEARN, COMPARE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Compare.py"
-INSIDE, INFLUENCE, HOW = "pages/7_Inside.py", "pages/8_Influence.py", "pages/9_How_it_works.py"
-METHODS, GRAPHS = "pages/4_Methods.py", "pages/5_Graphs.py"
-PROBABILITIES, ROBUSTNESS = "pages/6_Probabilities.py", "pages/10_Robustness.py"
-COST = "pages/11_What_did_it_cost.py"
+CHOOSE, UNLEARN, INSIDE = "pages/1_Choose.py", "pages/2_Unlearn.py", "pages/3_Inside.py"
+COST, ROBUSTNESS = "pages/4_What_did_it_cost.py", "pages/5_Robustness.py"
+COMPARE, METHODS = "pages/6_Compare.py", "pages/7_Methods.py"
+INFLUENCE, HOW = "pages/8_Influence.py", "pages/9_How_it_works.py"
+GRAPHS, PROBABILITIES = "pages/10_Graphs.py", "pages/11_Probabilities.py"
 STORY = {
     "app.py": "Meet the model",
     CHOOSE: "Choose what to forget",
