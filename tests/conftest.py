@@ -70,7 +70,11 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "models"
 
 
+LONGEST = ("test_cifar10.py", "test_app.py", "test_benchmarks.py", "test_cost.py")
+"""The files that take minutes."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first, so that with two workers, which take a file each, none is left over
+    """The longest files first, so that with two workers, which take a file each, none is left over
     at the end for one of them alone."""
-    items.sort(key=lambda item: item.name != "test_cifar10_once")
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else 9)

@@ -64,6 +64,8 @@ def test_the_story_is_the_navigation(open_page: Open) -> None:
         "Choose what to forget",
         "Watch it forget",
         "Look inside",
+        "What did it cost?",
+        "Robustness",
         "Compare",
         "Methods",
         "Influence",
