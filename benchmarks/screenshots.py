@@ -13,12 +13,12 @@ import argparse
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from benchmarks.server import AT_REST, CHROMIUM, ROOT, served
 from core.runs.run_files import shipped_runs
@@ -30,6 +30,7 @@ VIEWS = {
     "narrow": {"viewport": {"width": 400, "height": 900}},
 }
 LIVE = "Unlearn?data=digits&forget=memorised-v2:50&method=fine_tune&set=epochs:20"
+STEP = re.compile(r"step [\d,]+ of", re.IGNORECASE)
 DONE = "What these spies cannot see"
 PATIENCE_MS = 240_000
 TALLEST = 4_000
@@ -52,11 +53,11 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        run = _live(browser, server.address, options.only, options.views)
+        run, visitor = _live(browser, server.address, options.only, options.views)
         for name, address in screens(run):
             for view in options.views:
                 if not options.only or name in options.only:
-                    page = _page(browser, view, f"{server.address}/{address}")
+                    page = _page(browser, view, f"{server.address}/{address}", visitor)
                     print(view, name, f"{_picture(page, view, name)} px", flush=True)
                     page.context.close()
         browser.close()
@@ -68,39 +69,49 @@ def screens(run: str) -> Iterator[tuple[str, str]]:
     yield "front", ""
     yield "choose", "Choose?data=digits"
     yield "unlearn", "Unlearn?data=digits&forget=class:3"
-    yield "result-of-a-class", f"Unlearn?run={shipped['class']}"
+    yield "result-of-a-class", f"Unlearn?run={shipped['classes']}"
     yield "result-of-photos", f"Unlearn?run={run}"
     yield "compare", f"Compare?runs={run}"
     yield "methods", "Methods"
     yield "graphs", "Graphs"
     yield "probabilities", "Probabilities?data=digits&forget=random:50"
     yield "inside", f"Inside?run={run}"
-    yield "cost", f"What_did_it_cost?run={shipped['class']}"
+    yield "cost", f"What_did_it_cost?run={shipped['classes']}"
     yield "robustness", f"Robustness?run={run}"
     yield "influence", "Influence?data=digits"
     yield "how-it-works", "How_it_works"
 
 
-def _live(browser: Browser, address: str, only: list[str], views: list[str]) -> str:
-    """Makes a run; pictures of it while it goes on. Returns its id."""
+def _live(
+    browser: Browser, address: str, only: Sequence[str], views: Sequence[str]
+) -> tuple[str, StorageState]:
+    """Makes a run; pictures of it while it goes on. Returns its id, and whose it is."""
     page = _page(browser, "light", f"{address}/{LIVE}")
     page.get_by_role("button", name="Start forgetting").click()
-    page.get_by_text(re.compile(r"step \d+ of", re.IGNORECASE)).first.wait_for()
+    page.get_by_text(STEP).first.wait_for()
     page.wait_for_url(re.compile("run="))
-    here = page.url
+    here, visitor = page.url, page.context.storage_state()
     for view in views:
         if not only or "live" in only:
-            going = page if view == "light" else _page(browser, view, here, rest=False)
+            going = page if view == "light" else _page(browser, view, here, visitor, rest=False)
+            going.get_by_text(STEP).first.wait_for()
             going.wait_for_timeout(3_000)
             print(view, "live", f"{_picture(going, view, 'live', rest=False)} px", flush=True)
     page.get_by_text(DONE).first.wait_for()
     page.context.close()
-    return parse_qs(urlsplit(here).query)["run"][0]
+    return parse_qs(urlsplit(here).query)["run"][0], visitor
 
 
-def _page(browser: Browser, view: str, address: str, rest: bool = True) -> Page:
-    """A visitor's first look at an address. rest: whether to wait until nothing moves."""
-    page = browser.new_context(**VIEWS[view]).new_page()
+def _page(
+    browser: Browser,
+    view: str,
+    address: str,
+    visitor: StorageState | None = None,
+    rest: bool = True,
+) -> Page:
+    """A look at an address. visitor: the cookies, by which runs know their owner. rest: whether to
+    wait until nothing moves."""
+    page = browser.new_context(**VIEWS[view], storage_state=visitor).new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.locator("h1").first.wait_for()

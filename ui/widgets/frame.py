@@ -40,6 +40,7 @@ button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="tr
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] p {
   color: inherit !important;
 }
+[data-testid="stMainBlockContainer"] { padding-bottom: 4rem; }
 .st-key-story { gap: .1rem !important; }
 .st-key-story a { padding: .1rem .35rem !important; }
 @media (max-width: 640px) {
