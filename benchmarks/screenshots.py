@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
 from benchmarks.server import AT_REST, CHROMIUM, ROOT, served
 from core.runs.run_files import shipped_runs
@@ -116,7 +116,7 @@ def _page(
     page.goto(address)
     page.locator("h1").first.wait_for()
     if rest:
-        page.locator(AT_REST).wait_for()
+        _at_rest(page)
     page.wait_for_timeout(1_000)
     return page
 
@@ -128,12 +128,19 @@ def _picture(page: Page, view: str, name: str, rest: bool = True) -> int:
     page.set_viewport_size({"width": width, "height": min(max(height, 600), TALLEST)})
     page.wait_for_timeout(1_500)
     if rest:
-        page.locator(AT_REST).wait_for()
+        _at_rest(page)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(
         FOLDER / f"{view}-{name}.png", optimize=True
     )
     return height
+
+
+def _at_rest(page: Page) -> None:
+    """Waits until nothing moves: no script runs, and no progress is shown."""
+    page.locator(AT_REST).wait_for()
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=PATIENCE_MS)
+    page.locator(AT_REST).wait_for()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from core.checkpoints import storage
 from core.checkpoints.outcomes import outcomes_file, write_outcomes
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
-from core.errors import LabError
+from core.errors import CheckpointMissing, LabError
 from core.files import cache_folder
 from core.metrics.evidence import Outcome
 from core.models.classifier import Classifier
@@ -55,6 +55,19 @@ def unlearned(run_id: str) -> Checkpoint | None:
     """The network that a run left, None where it is not kept here. run_id: of a run that exists.
     Raises CheckpointCorrupt."""
     return storage.find_in(_folder(run_id), ROLE)
+
+
+def network_left(run_id: str) -> Checkpoint:
+    """The same; raises CheckpointMissing where it is not kept here."""
+    left = unlearned(run_id)
+    if left is None:
+        raise not_kept()
+    return left
+
+
+def not_kept() -> CheckpointMissing:
+    """What is said where the network of a run is asked for and gone."""
+    return CheckpointMissing("Of this run the numbers are kept, and not the network it left.")
 
 
 def _folder(run_id: str) -> Path:

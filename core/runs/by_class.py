@@ -45,8 +45,7 @@ def by_class(run: Run, labels: Indices, names: Sequence[str], fingerprint: str) 
     Raises BadRequest for a run that was made with other images, or that did not keep what its
     networks answered image by image.
     """
-    if run.data.get("fingerprint") not in (None, fingerprint):
-        raise BadRequest("The images on this machine are not those that this run was made with.")
+    run.check_images(fingerprint)
     right = [_right(model) for model in (run.before, run.after, run.retrained)]
     before, now, ideal = right
     if before is None or now is None or {len(r) for r in right if r is not None} != {len(labels)}:

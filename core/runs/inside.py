@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from core.checkpoints import memorisation, storage
 from core.checkpoints.outcomes import read_outcomes
-from core.checkpoints.unlearned import unlearned
+from core.checkpoints.unlearned import not_kept, unlearned
 from core.data.dataset import ImageDataset
-from core.errors import BadRequest, CheckpointMissing
+from core.errors import BadRequest
 from core.ideal import find_ideal
 from core.inside.subject import Subject
 from core.models.registry import architecture_of
@@ -25,8 +25,7 @@ def subject_of(run: Run, dataset: ImageDataset) -> Subject:
             "This network is several in one, each trained on other images, so there is no one "
             "inside to look into."
         )
-    if run.data.get("fingerprint") not in (None, dataset.fingerprint):
-        raise BadRequest("The images on this machine are not those that this run was made with.")
+    run.check_images(dataset.fingerprint)
     parts = memorisation.split_of(dataset, plan.request)
     # A retraining is compared with another one, as its verdict is.
     excluded_seed = plan.seed if plan.method == "retrain" else None
@@ -41,5 +40,5 @@ def subject_of(run: Run, dataset: ImageDataset) -> Subject:
         read_outcomes(left, dataset) if left else None,
     )
     if subject.answers is None and (not run.weights_sha256 or subject.found() is None):
-        raise CheckpointMissing("Of this run the numbers are kept, and not the network it left.")
+        raise not_kept()
     return subject

@@ -17,13 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.checkpoints.unlearned import unlearned
+from core.checkpoints.unlearned import network_left
 from core.curvature.products import finish
 from core.data.images import Images
 from core.data.names import BACKDOOR
 from core.data.poisoned import TARGET
 from core.data.splits import drawn
-from core.errors import BadRequest, CheckpointMissing
 from core.evaluation import per_image
 from core.metrics.differences import difference_of_shares
 from core.metrics.measures import Measure, share_of
@@ -75,11 +74,8 @@ def models_left(task: Task, run: Run) -> Models:
     """Those of a finished run: nothing is unlearned again. task: of the run's plan. Raises
     BadRequest where the images are others than the run's, CheckpointMissing where the network that
     it left is not kept."""
-    if run.data.get("fingerprint") not in (None, task.dataset.fingerprint):
-        raise BadRequest("The images on this machine are not those that this run was made with.")
-    left = unlearned(run.id)
-    if left is None:
-        raise CheckpointMissing("Of this run the numbers are kept, and not the network it left.")
+    run.check_images(task.dataset.fingerprint)
+    left = network_left(run.id)
     seconds = float(run.seconds.get("unlearning", 0.0))
     after = left.load(task.device).eval()
     return Models(task.base.load(task.device), after, _retrained(task), seconds)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.splits import Indices
+from core.errors import BadRequest
 from core.metrics.measures import Evaluation, Losses
 from core.runs.plan import Plan
 
@@ -112,3 +113,10 @@ class Run(RunFacts):
         """One of which nothing but its plan is known yet."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(id, plan, "running", now, dict(plan.settings), {}, {}, {})
+
+    def check_images(self, fingerprint: str) -> None:
+        """Raises BadRequest where the images of this fingerprint are others than the run's."""
+        if self.data.get("fingerprint") not in (None, fingerprint):
+            raise BadRequest(
+                "The images on this machine are not those that this run was made with."
+            )

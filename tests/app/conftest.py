@@ -90,3 +90,12 @@ def open_page() -> Open:
         return at
 
     return open_at
+
+
+def viewed(open_page: Open, id: str, view: str) -> AppTest:
+    """The result of a run, with one of the views of what the spies see."""
+    at = open_page("pages/2_Unlearn.py", run=id)
+    at.session_state[f"result-{id}-view"] = view
+    at.run()
+    assert not at.exception, at.exception
+    return at

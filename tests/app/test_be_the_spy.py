@@ -12,7 +12,7 @@ from core.errors import BadRequest
 from core.runs.run_files import run_from_files
 from core.runs.suspects import EACH, suspects
 from tests.app import fakes
-from tests.app.conftest import ROOT, Open
+from tests.app.conftest import ROOT, Open, viewed
 from tests.app.test_front import texts
 from tests.app.test_spies import watched
 from ui.services import images
@@ -22,11 +22,7 @@ PAGE = "pages/2_Unlearn.py"
 
 
 def play(open_page: Open, id: str) -> AppTest:
-    at = open_page(PAGE, run=id)
-    at.session_state[f"result-{id}-view"] = "Be the spy"
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return viewed(open_page, id, "Be the spy")
 
 
 def test_five_and_five_of_the_same_classes_and_the_attack_is_as_the_spy() -> None:

@@ -13,7 +13,7 @@ from core.metrics.measures import Evaluation
 from core.runs.run import Run
 from core.runs.run_files import run_from_files
 from tests.app import fakes
-from tests.app.conftest import ROOT, Open
+from tests.app.conftest import ROOT, Open, viewed
 from tests.app.drawn import rows
 from tests.app.test_front import texts
 from ui.wording import spies as words
@@ -45,11 +45,7 @@ def watched(**fields: object) -> Run:
 
 
 def look(open_page: Open, id: str) -> AppTest:
-    at = open_page(PAGE, run=id)
-    at.session_state[f"result-{id}-view"] = "Every spy, every threshold"
-    at.run()
-    assert not at.exception, at.exception
-    return at
+    return viewed(open_page, id, "Every spy, every threshold")
 
 
 @pytest.fixture

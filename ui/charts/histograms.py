@@ -96,13 +96,7 @@ def _steps(
             axis=alt.Axis(values=[0.0001, 0.01, 1], format="~g", labelOverlap=False),
             scale=alt.Scale(domain=[float(BINS[0]), float(BINS[-1])], nice=False, type="log"),
         ),
-        y=alt.Y(
-            "share:Q",
-            title="Share of the images",
-            stack=None,
-            axis=alt.Axis(format="%", tickCount=5),
-            scale=alt.Scale(domain=[0.0, top], nice=False),
-        ),
+        y=up("Share of the images", top),
         color=alt.Color("set:N", scale=alt.Scale(domain=domain, range=list(colors)), legend=legend),
         tooltip=[
             alt.Tooltip("set:N", title="Images"),
@@ -122,3 +116,14 @@ def _steps(
         )
     )
     return alt.layer(fill, outline).properties(height=height, description=description)
+
+
+def up(title: str, top: float) -> alt.Y:
+    """The axis of shares, 0 to `top`; of two sets each by itself, not one on the other."""
+    return alt.Y(
+        "share:Q",
+        title=title,
+        stack=None,
+        axis=alt.Axis(format="%", tickCount=5),
+        scale=alt.Scale(domain=[0.0, top], nice=False),
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.attacks.lineup import Accused, Lineup
-from ui.charts.histograms import DASHES, OPACITY
+from ui.charts.histograms import DASHES, OPACITY, up
 from ui.charts.networks import NAMES, strokes
 from ui.charts.palette import FORGET, HEIGHT, INK, NEUTRAL, TEST
 
@@ -38,13 +38,7 @@ def places(line: Lineup, above: float, description: str) -> alt.LayerChart:
     )
     base = alt.Chart(rows).encode(
         x=x,
-        y=alt.Y(
-            "share:Q",
-            title="Share of the photos",
-            stack=None,
-            axis=alt.Axis(format="%", tickCount=5),
-            scale=alt.Scale(domain=[0.0, top], nice=False),
-        ),
+        y=up("Share of the photos", top),
         color=alt.Color(
             "set:N", scale=alt.Scale(domain=list(SETS), range=[FORGET, TEST]), legend=legend
         ),

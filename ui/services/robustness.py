@@ -192,11 +192,9 @@ def _measured(asked: Asked, run: Run, dataset: ImageDataset, show: Any) -> dict[
 
 def check_kept(run: Run) -> None:
     """Raises CheckpointMissing where the network that a run left is not kept here."""
-    from core.checkpoints.unlearned import unlearned
-    from core.errors import CheckpointMissing
+    from core.checkpoints.unlearned import network_left
 
-    if unlearned(run.id) is None:
-        raise CheckpointMissing("Of this run the numbers are kept, and not the network it left.")
+    network_left(run.id)
 
 
 def sizes() -> list[int]:

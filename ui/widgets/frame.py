@@ -45,6 +45,7 @@ button[role="radio"][aria-checked="true"], button[role="radio"][aria-checked="tr
 .st-key-story a { padding: .1rem .35rem !important; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-top: 3.6rem; }
+  [data-testid="stButtonGroup"] [role="radiogroup"] { flex-wrap: wrap; row-gap: .3rem; }
   h1 { font-size: 1.8rem !important; padding: .4rem 0 !important; }
 }
 </style>"""

@@ -47,7 +47,7 @@ def from_link() -> Choice | None:
 
 def choice() -> Choice:
     """The widgets, and what they say. Raises LabError."""
-    left, right = st.columns(2)
+    left, right = st.columns([3, 2])
     with right:
         values.first("graphs-kind", "gcn")
         kind = st.segmented_control(
