@@ -124,7 +124,7 @@ def _known(looks: Looks, evidence: Evidence, subject: Subject) -> dict[str, Meas
     """By depth, what a fresh read-out knows of the forgotten beyond what it is compared with."""
     known = max(1, len(subject.images.retain) // KEPT_TO_FORGOTTEN)
     return {
-        depth: excess_of_forgotten(dataclasses.replace(evidence, samples=samples), known)
+        depth: excess_of_forgotten(dataclasses.replace(evidence, samples=samples), known, 1)
         for depth, samples in looks.items()
     }
 

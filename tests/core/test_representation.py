@@ -12,6 +12,7 @@ from scipy.stats import ortho_group
 
 from core.data.splits import Split
 from core.evaluation import measure
+from core.metrics import representation
 from core.metrics.distances import activation_distance, jensen_shannon
 from core.metrics.evidence import Evidence, Outcome, Sample, Seen
 from core.metrics.registry import METRICS
@@ -29,7 +30,11 @@ def features(labels: np.ndarray, seed: int, known: float, marked: float = 0.0) -
 
 
 def model(
-    forget: float, kept: float, marked: float = 0.0, whole_class: bool = False, n: int = 400
+    forget: float,
+    kept: float,
+    marked: float = 0.0,
+    whole_class: bool = False,
+    n: int = 400,
 ) -> Evidence:
     """A network inside which the class of a forgotten image shows by `forget`, and that of any
     other by `kept`. whole_class: class 0 is forgotten, and its images look like the others'; else
@@ -75,6 +80,35 @@ def test_a_masked_answer_leaves_the_class_inside() -> None:
     lost = number(model(0, 5, whole_class=True), "re_head")
     assert lost.value < -0.3
     assert lost.low < lost.value < lost.high
+
+
+def test_of_a_class_the_mean_of_several_read_outs_counts() -> None:
+    """Image by image, each read-out fitted on other images to forget; written out."""
+    evidence = model(1.0, 2.0, whole_class=True)
+    found = representation.excess_of_forgotten(evidence, 80)
+    samples = evidence.samples
+    assert samples is not None
+    right = np.zeros((2, 5, 400))
+    for at, some in enumerate(representation._by_turns(400, 80, 5)):
+        forget, retain = samples["forget"], samples["retain"]
+        fitted = representation.read_out(
+            np.concatenate([forget.features[some], retain.features]),
+            np.concatenate([forget.labels[some], retain.labels]),
+        )
+        for side, name in enumerate(("test", "test_retained")):
+            right[side, at] = fitted.predict(samples[name].features) == samples[name].labels
+    assert found.value == pytest.approx(right[0].mean() - right[1].mean(), abs=1e-6)
+    np.testing.assert_allclose(found.each[0], right[0].mean(axis=0), atol=1e-6)
+    assert 0 < found.each[0].mean() < 1
+    assert len(np.unique(found.each[0])) > 2
+
+
+def test_read_outs_learn_of_other_images_each_time() -> None:
+    turns = representation._by_turns(1234, 500, 5)
+    assert [len(some) for some in turns] == [500, 500]
+    assert len(np.intersect1d(*turns)) == 0
+    assert [len(some) for some in representation._by_turns(30, 500, 5)] == [30]
+    assert len(representation._by_turns(10_000, 500, 5)) == 5
 
 
 def test_features_that_are_worse_for_everything_are_no_forgetting() -> None:
