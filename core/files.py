@@ -34,6 +34,11 @@ def cache_folder() -> Path:
     return folder
 
 
+def networks_folder() -> Path:
+    """Where the networks that runs left are kept, each in a folder named by its run's id."""
+    return cache_folder() / "unlearned"
+
+
 def requests_folder() -> Path:
     """Where choices are stored that are too long for a link."""
     return cache_folder() / "requests"

@@ -12,7 +12,7 @@ from core.checkpoints.outcomes import outcomes_file, write_outcomes
 from core.checkpoints.storage import Checkpoint
 from core.data.dataset import ImageDataset
 from core.errors import CheckpointMissing, LabError
-from core.files import cache_folder
+from core.files import networks_folder
 from core.metrics.evidence import Outcome
 from core.models.classifier import Classifier
 
@@ -71,7 +71,7 @@ def not_kept() -> CheckpointMissing:
 
 
 def _folder(run_id: str) -> Path:
-    return cache_folder() / "unlearned" / run_id
+    return networks_folder() / run_id
 
 
 def _make_room(newest: Path) -> None:

@@ -1,13 +1,14 @@
-"""Room on the disk of a server that is open to strangers: visitors' runs and the networks that runs
-retrained stay within a quota, the choices that were too long for a link within another. The least
-recently made or shared goes first; a run whose link was shared lately stays, and so do the runs
-that the host made from a shell.
+"""Room on the disk of a server that is open to strangers: visitors' runs, the networks that these
+left and those that they retrained stay within a quota, the choices that were too long for a link
+within another. The least recently made or shared goes first; a run whose link was shared lately
+stays, and so do the runs that the host made from a shell. A run can lose its network and stay.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from core.files import cache_folder, requests_folder
+from core.files import cache_folder, networks_folder, requests_folder
 from core.runs.limits import Limits
 from core.runs.store import array_files
 from core.runs.store.store import Store
 from core.runs.store.tables import CLEARED, Link, Row
 
 MB = 1e6
-DAY = 86400.0
+MINUTE, DAY = 60.0, 86400.0
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class _Kept:
 
 
 def make_room(store: Store, limits: Limits) -> bool:
-    """Clears runs and retrained networks until the quota is kept; False where what has to stay is
+    """Clears runs and networks until the quota is kept; False where what has to stay is
     more than it. Meant for when no job runs, which could use what is cleared."""
     if math.isinf(limits.disk_mb):
         return True
-    return _clear([*_runs(store, limits), *_references()], limits.disk_mb * MB)
+    return _clear([*_networks(), *_runs(store, limits), *_references()], limits.disk_mb * MB)
 
 
 def make_room_for_choices(limits: Limits) -> None:
@@ -92,6 +93,15 @@ def _runs(store: Store, limits: Limits) -> Iterator[_Kept]:
 def _choices() -> Iterator[_Kept]:
     for file in requests_folder().glob("*.json"):
         yield _Kept(_changed(file), _size(file), partial(file.unlink, missing_ok=True))
+
+
+def _networks() -> Iterator[_Kept]:
+    """What runs left: without it one can no longer look inside. Each goes before its run, which is
+    saved a moment later."""
+    for folder in networks_folder().glob("*/"):
+        size = sum(map(_size, folder.iterdir()))
+        used = _changed(folder) - MINUTE
+        yield _Kept(used, size, partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 def _references() -> Iterator[_Kept]:

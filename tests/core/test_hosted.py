@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.errors import BadRequest, BadSetting, NotYours, QueueFull, RunCleared, RunMissing
-from core.files import cache_folder, requests_folder
+from core.files import cache_folder, networks_folder, requests_folder
 from core.runs import brought, room, visitors
 from core.runs.admission import Admission, check_plan, network_of
 from core.runs.job import Job, hashed
@@ -300,6 +300,37 @@ def test_a_clearing_that_is_cut_off_goes_on_at_the_next_start(
     assert not array_files.listed(store.folder, "a")
     with pytest.raises(RunCleared):
         store.load("a")
+
+
+def a_network(id: str, days: float) -> Path:
+    """As a run left it so long ago."""
+    folder = networks_folder() / id
+    folder.mkdir(parents=True)
+    for name in ("unlearned.safetensors", "unlearned.json"):
+        (folder / name).write_bytes(bytes(500_000))
+    then = time.time() - 86400 * days
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_networks_that_runs_left_count_and_go_before_runs_of_their_age(store: Store) -> None:
+    size = kept(store, "old", 9) + kept(store, "new", 1)
+    old, new = a_network("old", 9), a_network("new", 1)
+    assert room.make_room(store, quota(disk_mb=2.5))
+    assert old.exists()
+    assert room.make_room(store, quota(disk_mb=1 + 1.5 * size / 1e6))
+    assert [folder.exists() for folder in (old, new)] == [False, True]
+    assert {run.id for run in store.summaries()} == {"old", "new"}
+
+
+@both
+def test_a_run_that_goes_takes_its_network_along(store: Store) -> None:
+    for id in ("mine", "other", "cleared"):
+        kept(store, id, 1)
+    mine, other, cleared = (a_network(id, 1) for id in ("mine", "other", "cleared"))
+    store.delete("mine")
+    room.clear(store, "cleared")
+    assert [folder.exists() for folder in (mine, other, cleared)] == [False, True, False]
 
 
 def test_networks_that_runs_retrained_go_with_what_was_measured_of_them(store: Store) -> None:

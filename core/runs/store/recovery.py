@@ -7,6 +7,7 @@ from its own record, or moved aside.
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from core.errors import BadRequest, LabError
+from core.files import networks_folder
 from core.runs.run_files import Fields
 from core.runs.store import array_files
 from core.runs.store.array_files import ArrayFile
@@ -114,6 +116,8 @@ class Recovery:
         """First the files, then the row; of a run that is cleared the row stays, empty."""
         if not self.unlink(array_files.listed(self.folder, id)):
             return
+        if Path(id).name == id:  # and the network that it left
+            shutil.rmtree(networks_folder() / id, ignore_errors=True)
         with self.database.session() as session:
             row = session.get(Row, id)
             if row is None or row.status not in (DELETED, CLEARED):
