@@ -1,7 +1,7 @@
-"""Room on the disk of a server that is open to strangers: visitors' runs, the networks that these
-left and those that they retrained stay within a quota, the choices that were too long for a link
-within another. The least recently made or shared goes first; a run whose link was shared lately
-stays, and so do the runs that the host made from a shell. A run can lose its network and stay.
+"""Room on the disk of a server that is open to strangers: visitors' runs and the networks that runs
+left or retrained stay within a quota, the choices that were too long for a link within another. The
+least recently made or shared goes first; a run whose link was shared lately stays, and so do the
+runs that the host made from a shell. A run can lose its network and stay.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class _Kept:
 
 
 def make_room(store: Store, limits: Limits) -> bool:
-    """Clears runs and networks until the quota is kept; False where what has to stay is
-    more than it. Meant for when no job runs, which could use what is cleared."""
+    """Clears runs and networks until the quota is kept; False where what has to stay is more than
+    it. Meant for when no job runs, which could use what is cleared."""
     if math.isinf(limits.disk_mb):
         return True
     return _clear([*_networks(), *_runs(store, limits), *_references()], limits.disk_mb * MB)
@@ -99,7 +99,7 @@ def _networks() -> Iterator[_Kept]:
     """What runs left: without it one can no longer look inside. Each goes before its run, which is
     saved a moment later."""
     for folder in networks_folder().glob("*/"):
-        size = sum(map(_size, folder.iterdir()))
+        size = sum(map(_size, folder.glob("*")))
         used = _changed(folder) - MINUTE
         yield _Kept(used, size, partial(shutil.rmtree, folder, ignore_errors=True))
 

@@ -333,6 +333,15 @@ def test_a_run_that_goes_takes_its_network_along(store: Store) -> None:
     assert [folder.exists() for folder in (mine, other, cleared)] == [False, True, False]
 
 
+@pytest.mark.parametrize("id", ["..", ".", "one/.."])
+def test_an_id_that_is_a_path_takes_nothing_along(store: Store, id: str) -> None:
+    network, scores = a_network("one", 1), cache_folder() / "scores"
+    scores.write_text("of all")
+    store._recovery.finish_removal(id)
+    assert network.exists()
+    assert scores.exists()
+
+
 def test_networks_that_runs_retrained_go_with_what_was_measured_of_them(store: Store) -> None:
     models, outcomes = cache_folder() / "models" / "compact-digits", cache_folder() / "outcomes"
     models.mkdir(parents=True)

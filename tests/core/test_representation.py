@@ -30,11 +30,7 @@ def features(labels: np.ndarray, seed: int, known: float, marked: float = 0.0) -
 
 
 def model(
-    forget: float,
-    kept: float,
-    marked: float = 0.0,
-    whole_class: bool = False,
-    n: int = 400,
+    forget: float, kept: float, marked: float = 0.0, whole_class: bool = False, n: int = 400
 ) -> Evidence:
     """A network inside which the class of a forgotten image shows by `forget`, and that of any
     other by `kept`. whole_class: class 0 is forgotten, and its images look like the others'; else

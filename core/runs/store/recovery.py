@@ -116,8 +116,9 @@ class Recovery:
         """First the files, then the row; of a run that is cleared the row stays, empty."""
         if not self.unlink(array_files.listed(self.folder, id)):
             return
-        if Path(id).name == id:  # and the network that it left
-            shutil.rmtree(networks_folder() / id, ignore_errors=True)
+        for network in networks_folder().glob("*/"):  # never a path made of an id
+            if network.name == id:
+                shutil.rmtree(network, ignore_errors=True)
         with self.database.session() as session:
             row = session.get(Row, id)
             if row is None or row.status not in (DELETED, CLEARED):
